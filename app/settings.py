@@ -1,0 +1,183 @@
+"""The site's settings: read once from the environment and one settings file, checked, frozen.
+
+To add a setting, add one line to `Settings`: its field, variable, parser and default.
+"""
+
+import difflib
+import math
+import os
+import re
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import quote
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE_VARIABLE = "SITE_SETTINGS"
+SHORTEST_TOKEN = 16
+SHORTEST_KEY = 32
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing; the message names the variable and the cure."""
+
+
+def _flag(value):
+    known = {"on": True, "true": True, "yes": True, "1": True}
+    known |= {"off": False, "false": False, "no": False, "0": False}
+    if value.lower() not in known:
+        raise ValueError(f"is {value!r}: write on or off")
+    return known[value.lower()]
+
+
+def _seconds(value):
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 3600:
+        raise ValueError(f"is {value!r}: write a number of seconds above 0, at most 3600")
+    return seconds
+
+
+def _count(value):
+    if not re.fullmatch(r"[0-9]{1,12}", value) or int(value) < 1:
+        raise ValueError(f"is {value!r}: write a whole number, at least 1")
+    return int(value)
+
+
+def _uri(value):
+    """A relative SQLite path would mean another file in each process's working directory."""
+    if not re.match(r"[a-z][a-z0-9+]*:", value):
+        raise ValueError("is not a database URI: write for example sqlite:///srv/site/site.db")
+    if value.startswith("sqlite:") and not re.match(r"sqlite:(//)?/[^/]", value):
+        raise ValueError("needs an absolute path: write for example sqlite:///srv/site/site.db")
+    return value
+
+
+def _token(value):
+    if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", value):
+        raise ValueError(
+            f"needs at least {SHORTEST_TOKEN} printable ASCII characters without spaces: "
+            "make one with `openssl rand -hex 32`"
+        )
+    return value
+
+
+def _key(value):
+    if len(value) < SHORTEST_KEY:
+        raise ValueError(
+            f"needs at least {SHORTEST_KEY} characters: make one with `openssl rand -hex 32`"
+        )
+    return value
+
+
+def _setting(variable, parse, default=None, secret=False):
+    return field(default=default, repr=not secret, metadata={"variable": variable, "parse": parse})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The checked values. Times are in seconds, sizes in bytes; secrets are not in the repr."""
+
+    database_uri: str = _setting(
+        "DATABASE_URI", _uri, "sqlite://" + quote(str(ROOT / "var" / "site.db")), secret=True
+    )
+    busy_timeout: float = _setting("SITE_BUSY_TIMEOUT", _seconds, 5.0)
+    demo: bool = _setting("SITE_DEMO", _flag, False)
+    api_token: str | None = _setting("SITE_API_TOKEN", _token, secret=True)
+    secret_key: str | None = _setting("SITE_SECRET_KEY", _key, secret=True)
+    max_body: int = _setting("SITE_MAX_BODY", _count, 1024 * 1024)
+    retry_attempts: int = _setting("SITE_RETRY_ATTEMPTS", _count, 10)
+    retry_seconds: float = _setting("SITE_RETRY_SECONDS", _seconds, 10.0)
+
+    def __post_init__(self):
+        if self.demo and not self.secret_key:
+            raise SettingsError(
+                "SITE_SECRET_KEY is missing: SITE_DEMO=on needs it to sign its form; "
+                "make one with `openssl rand -hex 32`"
+            )
+
+
+def read_settings(environ, default_file):
+    """Return the `Settings` of a mapping of environment variables.
+
+    The file named by SITE_SETTINGS (else `default_file`, if it exists) holds KEY=value lines;
+    a variable in `environ` wins over it. A variable with an empty value counts as not set.
+    Raises SettingsError for an unknown SITE_* variable, any unknown name in the file, a wrong
+    value and a file that is missing, unreadable or malformed.
+    """
+    by_variable = {item.metadata["variable"]: item for item in fields(Settings)}
+    _refuse_unknown(
+        [name for name in environ if name.startswith("SITE_") and name != FILE_VARIABLE],
+        by_variable,
+        "in the environment",
+    )
+    given = {}
+    file = _file_to_read(environ, default_file)
+    if file:
+        given = _read_file(file)
+        _refuse_unknown(given, by_variable, f"in {file}")
+    given.update((name, environ[name]) for name in by_variable if environ.get(name))
+    values = {}
+    for variable, text in given.items():
+        item = by_variable[variable]
+        try:
+            values[item.name] = item.metadata["parse"](text)
+        except ValueError as error:
+            raise SettingsError(f"{variable} {error}") from None
+    return Settings(**values)
+
+
+def _refuse_unknown(names, known, place):
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0)[0]
+            raise SettingsError(f"{name} {place} is not a setting: did you mean {near}?")
+
+
+def _file_to_read(environ, default_file):
+    named = environ.get(FILE_VARIABLE)
+    if named and not os.path.isabs(named):
+        raise SettingsError(f"{FILE_VARIABLE} is {named!r}: write the file's absolute path")
+    if named:
+        return Path(named)
+    return default_file if default_file.exists() else None
+
+
+def _read_file(file):
+    """Return the KEY=value lines of `file`; a value may stand between matching quotes."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the settings file {file} cannot be read ({error}): make it a readable UTF-8 file "
+            f"or name another one in {FILE_VARIABLE}"
+        ) from None
+    given = {}
+    for number, line in enumerate(lines, 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        found = re.fullmatch(r"([A-Z_]+)\s*=\s*(?:(['\"])(.*)\2|(.*))", line)
+        if not found:
+            raise SettingsError(f"{file} line {number} is malformed: write KEY=value")
+        if found[1] in given:
+            raise SettingsError(f"{found[1]} stands twice in {file}: remove line {number}")
+        given[found[1]] = found[4] if found[2] is None else found[3]
+    return {name: value for name, value in given.items() if value}
+
+
+def _read_at_import():
+    try:
+        return read_settings(os.environ, ROOT / "site.env")
+    except SettingsError as error:
+        # While `python -m app.<module>` imports this package, argv[0] is "-m" (sys.argv's
+        # documentation): a command answers with the message alone and the usage status.
+        if sys.argv[:1] == ["-m"]:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+        raise
+
+
+settings = _read_at_import()

@@ -1,0 +1,111 @@
+"""Settings: where they come from, what is refused, and that the refusal names the cure."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app.settings import ROOT, SettingsError, read_settings
+
+KEY = "k" * 32
+TOKEN = "t" * 16
+
+
+def read(tmp_path, **environ):
+    return read_settings(environ, tmp_path / "site.env")
+
+
+def test_defaults_serve_a_sqlite_file_below_the_project_root(tmp_path):
+    found = read(tmp_path)
+    assert found.database_uri == f"sqlite://{ROOT}/var/site.db"
+    assert (found.demo, found.api_token, found.max_body) == (False, None, 1048576)
+
+
+def test_the_environment_wins_over_the_settings_file(tmp_path):
+    (tmp_path / "site.env").write_text(
+        "# a comment\n\nSITE_MAX_BODY = 10\nSITE_BUSY_TIMEOUT='2.5'\nSITE_API_TOKEN=\n"
+    )
+    found = read(tmp_path, SITE_MAX_BODY="20")
+    assert (found.max_body, found.busy_timeout, found.api_token) == (20, 2.5, None)
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path):
+    (tmp_path / "site.env").write_text(f'SITE_API_TOKEN="{TOKEN}"\n')
+    assert read(tmp_path, SITE_API_TOKEN="", SITE_DEMO="").api_token == TOKEN
+
+
+def test_site_settings_names_another_file(tmp_path):
+    (tmp_path / "site.env").write_text("SITE_MAX_BODY=1\n")
+    (tmp_path / "other.env").write_text("SITE_MAX_BODY=2\n")
+    assert read(tmp_path, SITE_SETTINGS=str(tmp_path / "other.env")).max_body == 2
+
+
+@pytest.mark.parametrize("text, value", [("on", True), ("YES", True), ("0", False)])
+def test_a_flag_is_on_or_off(tmp_path, text, value):
+    assert read(tmp_path, SITE_DEMO=text, SITE_SECRET_KEY=KEY).demo is value
+
+
+@pytest.mark.parametrize(
+    "environ, said",
+    [
+        ({"SITE_DEMO": "maybe"}, "SITE_DEMO is 'maybe': write on or off"),
+        ({"SITE_DEMO": "on"}, "SITE_SECRET_KEY is missing: SITE_DEMO=on needs it"),
+        ({"SITE_SECRET_KEY": "short"}, "SITE_SECRET_KEY needs at least 32 characters"),
+        ({"SITE_API_TOKEN": "short"}, "SITE_API_TOKEN needs at least 16 printable"),
+        ({"SITE_API_TOKEN": "a b" * 10}, "SITE_API_TOKEN needs at least 16 printable"),
+        ({"SITE_MAX_BODY": "1M"}, "SITE_MAX_BODY is '1M': write a whole number"),
+        ({"SITE_MAX_BODY": "0"}, "SITE_MAX_BODY is '0': write a whole number"),
+        ({"SITE_MAX_BODY": "٣"}, "SITE_MAX_BODY is '٣': write a whole number"),
+        ({"SITE_BUSY_TIMEOUT": "nan"}, "SITE_BUSY_TIMEOUT is 'nan': write a number of seconds"),
+        ({"SITE_RETRY_SECONDS": "-1"}, "SITE_RETRY_SECONDS is '-1': write a number of seconds"),
+        ({"DATABASE_URI": "sqlite:my.db"}, "DATABASE_URI needs an absolute path"),
+        ({"DATABASE_URI": "/srv/site.db"}, "DATABASE_URI is not a database URI"),
+        ({"SITE_DEMMO": "on"}, "SITE_DEMMO in the environment is not a setting: did you mean SITE_DEMO"),
+        ({"SITE_SETTINGS": "site.env"}, "SITE_SETTINGS is 'site.env': write the file's absolute"),
+        ({"SITE_SETTINGS": "/nowhere/site.env"}, "/nowhere/site.env cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_refused_with_its_name_and_the_cure(tmp_path, environ, said):
+    with pytest.raises(SettingsError) as refusal:
+        read(tmp_path, **environ)
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("SITE_DEMO", "line 1 is malformed: write KEY=value"),
+        ("\nexport SITE_DEMO=on", "line 2 is malformed: write KEY=value"),
+        ("SITE_DEMO=on\nSITE_DEMO=off", "SITE_DEMO stands twice"),
+        ("PATH=/bin", "PATH in"),
+        ("SITE_RETRY_SECOND=1", "did you mean SITE_RETRY_SECONDS?"),
+    ],
+)
+def test_a_malformed_settings_file_is_refused_with_the_place(tmp_path, text, said):
+    (tmp_path / "site.env").write_text(text)
+    with pytest.raises(SettingsError) as refusal:
+        read(tmp_path)
+    assert said in str(refusal.value)
+
+
+def test_a_secret_shows_neither_in_the_repr_nor_in_the_refusal(tmp_path):
+    found = read(tmp_path, SITE_API_TOKEN=TOKEN, SITE_SECRET_KEY=KEY)
+    assert TOKEN not in repr(found) and KEY not in repr(found)
+    with pytest.raises(SettingsError) as refusal:
+        read(tmp_path, SITE_API_TOKEN="hunter2")
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_setting_cannot_be_changed_afterwards(tmp_path):
+    with pytest.raises(AttributeError):
+        read(tmp_path).demo = True
+
+
+def test_a_command_answers_a_wrong_setting_with_one_line_and_status_2():
+    environ = {**os.environ, "SITE_DEMO": "maybe"}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.models"], cwd=ROOT, env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: SITE_DEMO is 'maybe': write on or off\n"
