@@ -1,0 +1,88 @@
+"""A web.py request put back to its start, so that its handler can be run again."""
+
+import tempfile
+
+import web
+
+IN_MEMORY = 64 * 1024
+
+
+class Replay:
+    """The request as it is now: web.py's context, the WSGI environ and the request's body.
+
+    web.py's context is changed by every HTTPError made and every upload read, so a second run
+    of a handler would start with the status, headers and consumed body of the first.
+    """
+
+    def __init__(self):
+        self._context = web.ctx.__dict__.copy()
+        self._headers = list(web.ctx.headers)
+        self._app_stack = list(web.ctx.app_stack)
+        self._environ = dict(web.ctx.env)
+        self._body = None
+        if _has_body(web.ctx.env):
+            self._body = ReplayableBody(web.ctx.env["wsgi.input"])
+            web.ctx.env["wsgi.input"] = self._body
+            self._environ["wsgi.input"] = self._body
+
+    def restart(self):
+        """Put the request back to what it was when this object was made."""
+        context = web.ctx.__dict__
+        context.clear()
+        context.update(self._context)
+        context["headers"] = list(self._headers)
+        context["app_stack"] = list(self._app_stack)
+        web.ctx.env.clear()
+        web.ctx.env.update(self._environ)
+        if self._body:
+            self._body.rewind()
+
+
+def _has_body(environ):
+    return environ.get("CONTENT_LENGTH") not in (None, "", "0") or bool(
+        environ.get("HTTP_TRANSFER_ENCODING")
+    )
+
+
+class ReplayableBody:
+    """A WSGI input stream (PEP 3333) that keeps what was read, so that it can be read again.
+
+    What was read is kept in memory up to 64 KiB, then in a temporary file.
+    """
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+        self._rewound = False
+
+    def __del__(self):
+        self._kept.close()
+
+    def rewind(self):
+        """Have what was read come again, then the rest of the stream."""
+        self._kept.seek(0)
+        self._rewound = True
+
+    def read(self, size=-1):
+        return self._take("read", -1 if size is None else size)
+
+    def readline(self, size=-1):
+        return self._take("readline", -1 if size is None else size)
+
+    def readlines(self, hint=-1):
+        return list(self)
+
+    def __iter__(self):
+        return iter(self.readline, b"")
+
+    def _take(self, method, size):
+        kept = getattr(self._kept, method)(size) if self._rewound else b""
+        if len(kept) == size or (method == "readline" and kept.endswith(b"\n")):
+            return kept
+        wanted = size - len(kept) if size >= 0 else -1
+        fresh = getattr(self._stream, method)(wanted) if wanted >= 0 else self._rest(method)
+        self._kept.write(fresh)
+        return kept + fresh
+
+    def _rest(self, method):
+        return getattr(self._stream, method)()

@@ -1,0 +1,264 @@
+"""One request's transaction, as SQLObject sees it: begun when first used, used by one thread."""
+
+import weakref
+from contextlib import contextmanager
+from itertools import count
+from threading import get_ident
+
+import web
+from sqlobject import SQLObject, dberrors
+from sqlobject.dbconnection import ConnWrapper, Transaction
+
+from app.connections import Verdict
+
+
+class OutsideItsRequest(RuntimeError):
+    """An SQLObject instance or transaction was used after its request or by another thread."""
+
+
+class RunAgain(dberrors.OperationalError, web.HTTPError):
+    """The request has to be run again from its start; nothing of this try is kept.
+
+    It is an HTTPError so that web.py passes it on instead of logging an internal error.
+    """
+
+    data = ""
+
+    def __init__(self, verdict):
+        Exception.__init__(self, f"{verdict.value}: the request is run again")
+
+
+class InstanceCache:
+    """The instances of one transaction, with the interface of SQLObject's CacheSet.
+
+    It binds each instance to the transaction, so that a leaked one cannot be used in another.
+    """
+
+    def __init__(self, transaction):
+        self._transaction = transaction
+        self.caches = {}
+
+    def get(self, id, cls):
+        return self.tryGetByName(id, cls.__name__)
+
+    tryGet = get
+
+    def tryGetByName(self, id, clsname):
+        try:
+            return self.caches[clsname].get(id)
+        except KeyError:
+            return None
+
+    def put(self, id, cls, obj):
+        obj._connection = self._transaction
+        obj.sqlmeta._perConnection = True
+        self.caches.setdefault(cls.__name__, {})[id] = obj
+
+    def created(self, id, cls, obj):
+        self.put(id, cls, obj)
+
+    def finishPut(self, cls):
+        """Nothing to release: one thread uses the cache, so `get` takes no lock."""
+
+    def expire(self, id, cls):
+        self.caches.get(cls.__name__, {}).pop(id, None)
+
+    def clear(self, cls=None):
+        if cls is None:
+            self.caches.clear()
+        else:
+            self.caches.pop(cls.__name__, None)
+
+    def weakrefAll(self, cls=None):
+        # Instances that nobody holds can go; the others must stay the only ones of their rows.
+        for name in [cls.__name__] if cls else list(self.caches):
+            self.caches[name] = weakref.WeakValueDictionary(self.caches.get(name, {}))
+
+    def allIDs(self, cls):
+        return list(self.caches.get(cls.__name__, {}))
+
+    def getAll(self, cls=None):
+        names = [cls.__name__] if cls else list(self.caches)
+        return [obj for name in names for obj in self.caches.get(name, {}).values()]
+
+
+class RequestTransaction(Transaction):
+    """A transaction that begins with its first query and ends with its request.
+
+    `for_engine` makes the class that is used: it has the methods of the engine's connection
+    class, which SQLObject would otherwise look up and bind anew at every call.
+    """
+
+    _raw = None
+    _cache = None
+    _obsolete = False
+    run_again = None
+    failure = None
+    doomed = False
+    callbacks = ()
+
+    def __init__(self, connection, writing, request):
+        """`connection`: of connections.py; `writing`: bool; `request`: the WSGI environ."""
+        self._dbConnection = connection
+        self.writing = writing
+        self.request = request
+        self.owner = get_ident()
+        self.debug = connection.debug
+        self.debugOutput = connection.debugOutput
+
+    def __getattr__(self, name):
+        value = getattr(self._dbConnection, name)
+        if isinstance(value, ConnWrapper):
+            return ConnWrapper(value._soClass, self)
+        return value
+
+    @classmethod
+    def for_engine(cls, connection_class):
+        """Return the subclass for the connections of `connection_class`."""
+        methods = {
+            name: value
+            for base in reversed(connection_class.__mro__)
+            for name, value in vars(base).items()
+            if name not in vars(cls) and not name.startswith("__")
+        }
+        return type(cls.__name__, (cls,), methods)
+
+    @property
+    def _connection(self):
+        if self.owner != get_ident():
+            raise self.misuse()
+        if self._raw is None:
+            self._begin()
+        return self._raw
+
+    @property
+    def cache(self):
+        if self.owner != get_ident():
+            raise self.misuse()
+        if self._cache is None:
+            self._cache = InstanceCache(self)
+        return self._cache
+
+    def misuse(self):
+        """Return the error for a use after the request, or by another thread."""
+        if self.owner is None:
+            what = "after the request in which it was read had ended"
+        else:
+            what = "by another thread than the one that serves its request"
+        return OutsideItsRequest(
+            f"an SQLObject instance or transaction was used {what}: "
+            "read it anew where it is needed, and pass ids instead of instances"
+        )
+
+    def _begin(self):
+        if self.run_again:
+            raise RunAgain(self.run_again)
+        try:
+            self._raw = self._dbConnection.begin(self.writing)
+        except Exception as error:
+            self._judge(error)
+            raise
+
+    def _judge(self, error):
+        """Remember what `error` means; raise RunAgain where the request has to be run again."""
+        verdict = self._dbConnection.verdict(error)
+        if verdict is Verdict.CONFLICT or (verdict is Verdict.REFUSED and not self.writing):
+            self.run_again = verdict
+            raise RunAgain(verdict) from error
+        if self.failure is None:
+            self.failure = error
+
+    def _executeRetry(self, conn, cursor, query):
+        if self.run_again:
+            raise RunAgain(self.run_again)
+        try:
+            return self._dbConnection._executeRetry(conn, cursor, query)
+        except Exception as error:
+            self._judge(error)
+            raise
+
+    def _runWithConnection(self, meth, *args):
+        return meth(self._connection, *args)
+
+    def iterSelect(self, select):
+        # To the end at once: the handler may use the connection while it goes through the rows.
+        return iter(list(select.IterationClass(self, self._connection, select, True)))
+
+    def getConnection(self):
+        """Return the raw connection, inside the transaction, for queries without SQLObject."""
+        raw = self._connection
+        raw.handed_out = True
+        return raw
+
+    def releaseConnection(self, conn, explicit=False):
+        """Keep it: the connection is the transaction's until the request ends."""
+
+    def begin(self):
+        raise RuntimeError("a request has one transaction already; use savepoint() inside it")
+
+    transaction = begin
+
+    def commit(self, close=False):
+        raise RuntimeError("the transaction is committed when the request ends")
+
+    close = commit
+
+    def rollback(self):
+        raise RuntimeError("call doom() to have the transaction rolled back at the request's end")
+
+    def __del__(self):
+        """Nothing to do: who made the transaction ends it (Transaction rolls back here)."""
+
+    def finish(self, commit):
+        """End the transaction: commit it if `commit`, else roll back; never used again after.
+
+        Raises what the engine raises when it cannot commit, after rolling back; RunAgain when
+        that is a conflict.
+        """
+        raw, self._raw = self._raw, None
+        self.owner = None
+        self._cache = None
+        if raw is None:
+            return
+        if not commit:
+            self._dbConnection.rollback(raw)
+            return
+        try:
+            self._dbConnection.commit(raw)
+        except BaseException as error:
+            try:
+                self._judge(error)
+            finally:
+                self._dbConnection.rollback(raw)
+            raise
+
+    _savepoints = count(1)
+
+    @contextmanager
+    def savepoint(self):
+        """Undo the block's writes, and only these, where it raises; the error goes on."""
+        name = f"savepoint_{next(self._savepoints)}"
+        self.query(f"SAVEPOINT {name}")
+        failure = self.failure
+        try:
+            yield
+        except BaseException:
+            if not self.run_again:
+                self.query(f"ROLLBACK TO SAVEPOINT {name}")
+                self.failure = failure
+                for instance in self.cache.getAll():
+                    instance.expire()
+            raise
+        self.query(f"RELEASE SAVEPOINT {name}")
+
+
+def _load_value(self, attribute, load=SQLObject._SO_loadValue):
+    """SQLObject's own, for the right request and thread only: loaded values need no query, so
+    the connection cannot notice there that the instance has leaked."""
+    connection = self.__dict__.get("_connection")
+    if isinstance(connection, RequestTransaction) and connection.owner != get_ident():
+        raise connection.misuse()
+    return load(self, attribute)
+
+
+SQLObject._SO_loadValue = _load_value
