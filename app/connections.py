@@ -18,6 +18,8 @@ import weakref
 
 from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 
+from app.sqlite_schema import drop_table_cascade
+
 log = logging.getLogger(__name__)
 
 
@@ -149,6 +151,17 @@ class ThreadSQLiteConnection(SQLiteConnection):
             conn.rollback()
         if not auto:
             conn.execute("BEGIN")
+
+    def dropTable(self, tableName, cascade=False):
+        if cascade:
+            self._runWithConnection(drop_table_cascade, tableName)
+        else:
+            super().dropTable(tableName)
+
+    def delColumn(self, sqlmeta, column):
+        # The stock way drops a copy of the table, and with foreign keys enforced the rows of
+        # other tables that refer to it.
+        self.query(f"ALTER TABLE {sqlmeta.table} DROP COLUMN {column.dbName}")
 
     def close(self):
         """Close the calling thread's connections; other threads close theirs when they end."""
