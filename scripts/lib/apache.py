@@ -128,15 +128,15 @@ def write_configuration(server):
     return path
 
 
-def start(server, settings, output=None):
+def start(server, environment, output=None):
     """Start the server in the foreground of a session of its own; returns its Popen.
 
-    The session keeps the terminal's Ctrl-C from Apache, which would drop requests. settings:
-    environment variables for the application, which its daemons inherit. output: a file for what
-    Apache says before its log is open; the caller's standard error by default.
+    The session keeps the terminal's Ctrl-C from Apache, which would drop requests.
+    environment: the environment variables, which the application's daemons inherit. output: a file
+    for what Apache says before its log is open; the caller's standard error by default.
     """
     configuration = write_configuration(server)
-    environment = {k: v for k, v in os.environ.items() if k not in WITHHELD} | settings
+    environment = {k: v for k, v in environment.items() if k not in WITHHELD}
     # Apache ends in order, too, if its parent is killed.
     guard = ["setpriv", "--pdeathsig", "WINCH"]
     return subprocess.Popen(
@@ -169,7 +169,9 @@ def wait_until_up(server, process, path="/", seconds=60):
     deadline = time.monotonic() + seconds
     while not answers(server.url + path):
         if process.poll() is not None:
-            raise ServerError(f"Apache ended with status {process.returncode}:\n{tail(server.log)}")
+            raise ServerError(
+                f"Apache ended with status {process.returncode}:\n{tail(server.log)}"
+            )
         if time.monotonic() > deadline:
             raise ServerError(
                 f"no answer at {server.url}{path} within {seconds} s:\n{tail(server.log)}"

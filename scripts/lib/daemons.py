@@ -1,0 +1,91 @@
+"""The daemon processes of one group: finding them, and replacing them one after the other.
+
+Each one gets SIGUSR1, lets its requests end while the others take new ones, and is replaced by
+Apache; the next follows when the replacement has loaded the application. So no request is lost or
+waits for the application to load. Old and new code serve side by side meanwhile.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+# Only that much of a title fits into the place of `/usr/sbin/apache2` in the process's memory.
+LONGEST_TITLE = 17
+
+
+class ReloadError(Exception):
+    """A group cannot be found, or a daemon of it was not replaced; the message says which."""
+
+
+def _title(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+
+
+def _parent(pid):
+    # Field 4 of proc(5); the command in field 2 may itself contain blanks and brackets.
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def daemon_pids(parent, name):
+    """The process ids of the daemons of group `name` below the Apache with pid `parent`."""
+    pids = set()
+    for entry in os.listdir("/proc"):
+        if not entry.isdecimal():
+            continue
+        # Processes end while they are looked at.
+        with contextlib.suppress(OSError, IndexError):
+            if _parent(entry) == parent and _title(entry) == f"(wsgi:{name})":
+                pids.add(int(entry))
+    return pids
+
+
+def _wait(condition, seconds, complaint):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise ReloadError(f"{complaint} within {seconds} s")
+        time.sleep(0.02)
+
+
+def _ready(pid, threads):
+    # A daemon starts its threads when the application is loaded.
+    try:
+        return _threads(pid) >= threads
+    except OSError:
+        return False
+
+
+def _replace(parent, name, pid, seconds):
+    before = daemon_pids(parent, name)
+    threads = _threads(pid)
+    os.kill(pid, signal.SIGUSR1)
+    _wait(
+        lambda: pid not in daemon_pids(parent, name),
+        seconds,
+        f"process {pid} did not end its requests",
+    )
+    _wait(
+        lambda: any(_ready(new, threads) for new in daemon_pids(parent, name) - before),
+        seconds,
+        f"the replacement of process {pid} did not load the application",
+    )
+
+
+def roll(parent, name, seconds=120):
+    """Replace the daemons of group `name` below the Apache `parent`, one after the other.
+
+    seconds: how long one daemon may take to end its requests, and its replacement to load. Returns
+    how many were replaced. Raises ReloadError if there is none, or one takes longer.
+    """
+    pids = sorted(daemon_pids(parent, name))
+    if not pids:
+        raise ReloadError(f"the Apache with process id {parent} has no daemon named {name}")
+    for pid in pids:
+        _replace(parent, name, pid, seconds)
+    return len(pids)

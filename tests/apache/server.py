@@ -1,0 +1,218 @@
+"""A real Apache for tests, with the shipped apache/site.conf unchanged, on 127.0.0.1.
+
+    from tests.apache.server import apache
+
+    with apache(processes=4, threads=4) as site:                # the application of this checkout
+        httpx.get(site.url + "/view")
+
+    with apache(app_root=folder, processes=4, threads=4, settings={"MODE": "recipe"}) as site:
+        ...                                                     # an application of the test's own
+
+`app_root` holds wsgi/app.wsgi and whatever that imports. It is copied to `site.root`, which the
+daemons can read (pytest's tmp_path is closed to www-data), so change files there, not in app_root.
+`settings` are environment variables, which the daemons see in os.environ. Without `app_root` the
+application gets a database of its own with the sample users, demo mode, and an API token
+(`site.token`). On leaving, the server drains: requests in flight end.
+
+site.url            http://127.0.0.1:PORT
+site.root           the folder that is served: the checkout or the copy of app_root
+site.data           a folder that the daemons can write, for databases; applications of the test's
+                    own find it in os.environ["TEST_DATA"]
+site.error_log()    everything in the error log
+site.pids()         process ids of the daemons
+site.process        the Popen of Apache's parent
+site.server         the scripts.lib.apache.Server
+"""
+
+import contextlib
+import dataclasses
+import os
+import pwd
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.apache import (
+    ROOT,
+    Server,
+    ServerError,
+    drain,
+    find_apache,
+    start,
+    wait_until_up,
+)
+from scripts.lib.daemons import daemon_pids
+from scripts.lib.modwsgi import ModuleError, module_path
+
+VENV = Path(sys.prefix)
+TOKEN = "token-of-the-tests-under-apache"
+DEBIAN_MODULE = ROOT / ".venv/debian/usr/lib/apache2/modules/mod_wsgi.so"
+
+
+@dataclasses.dataclass
+class Site:
+    """A running Apache with an application; see the module's docstring."""
+
+    server: Server
+    process: subprocess.Popen
+    root: Path
+    data: Path
+    token: str = TOKEN
+
+    @property
+    def url(self):
+        """The site's address, without a slash at the end."""
+        return self.server.url
+
+    def error_log(self):
+        """The text of the error log."""
+        return self.server.log.read_text(errors="replace")
+
+    def pids(self):
+        """The process ids of the daemons, as a set."""
+        return daemon_pids(self.process.pid, self.server.name)
+
+
+def pypi_module():
+    """The path of mod_wsgi as scripts/install built it; skips the test where it is missing."""
+    try:
+        return module_path()
+    except ModuleError as error:
+        pytest.skip(str(error))
+
+
+def debian_module():
+    """The path of Debian's mod_wsgi as scripts/install unpacked it; skips where it is missing."""
+    if not DEBIAN_MODULE.exists():
+        pytest.skip(f"{DEBIAN_MODULE} is missing: run scripts/install --test")
+    return DEBIAN_MODULE
+
+
+def daemon_user():
+    """The user of the daemons: www-data for root, else None, which is the user of the tests."""
+    return "www-data" if os.getuid() == 0 else None
+
+
+def run_as_daemon(command, **options):
+    """subprocess.run as the daemons' user, failing on an error."""
+    user = daemon_user()
+    if user:
+        options |= {"user": user, "group": user, "extra_groups": []}
+    return subprocess.run(command, check=True, **options)
+
+
+def free_port():
+    """A port on 127.0.0.1 that nothing listens on.
+
+    Below the range of outgoing connections, one of which could take it before Apache does.
+    """
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@contextlib.contextmanager
+def folders():
+    """A new folder for one server, with `data` in it that belongs to the daemons' user."""
+    with tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "run").mkdir()
+        (folder / "data").mkdir(mode=0o750)
+        if user := daemon_user():
+            entry = pwd.getpwnam(user)
+            os.chown(folder / "data", entry.pw_uid, entry.pw_gid)
+        yield folder
+
+
+def copy_application(app_root, target):
+    """Copy the application at `app_root` to `target` and make it readable for everyone."""
+    shutil.copytree(app_root, target, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(["chmod", "-R", "go+rX", target], check=True)
+
+
+def site_settings(data):
+    """The environment in which this checkout's application runs on a database in `data`."""
+    return {
+        "DATABASE_URI": f"sqlite://{data}/site.db",
+        "SITE_DEMO": "1",
+        "SITE_SECRET_KEY": "a secret key of the tests under a real Apache",
+        "SITE_API_TOKEN": TOKEN,
+    }
+
+
+def hermetic_environment(folder):
+    """The environment of the tests with an empty settings file in `folder` and no settings."""
+    file = folder / "empty.env"
+    file.touch()
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SITE_") and name != "DATABASE_URI"
+    }
+    return environment | {"SITE_SETTINGS": str(file)}
+
+
+@contextlib.contextmanager
+def apache(
+    app_root=None,
+    processes=2,
+    threads=5,
+    settings=None,
+    module=None,
+    extra="",
+    defines=None,
+    path="/",
+):
+    """Serve an application by a real Apache; yields a Site. See the module's docstring.
+
+    module: path of another mod_wsgi than the environment's. extra: Apache configuration put
+    before site.conf. defines: further Defines of site.conf. path: what is asked for until it
+    answers. Skips the test where Apache or mod_wsgi is missing; raises ServerError with the end of
+    the error log if the server does not come up.
+    """
+    try:
+        find_apache()
+    except ServerError as error:
+        pytest.skip(str(error))
+    module = module or pypi_module()
+    with folders() as folder:
+        data = folder / "data"
+        environment = hermetic_environment(folder)
+        if app_root is None:
+            root = ROOT
+            environment |= site_settings(data) | (settings or {})
+            command = [sys.executable, "-m", "app.models"]
+            run_as_daemon(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        else:
+            root = folder / "root"
+            copy_application(app_root, root)
+            environment |= {"TEST_DATA": str(data)} | (settings or {})
+        server = Server(
+            directory=folder / "run",
+            port=free_port(),
+            module=module,
+            defines={
+                "WEBPY_ROOT": root,
+                "WEBPY_VENV": VENV,
+                "WEBPY_PROCESSES": processes,
+                "WEBPY_THREADS": threads,
+                **(defines or {}),
+            },
+            user=daemon_user(),
+            extra=extra,
+        )
+        process = start(server, environment)
+        try:
+            wait_until_up(server, process, path)
+            yield Site(server, process, root, data)
+        finally:
+            drain(server, process)
