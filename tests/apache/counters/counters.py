@@ -1,0 +1,113 @@
+"""A small application in two modes: the recipe as published on stock SQLObject, and the bundle."""
+
+import os
+import threading
+
+import web
+from sqlobject import IntCol, SQLObject, connectionForURI, sqlhub
+
+from app.transaction import transaction_per_request
+
+web.config.debug = False
+
+
+class Counter(SQLObject):
+    value = IntCol(default=0)
+
+
+class Value:
+    def GET(self, number):
+        return answer(Counter.get(int(number)).value)
+
+    def POST(self, number):
+        Counter.get(int(number)).value = int(web.data())
+        return answer("")
+
+
+class Increment:
+    def POST(self, number):
+        counter = Counter.get(int(number))
+        counter.value = counter.value + 1
+        return answer(counter.value)
+
+
+class Crash:
+    def POST(self):
+        Counter.get(1).value = -1
+        Counter.get(2).value = -1
+        raise ZeroDivisionError("after half of the work")
+
+
+class Stream:
+    def GET(self):
+        yield "first "
+        yield str(Counter.get(1).value)
+
+
+class Snapshot:
+    """Reads twice; a test changes the row between the two."""
+
+    between = staticmethod(lambda: None)
+
+    def GET(self):
+        first = Counter.selectBy(id=1)[0].value
+        self.between()
+        counter = Counter.get(1)
+        counter.expire()
+        return f"{first} {counter.value}"
+
+
+class Empty:
+    def GET(self):
+        return answer("")
+
+
+def answer(text):
+    """Tell with each answer which process and thread gave it."""
+    web.header("X-Process", str(os.getpid()))
+    web.header("X-Thread", str(threading.get_ident()))
+    return str(text)
+
+
+def recipe(uri):
+    """The recipe's load hook, as published but for Python 3's spelling."""
+
+    def load_sqlo(handler=None):
+        con = connectionForURI(uri)
+        if "env" not in web.ctx:
+            sqlhub.processConnection = con
+            return None
+        trans = con.transaction()
+        sqlhub.threadConnection = trans
+        try:
+            return handler()
+        except web.HTTPError:
+            trans.commit(close=True)
+            raise
+        except:  # noqa: E722
+            trans.rollback()
+            trans.begin()
+            raise
+        finally:
+            trans.commit(close=True)
+
+    return load_sqlo
+
+
+MODES = {"recipe": recipe, "bundle": transaction_per_request}
+
+
+def make_app(mode, database):
+    """Return the application in `mode` on the SQLite file `database`, which it makes."""
+    con = connectionForURI(f"sqlite://{database}?timeout=20")
+    if not Counter.tableExists(connection=con):
+        Counter.createTable(connection=con)
+        for _ in range(8):
+            Counter(connection=con)
+    uri = f"sqlite://{database}?timeout=20" if mode == "recipe" else f"sqlite://{database}"
+    urls = ("/value/(.*)", Value, "/increment/(.*)", Increment, "/crash", Crash)
+    urls += ("/stream", Stream, "/snapshot", Snapshot, "/empty", Empty)
+    app = web.application(urls)
+    app.internalerror = web.webapi._InternalError
+    app.add_processor(MODES[mode](uri))
+    return app

@@ -1,0 +1,53 @@
+"""The counters' application under a real Apache, and clients that load it."""
+
+import contextlib
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from scripts.lib.apache import ROOT
+from tests.apache.server import apache
+
+PROCESSES = THREADS = 4
+
+
+@contextlib.contextmanager
+def counters(mode):
+    """Serve tests/apache/counters in `mode` with 4 processes x 4 threads; yields the Site."""
+    application = Path(__file__).parent / "counters"
+    settings = {"MODE": mode, "PROJECT": str(ROOT)}
+    with apache(application, PROCESSES, THREADS, settings, path="/empty") as site:
+        yield site
+
+
+def fails_on_the_recipe(fact):
+    """Parametrise a test over the recipe, on which it must fail, and the bundle."""
+    failing = pytest.mark.xfail(strict=True, raises=AssertionError, reason=fact)
+    return pytest.mark.parametrize("mode", [pytest.param("recipe", marks=failing), "bundle"])
+
+
+def clients(count, work):
+    """Call `work(number, client)` in `count` threads, each with an httpx.Client of its own.
+
+    Returns the results in order; raises the first exception of any of them.
+    """
+    results = [None] * count
+    errors = []
+
+    def run(number):
+        try:
+            with httpx.Client(timeout=60) as client:
+                results[number] = work(number, client)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
