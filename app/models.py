@@ -5,6 +5,7 @@ import re
 import secrets
 import string
 import sys
+import time
 import unicodedata
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from formencode import validators
 from sqlobject import SQLObject, StringCol, UnicodeCol, dberrors, sqlhub
 from sqlobject.sqlbuilder import SQLExpression
 
+from app.connections import Verdict
+
 __all__ = ["User"]
 
 LONGEST_NAME = 100
 LONGEST_FULLNAME = 200
 LONGEST_PASSWORD = 1024
 SAMPLE_USERS = 3
+ATTEMPTS = 20
 
 # The least memory of OWASP's Password Storage Cheat Sheet: every thread of every process may be
 # hashing at the same time.
@@ -84,6 +88,16 @@ class User(SQLObject):
     fullname = UnicodeCol(length=LONGEST_FULLNAME, notNone=True, validator=RULES["fullname"])
     password = StringCol(length=255, notNone=True, validator=RULES["password"])
 
+    @classmethod
+    def page(cls, after, limit):
+        """Return at most `limit` users with ids above `after`, and the `after` of the next page.
+
+        The latter is None on the last page.
+        """
+        users = list(cls.select(cls.q.id > after, orderBy=cls.q.id).limit(limit + 1))
+        following = users[limit - 1].id if len(users) > limit else None
+        return users[:limit], following
+
     def check_password(self, password):
         """Return whether `password` is the one whose hash is stored."""
         try:
@@ -115,48 +129,47 @@ def checked(values):
     return ready
 
 
-def add_random_user(connection=None):
+def add_random_user():
     """Add a user as the recipe does, with a free random name, and return it.
 
-    Nobody knows its password. `connection`: an SQLObject connection, the current one if None.
+    Nobody knows its password.
     """
     password = checked({"password": secrets.token_urlsafe(16)})["password"]
     name = _letters(4)
-    while User.selectBy(name=name, connection=connection).count():
+    while User.selectBy(name=name).count():
         name = _letters(4)
-    fullname = f"{name} {_letters(7)}"
-    return User(name=name, fullname=fullname, password=password, connection=connection)
+    return User(name=name, fullname=f"{name} {_letters(7)}", password=password)
 
 
 def _letters(count):
     return "".join(random.choices(string.ascii_letters, k=count))
 
 
-def make_database(connection):
-    """Make what is missing of the tables, in one transaction, and return lines on what was done.
+def make_database():
+    """Make what is missing of the tables and return lines that say what was done.
 
-    Sample users go into a table that this call has made, so that deleted ones do not come back.
-    Raises OSError and the errors of the driver and of sqlobject.dberrors.
+    Works on `sqlhub.processConnection`, in one transaction, which is tried again when another
+    one is in its way. Raises OSError and the errors of the driver and of sqlobject.dberrors.
     """
+    connection = sqlhub.processConnection
     if connection.dbName == "sqlite":
         Path(connection.filename).parent.mkdir(parents=True, exist_ok=True)
-    transaction = connection.transaction()
-    try:
-        done = _make_users(transaction)
-    except BaseException:
-        transaction.rollback()
-        raise
-    transaction.commit(close=True)
-    return done
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return sqlhub.doInTransaction(_make_users)
+        except (dberrors.Error, connection.module.Error) as error:
+            if attempt == ATTEMPTS or connection.verdict(error) is not Verdict.CONFLICT:
+                raise
+            time.sleep(random.uniform(0, 0.2))
 
 
-def _make_users(transaction):
+def _make_users():
+    """Sample users go into a new table only, so that deleted ones do not come back."""
     table = User.sqlmeta.table
-    if User.tableExists(connection=transaction):
-        count = User.select(connection=transaction).count()
-        return [f"table {table}: there already, users in it: {count}"]
-    User.createTable(ifNotExists=True, connection=transaction)
-    samples = [add_random_user(transaction) for _ in range(SAMPLE_USERS)]
+    if User.tableExists():
+        return [f"table {table}: there already, users in it: {User.select().count()}"]
+    User.createTable(ifNotExists=True)
+    samples = [add_random_user() for _ in range(SAMPLE_USERS)]
     return [f"table {table}: made", "sample users: " + ", ".join(map(str, samples))]
 
 
@@ -168,7 +181,7 @@ def main():
     connection = sqlhub.processConnection
     shown = re.sub(r"//[^/]*@", "//", connection.uri())
     try:
-        done = make_database(connection)
+        done = make_database()
     except (OSError, dberrors.Error, connection.module.Error) as error:
         print(
             f"error: the database {shown} could not be made: {error}\n"

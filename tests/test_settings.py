@@ -61,7 +61,7 @@ def test_a_flag_is_on_or_off(tmp_path, text, value):
         ({"SITE_RETRY_SECONDS": "-1"}, "SITE_RETRY_SECONDS is '-1': write a number of seconds"),
         ({"DATABASE_URI": "sqlite:my.db"}, "DATABASE_URI needs an absolute path"),
         ({"DATABASE_URI": "/srv/site.db"}, "DATABASE_URI is not a database URI"),
-        ({"SITE_DEMMO": "on"}, "SITE_DEMMO in the environment is not a setting: did you mean SITE_DEMO"),
+        ({"SITE_DEMMO": "on"}, "SITE_DEMMO in the environment is not a setting: did you mean"),
         ({"SITE_SETTINGS": "site.env"}, "SITE_SETTINGS is 'site.env': write the file's absolute"),
         ({"SITE_SETTINGS": "/nowhere/site.env"}, "/nowhere/site.env cannot be read"),
     ],
