@@ -1,0 +1,49 @@
+"""Errors as clients read them: problem details (RFC 9457) below /api, a page elsewhere."""
+
+import json
+from http import HTTPStatus
+
+import web
+
+from app.rendering import page
+
+_DETAILS = {
+    404: "There is nothing at this address.",
+    500: "Something went wrong here. It has been logged; nothing was changed.",
+    503: "Too many others are at work right now. Nothing was changed: please try again.",
+}
+
+
+class Problem(web.HTTPError):
+    """An error answer that says in `detail` what is wrong and how to mend it."""
+
+    def __init__(self, status, detail, headers=None, **members):
+        """`status`: HTTP status code; `members`: further ones of the problem (RFC 9457, 3.2)."""
+        self.detail = detail
+        self.members = members
+        super().__init__(f"{status} {HTTPStatus(status).phrase}", headers or {})
+
+
+def wrong_fields(status, faults):
+    """Return the Problem for a mapping of field to what is wrong with it."""
+    detail = "; ".join(f"{field} {fault}" for field, fault in faults.items())
+    errors = [{"field": field, "detail": fault} for field, fault in faults.items()]
+    return Problem(status, detail, errors=errors)
+
+
+def present(error):
+    """Give a web.HTTPError of 400 or more, whoever raised it, the body that its client reads."""
+    status, _, title = web.ctx.status.partition(" ")
+    if int(status) < 400:
+        return
+    detail = getattr(error, "detail", None) or _DETAILS.get(int(status), "")
+    web.ctx.headers = [
+        (name, value) for name, value in web.ctx.headers if name.lower() != "content-type"
+    ]
+    if web.ctx.path == "/api" or web.ctx.path.startswith("/api/"):
+        web.header("Content-Type", "application/problem+json")
+        members = {"type": "about:blank", "title": title, "status": int(status)}
+        members |= {"detail": detail} if detail else {}
+        error.data = json.dumps(members | getattr(error, "members", {})) + "\n"
+    else:
+        error.data = page("error", status, title, detail)
