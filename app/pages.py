@@ -1,0 +1,45 @@
+"""The pages for people: the list of users, the recipe's plain text, a demonstration button."""
+
+import web
+
+from app.antiforgery import check_form, form_token
+from app.inputs import form, query_number
+from app.models import User, add_random_user
+from app.problems import Problem
+from app.rendering import page
+from app.settings import settings
+
+PAGE_LENGTH = 100
+
+
+class Index:
+    def GET(self):
+        after = query_number("after", 0, 0)
+        users, following = User.page(after, PAGE_LENGTH)
+        token = form_token() if settings.demo else None
+        return page("index", users, after, following, token)
+
+
+class Add:
+    def POST(self):
+        if not settings.demo:
+            raise Problem(404, "The demonstration is off: the setting SITE_DEMO is not on.")
+        check_form(form())
+        user = add_random_user()
+        # The page of the list on which the new user is the last one.
+        after = max(0, user.id - PAGE_LENGTH)
+        where = f"{web.ctx.homepath}/" + (f"?after={after}" if after else "")
+        headers = {"Location": f"{where}#user-{user.id}", "Content-Type": "text/plain"}
+        raise web.HTTPError("303 See Other", headers)
+
+
+class View:
+    def GET(self):
+        web.header("Content-Type", "text/plain; charset=utf-8")
+        return "".join(f"{user}\n" for user in User.select(orderBy=User.q.id))
+
+
+class Health:
+    def GET(self):
+        web.header("Content-Type", "text/plain; charset=utf-8")
+        return "ok\n"
