@@ -1,0 +1,104 @@
+"""The JSON API of the users. Reading is free, writing needs the bearer token (RFC 6750)."""
+
+import hmac
+import json
+
+import web
+from formencode import validators
+from sqlobject import SQLObjectNotFound, dberrors
+
+from app.inputs import json_object, number, query_number, shortened
+from app.models import RULES, User, checked
+from app.problems import Problem, wrong_fields
+from app.settings import settings
+
+DEFAULT_LIMIT = 100
+HIGHEST_LIMIT = 1000
+
+
+class Users:
+    def GET(self):
+        limit = query_number("limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
+        users, following = User.page(query_number("after", 0, 0), limit)
+        return _json({"users": [user.sqlmeta.asDict() for user in users], "next": following})
+
+    def POST(self):
+        _authorize()
+        values = _checked_fields(json_object(), required=RULES)
+        try:
+            user = User(**values)
+        except dberrors.DuplicateEntryError as error:
+            raise _name_taken() from error
+        web.ctx.status = "201 Created"
+        web.header("Location", f"{web.ctx.homepath}/api/users/{user.id}")
+        return _json(user.sqlmeta.asDict())
+
+
+class OneUser:
+    def GET(self, user_id):
+        return _json(_find(user_id).sqlmeta.asDict())
+
+    def PATCH(self, user_id):
+        _authorize()
+        values = _checked_fields(json_object(), required=())
+        user = _find(user_id)
+        try:
+            # In one UPDATE: a name that is taken leaves the other columns as they were.
+            user.set(**values)
+        except dberrors.DuplicateEntryError as error:
+            raise _name_taken() from error
+        return _json(user.sqlmeta.asDict())
+
+    def DELETE(self, user_id):
+        _authorize()
+        _find(user_id).destroySelf()
+        web.ctx.status = "204 No Content"
+        return ""
+
+
+def _json(value):
+    web.header("Content-Type", "application/json")
+    return json.dumps(value) + "\n"
+
+
+def _authorize():
+    if settings.api_token is None:
+        raise Problem(403, "Writing is off here: the setting SITE_API_TOKEN is not set.")
+    scheme, _, token = web.ctx.env.get("HTTP_AUTHORIZATION", "").partition(" ")
+    # PEP 3333: header values are latin-1.
+    given = token.strip().encode("latin-1")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given, settings.api_token.encode()):
+        raise Problem(
+            401,
+            "Writing needs the header Authorization: Bearer with the site's token.",
+            {"WWW-Authenticate": 'Bearer realm="api"'},
+        )
+
+
+def _find(user_id):
+    found = number(user_id)
+    try:
+        if found is not None:
+            return User.get(found)
+    except SQLObjectNotFound:
+        pass
+    raise Problem(404, "There is no user with this id.")
+
+
+def _checked_fields(values, required):
+    """Return the values as User's columns store them; raises Problem 422 naming each fault."""
+    faults = {
+        shortened(field): "is not a field of a user" for field in values if field not in RULES
+    }
+    faults |= {field: "is missing" for field in required if field not in values}
+    try:
+        ready = checked({field: values[field] for field in RULES if field in values})
+    except validators.Invalid as error:
+        faults |= error.error_dict
+    if faults:
+        raise wrong_fields(422, faults)
+    return ready
+
+
+def _name_taken():
+    return wrong_fields(409, {"name": "is taken by another user"})
