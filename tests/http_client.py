@@ -1,0 +1,103 @@
+"""The site in this process, on a database and with settings of its own, and a client for it."""
+
+import io
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from unittest.mock import patch
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+from sqlobject import sqlhub
+
+from app import antiforgery, api, inputs, pages, urls
+from app.models import make_database
+from app.settings import settings
+from app.site import Site
+from app.transaction import transaction_per_request
+
+TOKEN = "the-token-of-these-tests"
+KEY = "the secret key that only these tests have"
+
+
+@dataclass
+class Response:
+    """An answer as its client sees it."""
+
+    status: int
+    headers: dict
+    body: bytes
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Client:
+    """Sends requests to a WSGI application, by way of wsgiref's validator."""
+
+    def __init__(self, application, check=validator):
+        """`check` wraps the application; None where a request is to break the rules of WSGI."""
+        self.application = check(application) if check else application
+
+    def request(self, method, path, body=b"", query="", chunked=False, **environ):
+        """Return the Response; `environ` holds further WSGI variables, None takes one out."""
+        variables = {"REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": path}
+        variables |= {"QUERY_STRING": query, "wsgi.input": io.BytesIO(body)}
+        variables["wsgi.errors"] = io.StringIO()
+        if chunked:
+            variables["HTTP_TRANSFER_ENCODING"] = "chunked"
+        elif body:
+            variables["CONTENT_LENGTH"] = str(len(body))
+        variables |= environ
+        variables = {name: value for name, value in variables.items() if value is not None}
+        setup_testing_defaults(variables)
+        started = []
+        answer = self.application(
+            variables, lambda status, headers, error=None: started.append((status, headers))
+        )
+        try:
+            content = b"".join(answer)
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+        [(status, headers)] = started
+        return Response(int(status[:3]), dict(headers), content)
+
+    def get(self, path, query="", **environ):
+        return self.request("GET", path, query=query, **environ)
+
+    def send(self, method, path, value=None, token=TOKEN, **environ):
+        """Send a value as JSON, with the API's token."""
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        headers = {"CONTENT_TYPE": "application/json", "HTTP_AUTHORIZATION": f"Bearer {token}"}
+        return self.request(method, path, body, **headers | environ)
+
+
+@contextmanager
+def serving(directory, attempts=10, check=validator, **changed):
+    """Yield a Client of the site with a fresh database in `directory` and changed settings.
+
+    `attempts`: how often a request that conflicts is run. `check`: the Client's.
+    """
+    used = replace(settings, **{"api_token": TOKEN, "secret_key": KEY, "demo": True} | changed)
+    load_sqlo = transaction_per_request(
+        f"sqlite://{directory}/site.db", timeout=1, attempts=attempts
+    )
+    load_sqlo()
+    make_database()
+    del sqlhub.processConnection
+    site = Site(urls)
+    site.add_processor(load_sqlo)
+    # The four modules that look at the settings while they answer.
+    with (
+        patch.object(antiforgery, "settings", used),
+        patch.object(api, "settings", used),
+        patch.object(inputs, "settings", used),
+        patch.object(pages, "settings", used),
+    ):
+        yield Client(site.wsgifunc(), check)
