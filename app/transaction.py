@@ -63,7 +63,7 @@ def transaction_per_request(
     Called without a web.py request (in an interpreter), the processor opens a regular
     connection and sets `sqlhub.processConnection`. Raises ValueError for a wrong `uri`.
     """
-    connection = connection_for(uri, timeout)
+    connection = connection_for(uri, timeout=timeout)
     serve = _Server(connection, attempts, retry_seconds, commit_veto, unavailable or _unavailable)
 
     def load_sqlo(handler=None):

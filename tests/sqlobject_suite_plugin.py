@@ -2,7 +2,7 @@
 
 from sqlobject.dbconnection import TheURIOpener
 
-from app.connections import CLASSES
+from app.connections import CLASSES, class_for
 
-for scheme, connection_class in CLASSES.items():
-    TheURIOpener.schemeBuilders[scheme] = lambda chosen=connection_class: chosen
+for scheme in CLASSES:
+    TheURIOpener.schemeBuilders[scheme] = lambda scheme=scheme: class_for(scheme)

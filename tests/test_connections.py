@@ -8,7 +8,8 @@ import threading
 import pytest
 from sqlobject import ForeignKey, SQLObject, StringCol, sqlhub
 
-from app.connections import ThreadSQLiteConnection, TransactionLost, Verdict, connection_for
+from app.connections import TransactionLost, Verdict, connection_for
+from app.sqlite import ThreadSQLiteConnection
 
 
 class Shelf(SQLObject):
