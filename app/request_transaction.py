@@ -180,6 +180,14 @@ class RequestTransaction(Transaction):
     def _runWithConnection(self, meth, *args):
         return meth(self._connection, *args)
 
+    def _SO_selectOne(self, so, columnNames):
+        # The same query as SQLObject's, without its expression builder: half the time of a get.
+        meta = so.sqlmeta
+        return self.queryOne(
+            f"SELECT {', '.join(columnNames)} FROM {meta.table} "
+            f"WHERE {meta.table}.{meta.idName} = ({self.sqlrepr(so.id)})"
+        )
+
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
         return iter(list(select.IterationClass(self, self._connection, select, True)))

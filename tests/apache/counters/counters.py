@@ -84,7 +84,7 @@ def recipe(uri):
         except web.HTTPError:
             trans.commit(close=True)
             raise
-        except:  # noqa: E722
+        except:
             trans.rollback()
             trans.begin()
             raise

@@ -1,0 +1,187 @@
+"""scripts/benchmark: requests per second of the bundle and of SQLObject's stock ways, in turn.
+
+Each mode has an Apache of its own with the shipped apache/site.conf; all run at once, and one at
+a time is loaded, round by round, so that the machine's mood is the same for all. What counts is
+the ratio within a round; the table gives the median over the rounds.
+"""
+
+import argparse
+import contextlib
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from scripts.lib.apache import ROOT, Server, ServerError, drain, start, wait_until_up
+from scripts.lib.modwsgi import ModuleError, module_path
+from scripts.lib.serve import DAEMON_USER
+
+SITE = Path(__file__).parent / "benchmark_site"
+MODES = ("bare", "default", "nocache", "recipe", "bundle")
+ROUTES = {
+    "empty": "page without database",
+    "row": "one row by id",
+    "twenty": "twenty gets",
+    "list": "list of 100",
+    "write": "read and write one row",
+}
+FIRST_PORT = 21730
+
+
+class BenchmarkError(Exception):
+    """The benchmark cannot go on; the message says why."""
+
+
+def parse_options(arguments):
+    """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
+    parser = argparse.ArgumentParser(prog="scripts/benchmark", allow_abbrev=False)
+    parser.add_argument("--rounds", type=int, default=5, help="how often (default 5)")
+    parser.add_argument("--seconds", type=int, default=3, help="of each load (default 3)")
+    parser.add_argument("--processes", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--routes", nargs="+", choices=ROUTES, default=list(ROUTES))
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
+    options = parser.parse_args(arguments)
+    for name in ("rounds", "seconds", "processes", "threads", "connections"):
+        if not 1 <= getattr(options, name) <= 1000:
+            parser.error(f"argument --{name}: write a whole number from 1 to 1000")
+    return options
+
+
+@contextlib.contextmanager
+def servers(options):
+    """Start an Apache for each mode; yields {mode: address}."""
+    user = DAEMON_USER if os.getuid() == 0 else None
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        folder.chmod(0o755)
+        site = shutil.copytree(SITE, folder / "site")
+        addresses = {}
+        for number, mode in enumerate(options.modes):
+            run = folder / mode
+            run.mkdir()
+            if user:
+                shutil.chown(run, user, user)
+            uri = f"sqlite://{run}/bench.db"
+            make_database(uri, user)
+            defines = {"WEBPY_ROOT": site, "WEBPY_VENV": ROOT / ".venv"}
+            defines |= {"WEBPY_PROCESSES": options.processes, "WEBPY_THREADS": options.threads}
+            server = Server(run, FIRST_PORT + number, module_path(), defines, user)
+            process = start(server, environment(mode, uri))
+            stack.callback(drain, server, process)
+            wait_until_up(server, process, "/empty")
+            addresses[mode] = server.url
+        yield addresses
+
+
+def environment(mode, uri):
+    """The environment of the daemons."""
+    return os.environ | {
+        "BENCHMARK_MODE": mode,
+        "BENCHMARK_DATABASE": uri,
+        "BENCHMARK_PROJECT": str(ROOT),
+    }
+
+
+def make_database(uri, user):
+    """Make the benchmark's database, as the daemons' user."""
+    code = f"from benchmark_site import make_database; make_database({uri!r})"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd="/",
+        env=os.environ | {"PYTHONPATH": f"{SITE}:{ROOT}"},
+        **({"user": user, "group": user, "extra_groups": []} if user else {}),
+    )
+
+
+def load(url, options, post):
+    """Load `url` for the seconds of the options.
+
+    Returns (requests per second, median ms, 99th percentile ms, failures).
+    """
+    command = ["ab", "-q", "-k", "-l", "-t", str(options.seconds), "-n", "1000000"]
+    command += ["-c", str(options.connections)]
+    if post:
+        command += ["-p", "/dev/null", "-T", "text/plain"]
+    run = subprocess.run([*command, url], capture_output=True, text=True)
+    if run.returncode:
+        raise BenchmarkError(f"ab failed: {run.stderr.strip()}")
+
+    def figure(pattern):
+        found = re.search(pattern, run.stdout)
+        return float(found[1]) if found else 0.0
+
+    failures = figure(r"Failed requests:\s+(\d+)") + figure(r"Non-2xx responses:\s+(\d+)")
+    median, late = figure(r"\s50%\s+(\d+)"), figure(r"\s99%\s+(\d+)")
+    return figure(r"Requests per second:\s+([\d.]+)"), median, late, int(failures)
+
+
+def measure(addresses, options):
+    """Return {route: {mode: [load's figures, a tuple for each round]}}."""
+    results = {route: {mode: [] for mode in options.modes} for route in options.routes}
+    for number in range(options.rounds):
+        for route in options.routes:
+            for mode in options.modes:
+                if mode == "bare" and route != "empty":
+                    continue
+                if sys.stderr.isatty():
+                    print(f"\rround {number + 1}: {route} {mode:10}", end="", file=sys.stderr)
+                figures = load(f"{addresses[mode]}/{route}", options, route == "write")
+                results[route][mode].append(figures)
+    return results
+
+
+def table(results):
+    """The table's lines, in Markdown."""
+    yield "| route | mode | requests/s | to default | to recipe | p50 ms | p99 ms | errors |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for route, modes in results.items():
+        for mode, rounds in modes.items():
+            if rounds:
+                rate, p50, p99 = (
+                    statistics.median(figures[column] for figures in rounds) for column in range(3)
+                )
+                errors = sum(figures[3] for figures in rounds)
+                ratios = [ratio(rounds, modes.get(other)) for other in ("default", "recipe")]
+                yield (
+                    f"| {ROUTES[route]} | {mode} | {rate:.0f} | {ratios[0]} | {ratios[1]} "
+                    f"| {p50:.0f} | {p99:.0f} | {errors} |"
+                )
+
+
+def ratio(rounds, others):
+    """The median of the ratios of requests per second, round by round; empty without others."""
+    if not others:
+        return ""
+    pairs = zip(rounds, others, strict=True)
+    return f"{statistics.median(mine[0] / other[0] for mine, other in pairs):.2f}"
+
+
+def main():
+    """Run the benchmark and print its table; returns the exit status."""
+    options = parse_options(sys.argv[1:])
+    try:
+        with servers(options) as addresses:
+            results = measure(addresses, options)
+    except (BenchmarkError, ModuleError, ServerError) as error:
+        print(f"scripts/benchmark: {error}", file=sys.stderr)
+        return 2
+    packages = ", ".join(f"{name} {version(name)}" for name in ("web.py", "SQLObject", "mod_wsgi"))
+    print(f"Python {platform.python_version()}, {packages}, {os.cpu_count()} processors;")
+    served = f"{options.processes} processes x {options.threads} threads"
+    print(f"{served}, {options.connections} connections, SQLite;")
+    print(f"median of {options.rounds} rounds of {options.seconds} s\n")
+    print("\n".join(table(results)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The application that scripts/benchmark measures: the same handlers in five modes."""
+
+import os
+
+import web
+from sqlobject import IntCol, SQLObject, UnicodeCol, connectionForURI, sqlhub
+
+from app.transaction import transaction_per_request
+
+web.config.debug = False
+
+ROWS = 100
+
+
+class Item(SQLObject):
+    class sqlmeta:
+        # Looked at when the class is made.
+        cacheValues = os.environ.get("BENCHMARK_MODE") != "nocache"
+
+    name = UnicodeCol(length=50)
+    note = UnicodeCol(length=100)
+    number = IntCol(default=0)
+
+
+class Empty:
+    def GET(self):
+        return "no database"
+
+
+class Row:
+    def GET(self):
+        return Item.get(7).name
+
+
+class Twenty:
+    def GET(self):
+        return " ".join(Item.get(number).name for number in range(1, 21))
+
+
+class List:
+    def GET(self):
+        return " ".join(item.name for item in Item.select())
+
+
+class Write:
+    def POST(self):
+        item = Item.get(7)
+        item.number = item.number + 1
+        return "written"
+
+
+def recipe(uri):
+    """The recipe's load hook as published, in Python 3."""
+    con = connectionForURI(uri)
+
+    def load_sqlo(handler):
+        trans = con.transaction()
+        sqlhub.threadConnection = trans
+        try:
+            return handler()
+        except web.HTTPError:
+            trans.commit(close=True)
+            raise
+        except:
+            trans.rollback()
+            trans.begin()
+            raise
+        finally:
+            trans.commit(close=True)
+
+    return load_sqlo
+
+
+def make_database(uri):
+    """Make the table with 100 rows in the empty database at `uri`."""
+    con = connectionForURI(uri)
+    Item.createTable(connection=con)
+    for number in range(1, ROWS + 1):
+        Item(name=f"item {number}", note="x" * 60, connection=con)
+
+
+def make_app(mode, uri):
+    """Return the application on the database at `uri`.
+
+    `mode`: bare (no processor, for the page without database), default (SQLObject's own
+    caching), nocache (cacheValues = False), recipe, bundle.
+    """
+    app = web.application(
+        ("/empty", Empty, "/row", Row, "/twenty", Twenty, "/list", List, "/write", Write)
+    )
+    if mode == "recipe":
+        app.add_processor(recipe(uri))
+    elif mode == "bundle":
+        app.add_processor(transaction_per_request(uri))
+    else:
+        sqlhub.processConnection = connectionForURI(uri)
+    return app
