@@ -61,7 +61,8 @@ class Server:
     directory: folder for its configuration, logs, pid file and sockets, which exists and belongs
     to the user that starts Apache. module: path of the mod_wsgi module. defines: values for the
     Defines of apache/site.conf, WEBPY_ROOT among them. user: whom the children become, given only
-    when root starts Apache. extra: further configuration, put before site.conf.
+    when root starts Apache. extra: further configuration, put before site.conf. site_conf: the
+    virtual host's file.
     """
 
     directory: Path
@@ -70,6 +71,7 @@ class Server:
     defines: dict = field(default_factory=dict)
     user: str | None = None
     extra: str = ""
+    site_conf: Path = SITE_CONF
     drain_seconds: int = 90
 
     @property
@@ -121,7 +123,7 @@ def write_configuration(server):
         drain_seconds=server.drain_seconds,
         defines="\n".join(f'Define {name} "{value}"' for name, value in defines.items()),
         extra=server.extra,
-        site_conf=SITE_CONF,
+        site_conf=server.site_conf,
     )
     path = server.directory / "httpd.conf"
     path.write_text(text)

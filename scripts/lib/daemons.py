@@ -28,10 +28,6 @@ def _parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def _threads(pid):
-    return len(os.listdir(f"/proc/{pid}/task"))
-
-
 def daemon_pids(parent, name):
     """The process ids of the daemons of group `name` below the Apache with pid `parent`."""
     pids = set()
@@ -53,25 +49,30 @@ def _wait(condition, seconds, complaint):
         time.sleep(0.02)
 
 
-def _ready(pid, threads):
-    # A daemon starts its threads when the application is loaded.
+def _ready(pid):
+    # A daemon loads the application in its first thread and starts the others afterwards. If the
+    # application itself starts a thread while it is loaded, the next daemon is replaced too early:
+    # requests then wait, but none is lost.
     try:
-        return _threads(pid) >= threads
-    except OSError:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except FileNotFoundError:
         return False
 
 
 def _replace(parent, name, pid, seconds):
     before = daemon_pids(parent, name)
-    threads = _threads(pid)
-    os.kill(pid, signal.SIGUSR1)
+    try:
+        os.kill(pid, signal.SIGUSR1)
+    except ProcessLookupError:
+        # It has ended by itself since the group was listed, so Apache replaces it anyway.
+        return
     _wait(
         lambda: pid not in daemon_pids(parent, name),
         seconds,
         f"process {pid} did not end its requests",
     )
     _wait(
-        lambda: any(_ready(new, threads) for new in daemon_pids(parent, name) - before),
+        lambda: any(_ready(new) for new in daemon_pids(parent, name) - before),
         seconds,
         f"the replacement of process {pid} did not load the application",
     )

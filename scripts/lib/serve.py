@@ -17,7 +17,6 @@ from pathlib import Path
 
 from scripts.lib import apache
 from scripts.lib.apache import ROOT, Server, ServerError
-from scripts.lib.daemons import ReloadError
 from scripts.lib.modwsgi import ModuleError, check_linkage, module_path
 from scripts.lib.preflight import (
     PreflightError,
@@ -74,7 +73,7 @@ def make_state(folder):
     that is in it. Raises PreflightError if the folder cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
         raise PreflightError(
             f"{folder} cannot be made ({error}): name another with --var"
@@ -195,7 +194,7 @@ def main(arguments):
     try:
         server, environment = prepare(options)
         return run(server, environment, Watcher(ROOT) if options.reload else None)
-    except (UsageError, PreflightError, ModuleError, ReloadError) as error:
+    except (UsageError, PreflightError, ModuleError) as error:
         print(f"scripts/serve: {error}", file=sys.stderr)
         return 2
     except ServerError as error:

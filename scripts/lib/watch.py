@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from scripts.lib.daemons import roll
+from scripts.lib.daemons import ReloadError, roll
 
 WATCHED = ("app/**/*.py", "app/templates/**/*", "wsgi/app.wsgi")
 
@@ -30,7 +30,6 @@ class Watcher:
         """Replace the daemons of group `name` below the Apache `parent` if code has changed.
 
         Code that does not load stays out: its error is printed and the old code goes on serving.
-        Raises ReloadError if a daemon is not replaced in time.
         """
         times = self._times()
         if times == self.seen:
@@ -43,4 +42,7 @@ class Watcher:
         if subprocess.run(command, env=environment, cwd=self.root).returncode != 0:
             print("not reloaded: it does not load", flush=True)
             return
-        print(f"reloaded {roll(parent, name)} processes", flush=True)
+        try:
+            print(f"reloaded {roll(parent, name)} processes", flush=True)
+        except ReloadError as error:
+            print(f"not wholly reloaded: {error}", flush=True)

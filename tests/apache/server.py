@@ -40,6 +40,7 @@ import pytest
 
 from scripts.lib.apache import (
     ROOT,
+    SITE_CONF,
     Server,
     ServerError,
     drain,
@@ -171,13 +172,16 @@ def apache(
     extra="",
     defines=None,
     path="/",
+    site_conf=SITE_CONF,
 ):
     """Serve an application by a real Apache; yields a Site. See the module's docstring.
 
     module: path of another mod_wsgi than the environment's. extra: Apache configuration put
     before site.conf. defines: further Defines of site.conf. path: what is asked for until it
-    answers. Skips the test where Apache or mod_wsgi is missing; raises ServerError with the end of
-    the error log if the server does not come up.
+    answers. site_conf: another file to include instead.
+
+    Skips the test where Apache or mod_wsgi is missing; raises ServerError with the end of the
+    error log if the server does not come up.
     """
     try:
         find_apache()
@@ -209,6 +213,7 @@ def apache(
             },
             user=daemon_user(),
             extra=extra,
+            site_conf=site_conf,
         )
         process = start(server, environment)
         try:

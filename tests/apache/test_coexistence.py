@@ -1,0 +1,107 @@
+"""apache/site.conf beside another virtual host: both answer, and the other is as before."""
+
+import contextlib
+import http.client
+import os
+import tempfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.apache.server import apache, debian_module, pypi_module
+
+MODULES = pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["6.x", "4.9.4"])
+
+# Another site of the same Apache on the same address. Everything that the drop-in sets for itself
+# shows in an answer of this one, if it leaked.
+OTHER = """
+<VirtualHost ${{WEBPY_ADDRESS}}>
+    ServerName other.example.org
+    WSGIDaemonProcess other processes=1 threads=1 home=/
+    WSGIScriptAlias /script "{folder}/other.wsgi" process-group=other application-group=%{{GLOBAL}}
+    DocumentRoot "{folder}"
+    <Directory "{folder}">
+        Require all granted
+    </Directory>
+</VirtualHost>
+"""
+
+SCRIPT = """
+import os, sys
+
+def application(environ, start_response):
+    facts = os.getcwd(), sys.prefix, environ["mod_wsgi.process_group"]
+    body = repr((*facts, environ.get("HTTP_AUTHORIZATION"))).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+REQUESTS = [
+    ("GET", "/script", {"Authorization": "Bearer abc"}, None),
+    ("POST", "/script", {"Transfer-Encoding": "chunked"}, b"3\r\nabc\r\n0\r\n\r\n"),
+    ("POST", "/script", {"Content-Length": "2097153"}, b"x" * 2097153),
+    ("GET", "/page.txt", {}, None),
+    ("GET", "/.hidden", {}, None),
+    ("GET", "/missing", {}, None),
+    ("GET", "/static/style.css", {}, None),
+    ("TRACE", "/page.txt", {}, None),
+]
+
+
+@pytest.fixture
+def other():
+    """Apache configuration of the other site, whose files are in place."""
+    with tempfile.TemporaryDirectory(prefix="other-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "other.wsgi").write_text(SCRIPT)
+        (folder / "page.txt").write_text("a page")
+        (folder / ".hidden").write_text("hidden")
+        for path in folder.iterdir():
+            # Apache gives a file of the last second another kind of ETag.
+            os.utime(path, (1e9, 1e9))
+        yield OTHER.format(folder=folder)
+
+
+def answers(port):
+    """What the other site answers to each of REQUESTS: status, headers but the date, body."""
+    result = []
+    for method, path, headers, body in REQUESTS:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.putrequest(method, path, skip_host=True)
+        for header in ({"Host": "other.example.org"} | headers).items():
+            connection.putheader(*header)
+        connection.endheaders(body)
+        with contextlib.closing(connection), connection.getresponse() as answer:
+            kept = [header for header in answer.getheaders() if header[0] != "Date"]
+            result.append((method, path, answer.status, kept, answer.read()))
+    return result
+
+
+@MODULES
+def test_other_site_answers_as_before_and_this_one_beside_it(module, other, tmp_path):
+    nothing = tmp_path / "nothing.conf"
+    nothing.touch()
+    with apache(module=module(), extra=other, site_conf=nothing) as alone:
+        before = answers(alone.server.port)
+    with apache(module=module(), extra=other) as both:
+        after = answers(both.server.port)
+        ours = httpx.get(both.url + "/view", headers={"Host": "localhost"})
+    assert [row[2] for row in before] == [200, 411, 200, 200, 200, 404, 404, 200]
+    assert after == before
+    assert ours.status_code == 200
+    assert ours.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@MODULES
+def test_same_file_serves_the_site_under_both_mod_wsgi(module):
+    with apache(module=module(), processes=2, threads=2) as site:
+        headers = {"Authorization": f"Bearer {site.token}"}
+        user = {"name": "ada", "fullname": "Ada L", "password": "a long password"}
+        made = httpx.post(site.url + "/api/users", headers=headers, json=user)
+        assert made.status_code == 201
+        assert httpx.get(site.url + made.headers["Location"]).json()["name"] == "ada"
+        assert httpx.get(site.url + "/static/style.css").status_code in (200, 404)
+        version = site.error_log()
+    assert ("mod_wsgi/4.9.4" in version) == (module is debian_module)
