@@ -17,6 +17,8 @@ HIGHEST_LIMIT = 1000
 
 
 class Users:
+    """The collection: a page of it by `limit` and `after`, and new users."""
+
     def GET(self):
         limit = query_number("limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
         users, following = User.page(query_number("after", 0, 0), limit)
@@ -35,6 +37,8 @@ class Users:
 
 
 class OneUser:
+    """One user by id; what is no id of 64 bits has no user."""
+
     def GET(self, user_id):
         return _json(_find(user_id).sqlmeta.asDict())
 

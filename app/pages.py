@@ -13,6 +13,8 @@ PAGE_LENGTH = 100
 
 
 class Index:
+    """The users, 100 on a page; with the demonstration on, a button that adds one."""
+
     def GET(self):
         after = query_number("after", 0, 0)
         users, following = User.page(after, PAGE_LENGTH)
@@ -21,6 +23,8 @@ class Index:
 
 
 class Add:
+    """What the demonstration's button does: adds a random user and leads to it."""
+
     def POST(self):
         if not settings.demo:
             raise Problem(404, "The demonstration is off: the setting SITE_DEMO is not on.")
@@ -34,12 +38,16 @@ class Add:
 
 
 class View:
+    """The recipe's plain-text list of all users."""
+
     def GET(self):
         web.header("Content-Type", "text/plain; charset=utf-8")
         return "".join(f"{user}\n" for user in User.select(orderBy=User.q.id))
 
 
 class Health:
+    """Whether this process answers; it asks no database."""
+
     def GET(self):
         web.header("Content-Type", "text/plain; charset=utf-8")
         return "ok\n"
