@@ -1,11 +1,19 @@
 """SQLObject connections that are safe in mod_wsgi's threads: what all engines share.
 
-Each engine has a class in a module of its own. A request's transaction asks of it:
+Each engine has a class in a module of its own; those of servers share server_connections.py.
+A request's transaction asks of it:
 
-- `begin(writing)` returns the calling thread's raw connection with a transaction begun on it;
-- `commit(raw)` and `rollback(raw)` end it, `discard(raw)` throws a raw connection away;
-- `verdict(error)` tells what a database error means for the request.
+- `begin(writing)` returns the calling thread's raw connection with a transaction begun on it; a
+  connection kept from an earlier request that is found dead here is replaced by a new one;
+- `hand_out(raw)` is called before the handler gets the raw connection itself;
+- `commit(raw)` ends it, or raises: TransactionLost where the engine has rolled back instead,
+  OutcomeUnknown where a writing transaction's connection broke before COMMIT was answered;
+- `rollback(raw)` ends it and never raises: where it fails, `discard(raw)` throws `raw` away;
+- `verdict(error)` tells what an error of any of these or of a query, the driver's or SQLObject's
+  for it, means for the request.
 
+A class takes `timeout`, the seconds to wait for another transaction's lock, and those of
+SERVER_OPTIONS that its `OPTIONS` names. Values are text where they come from the URI.
 Outside a request the classes serve SQLObject as its stock ones do.
 """
 
@@ -22,6 +30,10 @@ CLASSES = {
     "sqlite": "app.sqlite.ThreadSQLiteConnection",
 }
 
+SERVER_OPTIONS = frozenset(
+    ["statement_timeout", "connect_timeout", "check_after", "reading_level", "writing_level"]
+)
+
 _connections = {}
 _instances = weakref.WeakSet()
 _inherited = []
@@ -32,11 +44,18 @@ class Verdict(enum.Enum):
 
     REFUSED = "the engine refused a write in a read-only transaction"
     CONFLICT = "a conflict with another transaction"
+    STALE = "a connection kept from an earlier request was dead before anything was done on it"
+    GONE = "the database is away, nothing was committed"
+    UNKNOWN = "the connection broke during COMMIT, which may have succeeded"
     FAILED = "a database error"
 
 
 class TransactionLost(Exception):
     """The engine ended the transaction by itself, so what it had written is gone."""
+
+
+class OutcomeUnknown(Exception):
+    """The connection broke during COMMIT: what was written may be there or not, but is whole."""
 
 
 class _OneThreads:
@@ -68,6 +87,8 @@ class PerThreadConnections:
     threads that `threading.enumerate()` does not list, as mod_wsgi's are not.
     """
 
+    OPTIONS = frozenset()
+
     def __init__(self, *args, **kw):
         self._per_thread = _PerThread()
         super().__init__(*args, **kw)
@@ -90,6 +111,10 @@ class PerThreadConnections:
     def serve_with(self, use, raw):
         """Keep `raw` as the calling thread's connection for `use`."""
         self._per_thread.own.serving[use] = raw
+
+    def hand_out(self, raw):
+        """Make `raw` ready for queries that do not come through SQLObject."""
+        raw.handed_out = True
 
     def discard(self, raw):
         """Close the calling thread's `raw`; the next request opens a new one."""
@@ -135,9 +160,9 @@ def close_quietly(raw):
 def connection_for(uri, **options):
     """Return the connection for `uri`, always the same one for the same arguments.
 
-    `options`: keyword arguments of the engine's class, such as `timeout`; those in the URI win.
-    Raises ValueError for a scheme without a class here, and for SQLite in memory, which threads
-    cannot share.
+    `options`: keyword arguments of the engine's class, such as `timeout`; those of servers are
+    left out for SQLite, those in the URI win. Raises ValueError for a scheme without a class
+    here, a missing driver, a wrong value, and for SQLite in memory, which threads cannot share.
     """
     key = (uri, *sorted(options.items()))
     if key not in _connections:
@@ -145,20 +170,28 @@ def connection_for(uri, **options):
         user, password, host, port, path, given = connection_class._parseURI(uri)
         if path.endswith(":memory:"):
             raise ValueError("a database in memory cannot be shared by threads; name a file")
+        left_out = SERVER_OPTIONS - connection_class.OPTIONS
+        own = {name: value for name, value in options.items() if name not in left_out}
         _connections[key] = connection_class._connectionFromParams(
-            user, password, host, port, path, {**options, **given}
+            user, password, host, port, path, {**own, **given}
         )
     return _connections[key]
 
 
 def class_for(uri):
-    """Return the connection class for the scheme of `uri`; ValueError for an unknown one."""
+    """Return the connection class for the scheme of `uri`.
+
+    Raises ValueError for an unknown one, and for one whose driver is missing.
+    """
     scheme = uri.partition(":")[0]
     if scheme not in CLASSES:
         known = ", ".join(sorted(CLASSES))
         raise ValueError(f"no database engine for scheme {scheme!r}; write one of: {known}")
     module, _, name = CLASSES[scheme].rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise ValueError(f"no driver for scheme {scheme!r}: {error}") from None
 
 
 def _leave_connections_to_the_parent():

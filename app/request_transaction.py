@@ -16,8 +16,8 @@ class OutsideItsRequest(RuntimeError):
     """An SQLObject instance or transaction was used after its request or by another thread."""
 
 
-class RunAgain(dberrors.OperationalError, web.HTTPError):
-    """The request has to be run again from its start; nothing of this try is kept.
+class TryEnded(dberrors.OperationalError, web.HTTPError):
+    """This run of the request has come to nothing: it is run again from its start, or 503.
 
     It is an HTTPError so that web.py passes it on instead of logging an internal error.
     """
@@ -25,7 +25,7 @@ class RunAgain(dberrors.OperationalError, web.HTTPError):
     data = ""
 
     def __init__(self, verdict):
-        Exception.__init__(self, f"{verdict.value}: the request is run again")
+        Exception.__init__(self, verdict.value)
 
 
 class InstanceCache:
@@ -92,7 +92,7 @@ class RequestTransaction(Transaction):
     _raw = None
     _cache = None
     _obsolete = False
-    run_again = None
+    ended_by = None
     failure = None
     doomed = False
     callbacks = ()
@@ -151,8 +151,8 @@ class RequestTransaction(Transaction):
         )
 
     def _begin(self):
-        if self.run_again:
-            raise RunAgain(self.run_again)
+        if self.ended_by:
+            raise TryEnded(self.ended_by)
         try:
             self._raw = self._dbConnection.begin(self.writing)
         except Exception as error:
@@ -160,17 +160,17 @@ class RequestTransaction(Transaction):
             raise
 
     def _judge(self, error):
-        """Remember what `error` means; raise RunAgain where the request has to be run again."""
+        """Remember what `error` means; raise TryEnded where this run has come to nothing."""
         verdict = self._dbConnection.verdict(error)
-        if verdict is Verdict.CONFLICT or (verdict is Verdict.REFUSED and not self.writing):
-            self.run_again = verdict
-            raise RunAgain(verdict) from error
+        if verdict not in (Verdict.FAILED, Verdict.REFUSED if self.writing else None):
+            self.ended_by = verdict
+            raise TryEnded(verdict) from error
         if self.failure is None:
             self.failure = error
 
     def _executeRetry(self, conn, cursor, query):
-        if self.run_again:
-            raise RunAgain(self.run_again)
+        if self.ended_by:
+            raise TryEnded(self.ended_by)
         try:
             return self._dbConnection._executeRetry(conn, cursor, query)
         except Exception as error:
@@ -195,7 +195,11 @@ class RequestTransaction(Transaction):
     def getConnection(self):
         """Return the raw connection, inside the transaction, for queries without SQLObject."""
         raw = self._connection
-        raw.handed_out = True
+        try:
+            self._dbConnection.hand_out(raw)
+        except Exception as error:
+            self._judge(error)
+            raise
         return raw
 
     def releaseConnection(self, conn, explicit=False):
@@ -220,8 +224,8 @@ class RequestTransaction(Transaction):
     def finish(self, commit):
         """End the transaction: commit it if `commit`, else roll back; never used again after.
 
-        Raises what the engine raises when it cannot commit, after rolling back; RunAgain when
-        that is a conflict.
+        Raises what the engine raises when it cannot commit, after rolling back; TryEnded when
+        that is a conflict, or the connection is lost.
         """
         raw, self._raw = self._raw, None
         self.owner = None
@@ -251,7 +255,7 @@ class RequestTransaction(Transaction):
         try:
             yield
         except BaseException:
-            if not self.run_again:
+            if not self.ended_by:
                 self.query(f"ROLLBACK TO SAVEPOINT {name}")
                 self.failure = failure
                 for instance in self.cache.getAll():

@@ -21,6 +21,8 @@ swallows a database error outside of         is rolled back, the answer is 500
   `savepoint()` in a writing request           (a 4xx that the handler raises is left as it is)
 
 When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500.
+A request whose database is away is answered 503 with Retry-After, and so is one whose connection
+broke during COMMIT: nobody knows whether it was committed, so it is not run again.
 """
 
 import logging
@@ -33,7 +35,7 @@ from sqlobject import sqlhub
 
 from app.connections import Verdict, connection_for
 from app.replay import Replay
-from app.request_transaction import RequestTransaction, RunAgain
+from app.request_transaction import RequestTransaction, TryEnded
 from app.streaming import StreamedAnswer
 
 log = logging.getLogger(__name__)
@@ -49,21 +51,23 @@ class SwallowedError(RuntimeError):
 
 
 def transaction_per_request(
-    uri, *, timeout=5, attempts=10, retry_seconds=10, commit_veto=None, unavailable=None
+    uri, *, attempts=10, retry_seconds=10, commit_veto=None, unavailable=None, **options
 ):
     """Return a web.py processor that runs each request in a transaction of its own.
 
-    `uri`: the database, as SQLObject writes it. `timeout`: seconds to wait for another
-    transaction's lock. A request that conflicts is run at most `attempts` times, and not again
-    once `retry_seconds` have passed; then it is answered 503 with Retry-After.
+    `uri`: the database, as SQLObject writes it. `options`: those of the engine's class, such as
+    `timeout`, the seconds to wait for another transaction's lock.
+    A request that conflicts is run at most `attempts` times, and not again once `retry_seconds`
+    have passed; then it is answered 503 with Retry-After.
     `commit_veto(status, headers)`, called with the status line and the list of header pairs
     before a commit, has the transaction rolled back by returning true.
-    `unavailable(headers)` makes the web.HTTPError of that 503, web.py's plain one by default.
+    `unavailable(headers, reason)` makes the web.HTTPError of each 503, a plain one by default;
+    `reason` is the Verdict CONFLICT, GONE or UNKNOWN.
 
     Called without a web.py request (in an interpreter), the processor opens a regular
     connection and sets `sqlhub.processConnection`. Raises ValueError for a wrong `uri`.
     """
-    connection = connection_for(uri, timeout=timeout)
+    connection = connection_for(uri, **options)
     serve = _Server(connection, attempts, retry_seconds, commit_veto, unavailable or _unavailable)
 
     def load_sqlo(handler=None):
@@ -126,9 +130,9 @@ def _required(caller):
     return transaction
 
 
-def _unavailable(headers):
+def _unavailable(headers, reason):
     headers = {"Content-Type": "text/plain; charset=utf-8", **headers}
-    return web.HTTPError("503 Service Unavailable", headers, "busy: try again\n")
+    return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")
 
 
 class _Server:
@@ -151,14 +155,17 @@ class _Server:
             transaction = self._begin(writing)
             try:
                 return self._answer(transaction, handler, replay)
-            except RunAgain:
+            except TryEnded:
                 replay.restart()
-            if transaction.run_again is Verdict.REFUSED:
+            reason = transaction.ended_by
+            if reason is Verdict.REFUSED:
                 writing = True
+            if reason in (Verdict.REFUSED, Verdict.STALE):
                 continue
             conflicts += 1
-            if conflicts >= self.attempts or time.monotonic() - started > self.retry_seconds:
-                raise self.unavailable({"Retry-After": "1"})
+            too_long = time.monotonic() - started > self.retry_seconds
+            if reason is not Verdict.CONFLICT or conflicts >= self.attempts or too_long:
+                raise self.unavailable({"Retry-After": "1"}, reason)
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**conflicts)))
 
     def _begin(self, writing):
@@ -171,7 +178,7 @@ class _Server:
         return transaction
 
     def _answer(self, transaction, handler, replay):
-        """Run the handler once and end its transaction; RunAgain where it has to be run again."""
+        """Run the handler once and end its transaction; TryEnded where that came to nothing."""
         try:
             answer = handler()
             if hasattr(answer, "__next__"):
@@ -188,7 +195,7 @@ class _Server:
     def _end(self, transaction, error, replay=None):
         """Commit or roll back as the module's table says, then call what waits for a commit.
 
-        Raises RunAgain, or the reason why a request that seemed to succeed did not; before that
+        Raises TryEnded, or the reason why a request that seemed to succeed did not; before that
         `replay` takes back the headers of the answer that is not given.
         """
         try:
@@ -203,13 +210,13 @@ class _Server:
             raise
         finally:
             _leave(transaction)
-        if transaction.run_again:
-            raise RunAgain(transaction.run_again)
+        if transaction.ended_by:
+            raise TryEnded(transaction.ended_by)
         if commit:
             _call_back(transaction.callbacks)
 
     def _may_commit(self, transaction, error):
-        if transaction.run_again or transaction.doomed:
+        if transaction.ended_by or transaction.doomed:
             return False
         if error is not None and not _commits(error):
             return False
