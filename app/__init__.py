@@ -4,23 +4,22 @@ The handlers are named, not imported: the models must not be loaded by importing
 `python -m app.models` would define them twice.
 """
 
-import web
-
 from app.settings import settings
+from app.site import Site
 from app.transaction import transaction_per_request
 
 __all__ = ["app", "load_sqlo"]
 
 urls = (
     "/", "app.pages.Index",
+    "/add", "app.pages.Add",
     "/view", "app.pages.View",
+    "/health", "app.pages.Health",
     "/api/users", "app.api.Users",
     "/api/users/([^/]*)", "app.api.OneUser",
 )  # fmt: skip
 
-web.config.debug = False
-
-app = web.application(urls, globals())
+app = Site(urls)
 load_sqlo = transaction_per_request(
     settings.database_uri,
     timeout=settings.busy_timeout,
