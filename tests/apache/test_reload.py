@@ -25,7 +25,7 @@ application = web.application(("/", "Index"), globals()).wsgifunc()
 """
 
 
-@pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["6.x", "4.9.4"])
+@pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
 def test_rolling_reload_under_load_loses_no_request(tmp_path, module):
     (tmp_path / "wsgi").mkdir()
     (tmp_path / "wsgi" / "app.wsgi").write_text(HANDLERS)

@@ -36,7 +36,7 @@ class Stream:
         deep()
 '''
 
-MODULES = pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["6.x", "4.9.4"])
+MODULES = pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
 
 
 def application(folder, pages):
