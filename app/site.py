@@ -32,9 +32,10 @@ class Site(web.application):
 
     def handle_with_processors(self):
         try:
-            return super().handle_with_processors()
+            return _measured(super().handle_with_processors())
         except web.HTTPError as error:
             present(error)
+            error.data = _measured(error.data)
             raise
 
     def internalerror(self):
@@ -49,6 +50,19 @@ class Site(web.application):
             methods = ", ".join(allowed(f))
             raise Problem(405, f"This address answers {methods} only.", {"Allow": methods})
         return super()._delegate(f, fvars, args)
+
+
+def _measured(body):
+    """Return a body with its length declared, by which a client notices that it was cut off.
+
+    Not that of a generator, which is unknown, nor where there can be none (RFC 9110, 8.6).
+    """
+    if hasattr(body, "__next__") or web.ctx.status[:3] in ("204", "304"):
+        return body
+    body = body if isinstance(body, bytes) else str(body).encode()
+    web.ctx.headers = [pair for pair in web.ctx.headers if pair[0].lower() != "content-length"]
+    web.header("Content-Length", str(len(body)))
+    return body
 
 
 def allowed(handler):

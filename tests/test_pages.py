@@ -259,3 +259,9 @@ def test_no_form_is_a_500(lasting_client, body, cookie, content_type):
         "POST", "/add", body, HTTP_COOKIE=cookie, CONTENT_TYPE=content_type
     )
     assert answer.status in (403, 415)
+
+
+@pytest.mark.parametrize("path", ["/", "/view", "/nowhere", "/api/users"])
+def test_an_answer_declares_its_length(client, path):
+    answer = client.get(path)
+    assert answer.headers["Content-Length"] == str(len(answer.body))
