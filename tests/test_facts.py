@@ -11,7 +11,7 @@ from tests.apache.counting import fails_on_the_recipe
 
 sys.path.append(str(Path(__file__).parent / "apache" / "counters"))
 
-from counters import Snapshot, make_app  # noqa: E402
+from counters import Snapshot, make_app
 
 
 @pytest.fixture

@@ -1,0 +1,73 @@
+"""The README's commands run, and what it lists is there."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from app.settings import ROOT, Settings
+from tests.apache.server import folders, hermetic_environment
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+# What a command needs to come to an end here: options that shorten it, lines to type.
+SHORTENED = {
+    "scripts/serve": ("--help", ""),
+    "scripts/test": ("--strict tests/test_readme.py -k names", ""),
+    "scripts/shell": ("", "print('users:', len(list(User.select())))\n"),
+    "scripts/benchmark": ("--rounds 1 --seconds 1 --routes row --modes default bundle", ""),
+    ".venv/bin/python -m app.models": ("", ""),
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_a_command_runs(command):
+    """scripts/serve at full length is tests/apache/test_serve.py; scripts/test is this run."""
+    options, typed = SHORTENED[command]
+    with folders() as folder:
+        environment = hermetic_environment(folder)
+        environment["DATABASE_URI"] = f"sqlite://{folder}/data/site.db"
+        if command == "scripts/shell":
+            made = [sys.executable, "-m", "app.models"]
+            subprocess.run(made, cwd=ROOT, env=environment, check=True, capture_output=True)
+        run = subprocess.run(
+            [*command.split(), *options.split()],
+            cwd=ROOT,
+            env=environment,
+            input=typed,
+            capture_output=True,
+            text=True,
+        )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout
+
+
+def test_every_script_is_listed_and_names_no_other():
+    listed = set(re.findall(r"scripts/(\w+)", README))
+    there = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file()}
+    assert listed == there
+    assert all(os.access(ROOT / "scripts" / name, os.X_OK) for name in there)
+
+
+def test_the_settings_table_names_every_variable():
+    listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
+    assert listed == {item.metadata["variable"] for item in fields(Settings)}
+
+
+def test_the_apache_block_names_defines_that_are_there():
+    configuration = (ROOT / "apache" / "site.conf").read_text()
+    for name in re.findall(r"Define (\w+)", README):
+        assert f"<IfDefine !{name}>" in configuration
+
+
+def test_every_file_that_the_readme_names_is_there():
+    for name in re.findall(r"`((?:app|apache|wsgi|tests|scripts)/[\w./]*)`", README):
+        assert (ROOT / name).exists(), name
