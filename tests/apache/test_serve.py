@@ -220,6 +220,20 @@ def test_checkout_that_the_daemons_cannot_read_is_named_with_the_cure(folder, ch
     assert "chmod -R o+rX" in serve.text()
 
 
+def test_home_closed_to_others_is_named_by_root_and_serves_its_owner(folder, checkout):
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    closed = shutil.move(checkout, home)
+    if os.getuid() == 0:
+        serve = Serve(folder, closed)
+        assert serve.process.wait(DEADLINE) == 2
+        assert f"www-data cannot enter {home}," in serve.text()
+        assert f"chmod o+x {home}" in serve.text()
+    else:
+        with serving(folder, checkout=closed) as serve:
+            assert httpx.get(serve.url + "/view").status_code == 200
+
+
 def test_reload_picks_up_changed_code_and_keeps_out_what_does_not_load(folder, checkout):
     pages = checkout / "app" / "pages.py"
     with serving(folder, "--reload", checkout=checkout) as serve:
