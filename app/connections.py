@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 CLASSES = {
     "sqlite": "app.sqlite.ThreadSQLiteConnection",
+    "postgres": "app.postgres.ThreadPostgresConnection",
+    "postgresql": "app.postgres.ThreadPostgresConnection",
+    "mysql": "app.mariadb.ThreadMySQLConnection",
 }
 
 SERVER_OPTIONS = frozenset(

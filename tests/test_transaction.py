@@ -20,10 +20,11 @@ class Entry(SQLObject):
 class Site:
     """A web.py application with one route whose handler a test gives, on a database of its own."""
 
-    def __init__(self, path, **options):
-        self.path = path
-        self.processor = transaction_per_request(f"sqlite://{path}", **options)
+    def __init__(self, uri, **options):
+        self.path = uri.removeprefix("sqlite://")
+        self.processor = transaction_per_request(uri, **options)
         self.processor()
+        self.connection = sqlhub.processConnection
         Entry.createTable()
         del sqlhub.processConnection
         self.handler = None
@@ -54,7 +55,7 @@ class Site:
 @pytest.fixture
 def make_site(tmp_path):
     def make(**options):
-        return Site(tmp_path / "site.db", **options)
+        return Site(f"sqlite://{tmp_path}/site.db", **options)
 
     yield make
     if hasattr(sqlhub.threadingLocal, "connection"):

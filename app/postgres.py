@@ -1,0 +1,228 @@
+"""PostgreSQL for requests and for SQLObject outside of them.
+
+Round trips of a request: one for each of its queries, for BEGIN goes out with the first, and one
+for COMMIT, which a reading request does not wait for (with psycopg 3; psycopg2 has to). So a
+request that reads one row waits once, a request that reads and writes one row three times.
+
+Nothing is left in the session: the timeouts are set within each transaction and no statement is
+prepared, so that PgBouncer can hand each transaction to another session of the server
+(https://www.pgbouncer.org/features.html).
+"""
+
+import logging
+import math
+import time
+
+from sqlobject import dberrors
+from sqlobject.postgres.pgconnection import PostgresConnection
+
+from app.connections import OutcomeUnknown, TransactionLost, Verdict
+from app.server_connections import ServerConnections
+
+log = logging.getLogger(__name__)
+
+DRIVERS = "psycopg,psycopg2"
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+REFUSED = {"25006"}
+CONFLICTS = {"40001", "40P01", "55P03"}
+# Sessions that are ended by the server or refused by it: shutdown, crash, starting up, idle too
+# long, too many connections.
+GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
+CONNECTION_CLASS = "08"
+
+
+class StaleConnection(dberrors.OperationalError):
+    """A connection kept from an earlier request was lost before it did anything for this one."""
+
+
+class ThreadPostgresConnection(ServerConnections, PostgresConnection):
+    """PostgreSQL through one connection for each thread of each process.
+
+    The driver's connection is in autocommit, so each BEGIN and COMMIT is sent here; `opening` is
+    what begins its transaction and waits to be sent with the first query.
+    """
+
+    def __init__(self, driver=DRIVERS, **kw):
+        """`driver`: psycopg (3) or psycopg2; the first that is installed. ValueError if none."""
+        if not set(driver.split(",")) <= set(DRIVERS.split(",")):
+            raise ValueError(f"driver is {driver!r}: write psycopg or psycopg2")
+        try:
+            super().__init__(driver=driver, **kw)
+        except ImportError:
+            raise ValueError(
+                f"PostgreSQL needs its driver ({driver}): pip install 'psycopg[binary]'"
+            ) from None
+        # What the driver says itself of a lost connection, which the server cannot.
+        self._lost = (self.module.OperationalError,)
+        if self.driver == "psycopg2":
+            self._lost += (self.module.InterfaceError,)
+        # SQLObject shows it in an error, with the password.
+        self.dsn = f"host={self.host} port={self.port} dbname={self.db} user={self.user}"
+        self.dsn_dict |= self._connect_options()
+        self._openings = {
+            True: self._opening(self.writing_level),
+            False: self._opening(f"{self.reading_level} read only"),
+        }
+
+    def _connect_options(self):
+        """What psycopg and psycopg2 pass to libpq: no wait for a silent server is endless.
+
+        https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+        """
+        patience = max(2, math.ceil(self.connect_timeout))
+        options = {
+            "client_encoding": "UTF8",
+            "connect_timeout": patience,
+            "tcp_user_timeout": patience * 1000,
+            "keepalives_idle": patience,
+            "keepalives_interval": patience,
+        }
+        if self.driver == "psycopg2":
+            # The driver's own class takes no further attributes.
+            base = self.module.extensions.connection
+            options["connection_factory"] = type("RawPostgresConnection", (base,), {})
+        return options
+
+    def _opening(self, mode):
+        statement, lock = (math.ceil(s * 1000) for s in (self.statement_timeout, self.timeout))
+        return (
+            f"BEGIN ISOLATION LEVEL {mode.upper()};"
+            f"SET LOCAL statement_timeout={statement};SET LOCAL lock_timeout={lock};"
+        )
+
+    def makeConnection(self):
+        """Open a raw connection of the calling thread; dberrors.OperationalError if it cannot."""
+        raw = super().makeConnection()
+        # PgBouncer gives the next transaction another session, which has not prepared them.
+        raw.prepare_threshold = None
+        raw.opening = None
+        raw.writing = raw.unanswered = False
+        return raw
+
+    def is_closed(self, raw):
+        return bool(raw.closed)
+
+    def check(self, raw):
+        self._settle(raw)
+        self._send(raw, "SELECT 1")
+
+    def start(self, raw, writing):
+        """Have the transaction begin with the first query."""
+        if not raw.kept:
+            raw.autocommit = True
+        self._settle(raw)
+        if raw.info.transaction_status:
+            # Left by an answer that another thread dropped.
+            self.rollback(raw)
+        raw.writing = writing
+        raw.opening = self._openings[writing]
+
+    def _send(self, raw, query):
+        """Send `query` and return the tag of the command that was executed, as COMMIT's."""
+        with raw.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.statusmessage
+
+    def _settle(self, raw):
+        """Receive the answer to a COMMIT that was not waited for."""
+        if raw.unanswered:
+            raw.unanswered = False
+            raw.wait(self.module.generators.execute(raw.pgconn))
+
+    def hand_out(self, raw):
+        super().hand_out(raw)
+        if raw.opening:
+            with raw.cursor() as cursor:
+                self._executeRetry(raw, cursor, "")
+
+    def _executeRetry(self, conn, cursor, query):
+        # Not by super(): SQLObject's Transaction calls this with itself as `self`.
+        if conn.opening is None:
+            return PostgresConnection._executeRetry(self, conn, cursor, query)
+        opening, conn.opening = conn.opening, None
+        try:
+            PostgresConnection._executeRetry(self, conn, cursor, opening + query)
+        except Exception as error:
+            self._not_opened(conn, opening, error)
+            raise
+        if self.driver == "psycopg":
+            # The answers to all of the message's statements; the query's is the last.
+            cursor.set_result(-1)
+
+    def _not_opened(self, raw, opening, error):
+        if self.verdict(error) is Verdict.GONE:
+            if raw.kept:
+                raise StaleConnection(str(error)) from error
+        elif not raw.info.transaction_status:
+            # A syntax error has the server refuse the message as a whole, BEGIN included.
+            raw.opening = opening
+
+    def commit(self, raw):
+        """COMMIT; one of a reading request is not waited for, as nothing depends on it.
+
+        Raises TransactionLost where the server answers ROLLBACK, as it does without an error
+        for a transaction in which a query has failed, and where a query has ended it; or
+        OutcomeUnknown; or the driver's error.
+        """
+        raw.used = time.monotonic()
+        if raw.opening:
+            raw.opening = None
+        elif raw.writing or self.driver != "psycopg":
+            self._commit_and_wait(raw)
+        else:
+            self._commit_and_go(raw)
+
+    def _commit_and_go(self, raw):
+        try:
+            raw.pgconn.send_query(b"COMMIT")
+            raw.pgconn.flush()
+            raw.unanswered = True
+        except self.module.Error:
+            # What was read is right all the same.
+            self.discard(raw)
+
+    def _commit_and_wait(self, raw):
+        if not raw.closed and not raw.info.transaction_status:
+            raise TransactionLost("a query of the handler's has ended the transaction")
+        try:
+            tag = self._send(raw, "COMMIT")
+        except self.module.Error as error:
+            if self.verdict(error) is Verdict.GONE:
+                raise OutcomeUnknown(str(error)) from error
+            raise
+        if tag != "COMMIT":
+            raise TransactionLost(f"PostgreSQL answered {tag} to COMMIT")
+
+    def rollback(self, raw):
+        """ROLLBACK; a connection on which that fails is thrown away."""
+        raw.used = time.monotonic()
+        if raw.opening:
+            raw.opening = None
+        elif raw.closed:
+            self.discard(raw)
+        elif raw.info.transaction_status:
+            try:
+                self._send(raw, "ROLLBACK")
+            except self.module.Error:
+                log.warning("ROLLBACK failed, the connection is thrown away", exc_info=True)
+                self.discard(raw)
+
+    def verdict(self, error):
+        """Tell what `error`, the driver's or SQLObject's for it, means for the request."""
+        if isinstance(error, StaleConnection):
+            return Verdict.STALE
+        if isinstance(error, OutcomeUnknown):
+            return Verdict.UNKNOWN
+        if not isinstance(error, self.module.Error):
+            error = error.__context__
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        if state is None:
+            return Verdict.GONE if isinstance(error, self._lost) else Verdict.FAILED
+        if state in REFUSED:
+            return Verdict.REFUSED
+        if state in CONFLICTS:
+            return Verdict.CONFLICT
+        if state in GONE or state.startswith(CONNECTION_CLASS):
+            return Verdict.GONE
+        return Verdict.FAILED

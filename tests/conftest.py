@@ -1,0 +1,12 @@
+"""Database servers for all tests, started when the first test asks for one."""
+
+import pytest
+
+from tests.engines.servers import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A running PostgreSQL of the tests' own; skips where it is not installed."""
+    with postgres() as server:
+        yield server
