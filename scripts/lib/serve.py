@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from scripts.lib import apache
 from scripts.lib.apache import ROOT, Server, ServerError
@@ -100,7 +101,7 @@ def make_settings(folder):
     if not path.exists():
         lines = ["SITE_DEMO=1", f"SITE_SECRET_KEY={secrets.token_hex(32)}"]
         if folder != ROOT / "var":
-            lines.append(f"DATABASE_URI=sqlite://{folder}/site.db")
+            lines.append(f"DATABASE_URI=sqlite://{quote(str(folder))}/site.db")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             print(*lines, sep="\n", file=file)
@@ -162,13 +163,14 @@ def prepare(options):
 def run(server, environment, watcher):
     """Serve until SIGINT or SIGTERM, then drain; returns the exit status.
 
-    A second signal stops at once. Raises ServerError if Apache does not come up or dies.
+    A signal a second later or more stops at once. Raises ServerError if Apache does not come up or dies.
     """
     stops = []
 
-    def stop(number, _):
-        stops.append(number)
-        if len(stops) > 1:
+    def stop(_number, _frame):
+        # One wish to stop may come twice: timeout(1) signals its child and then its whole group.
+        stops.append(time.monotonic())
+        if stops[-1] - stops[0] > 1:
             process.terminate()
 
     signal.signal(signal.SIGINT, stop)

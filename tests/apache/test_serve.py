@@ -142,11 +142,15 @@ def test_two_instances_run_side_by_side(folder):
 
 
 @pytest.mark.parametrize(
-    ("number", "whole_group"),
-    [(signal.SIGTERM, False), (signal.SIGINT, True)],
-    ids=["SIGTERM", "Ctrl-C in a terminal"],
+    ("number", "senders"),
+    [
+        (signal.SIGTERM, [os.kill]),
+        (signal.SIGINT, [os.killpg]),
+        (signal.SIGTERM, [os.kill, os.killpg]),
+    ],
+    ids=["SIGTERM", "Ctrl-C in a terminal", "timeout"],
 )
-def test_stop_lets_a_request_in_flight_end(folder, number, whole_group):
+def test_stop_lets_a_request_in_flight_end(folder, number, senders):
     body = json.dumps({"name": "slow", "fullname": "Slow", "password": "a long password"})
     with serving(folder) as serve:
         connection = http.client.HTTPConnection("127.0.0.1", serve.port, timeout=DEADLINE)
@@ -158,10 +162,8 @@ def test_stop_lets_a_request_in_flight_end(folder, number, whole_group):
         log = serve.var / "apache" / "webpy-site-error.log"
         # Apache has to have taken the connection before it is stopped.
         time.sleep(0.5)
-        if whole_group:
-            os.killpg(serve.process.pid, number)
-        else:
-            serve.process.send_signal(number)
+        for send in senders:
+            send(serve.process.pid, number)
         deadline = time.monotonic() + DEADLINE
         while "caught SIGWINCH" not in log.read_text():
             assert time.monotonic() < deadline
