@@ -1,0 +1,88 @@
+"""A register with one writer: stale reads.
+
+The writer of a key writes increasing integers from 1; 0 is the value before the first write.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from itertools import accumulate
+
+from scripts.lib.coherency.history import reads
+from scripts.lib.coherency.result import Findings
+
+
+def check(history):
+    """Return the Result: a read is at least the newest value acknowledged before it began.
+
+    Takes O(n log n). Anomalies: "stale read"; "aborted read" of a write that was rolled back;
+    "invented value" that nobody had begun to write when the read ended.
+    """
+    written, aborted = defaultdict(list), defaultdict(list)
+    for operation in history:
+        for key, value in operation.steps("write"):
+            (aborted if operation.aborted else written)[key].append((value, operation))
+    newest = {key: _newest_acknowledged(writes) for key, writes in written.items()}
+    begun = {key: dict(writes) for key, writes in written.items()}
+    undone = {key: dict(writes) for key, writes in aborted.items()}
+    findings = Findings()
+    checked = 0
+    for operation, key, seen in reads(history):
+        checked += 1
+        writer = begun.get(key, {}).get(seen)
+        if seen in undone.get(key, {}):
+            witness = (undone[key][seen], operation)
+            findings.add("aborted read", witness, f"{seen} was rolled back, {key} shows it")
+        elif seen != 0 and (writer is None or writer.t0 > operation.t1):
+            witness = (operation, writer) if writer else (operation,)
+            findings.add("invented value", witness, f"nobody had written {seen} to {key} yet")
+        else:
+            _compare(findings, newest.get(key), operation, key, seen)
+    return findings.result(checked)
+
+
+def _newest_acknowledged(writes):
+    """The ends of the acknowledged writes in order, and the newest value and write by then."""
+    done = sorted(
+        ((operation.t1, value, operation) for value, operation in writes if operation.ok),
+        key=lambda write: write[:2],
+    )
+    newest = accumulate(done, lambda best, write: max(best, write, key=lambda item: item[1]))
+    return [write[0] for write in done], list(newest)
+
+
+def _compare(findings, acknowledged, operation, key, seen):
+    if acknowledged is None:
+        return
+    ends, newest = acknowledged
+    before = bisect_left(ends, operation.t0)
+    if before and seen < newest[before - 1][1]:
+        _, value, writer = newest[before - 1]
+        reason = f"{key} was acknowledged as {value} before this read of {seen} began"
+        findings.add("stale read", (writer, operation), reason)
+
+
+def staleness(history):
+    """Return {process id: [ns]}: how long before each read its value had been overwritten.
+
+    0 for a read that was not stale. The time runs from the first acknowledgement of a newer
+    value to the read's beginning.
+    """
+    ends = defaultdict(list)
+    for operation in history:
+        for key, value in operation.steps("write"):
+            if operation.ok:
+                ends[key].append((value, operation.t1))
+    for key, pairs in ends.items():
+        pairs.sort()
+        ends[key] = (
+            [value for value, _ in pairs],
+            list(accumulate((end for _, end in reversed(pairs)), min))[::-1],
+        )
+    late = defaultdict(list)
+    for operation, key, seen in reads(history):
+        values, first = ends.get(key, ([], []))
+        newer = bisect_right(values, seen)
+        late[operation.pid].append(
+            max(0, operation.t0 - first[newer]) if newer < len(values) else 0
+        )
+    return dict(late)
