@@ -163,7 +163,8 @@ def prepare(options):
 def run(server, environment, watcher):
     """Serve until SIGINT or SIGTERM, then drain; returns the exit status.
 
-    A signal a second later or more stops at once. Raises ServerError if Apache does not come up or dies.
+    A signal a second later or more stops at once. Raises ServerError if Apache does not come up
+    or dies.
     """
     stops = []
 
