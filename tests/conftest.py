@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.engines.mariadb_server import mariadb
 from tests.engines.servers import postgres
 
 
@@ -9,4 +10,11 @@ from tests.engines.servers import postgres
 def postgres_server():
     """A running PostgreSQL of the tests' own; skips where it is not installed."""
     with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server():
+    """A running MariaDB of the tests' own; skips where it is not installed."""
+    with mariadb() as server:
         yield server

@@ -4,7 +4,7 @@ import pytest
 
 from tests.test_transaction import Site
 
-DRIVERS = {"postgres": "postgres", "postgres-psycopg2": "postgres"}
+DRIVERS = {"postgres": "postgres", "postgres-psycopg2": "postgres", "mariadb": "mariadb"}
 
 
 @pytest.fixture(params=DRIVERS)
