@@ -126,7 +126,8 @@ def check_site(user, folder):
     Raises PreflightError or ModuleError.
     """
     site = [ROOT / name for name in ("wsgi/app.wsgi", "app", "app/static", "apache/site.conf")]
-    check_readable([*site, Path(sys.prefix)], user)
+    python = [Path(sys.prefix), Path(sys.executable).resolve(), Path(os.__file__)]
+    check_readable([*site, *python], user)
     check_readable(sorted((ROOT / "app").rglob("*.py")), user)
     check_writable(folder, user)
     check_python_home(sys.prefix)
