@@ -21,10 +21,10 @@ def fake_commands(folder, **commands):
 
 
 def test_second_install_does_nothing_whatever_python3_is_first_on_path(tmp_path):
+    install = [ROOT / "scripts" / "install", "--test"]
+    subprocess.run(install, check=True)
     environment = fake_commands(tmp_path, python3="exit 1")
-    done = subprocess.run(
-        [ROOT / "scripts" / "install", "--test"], env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run(install, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
