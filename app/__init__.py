@@ -4,7 +4,8 @@ The handlers are named, not imported: the models must not be loaded by importing
 `python -m app.models` would define them twice.
 """
 
-from app.settings import settings
+from app.problems import unavailable
+from app.settings import SettingsError, settings, stop
 from app.site import Site
 from app.transaction import transaction_per_request
 
@@ -20,10 +21,17 @@ urls = (
 )  # fmt: skip
 
 app = Site(urls)
-load_sqlo = transaction_per_request(
-    settings.database_uri,
-    timeout=settings.busy_timeout,
-    attempts=settings.retry_attempts,
-    retry_seconds=settings.retry_seconds,
-)
+try:
+    load_sqlo = transaction_per_request(
+        settings.database_uri,
+        attempts=settings.retry_attempts,
+        retry_seconds=settings.retry_seconds,
+        unavailable=unavailable,
+        timeout=settings.busy_timeout,
+        statement_timeout=settings.statement_timeout,
+        connect_timeout=settings.connect_timeout,
+        check_after=settings.check_after,
+    )
+except ValueError as error:
+    stop(SettingsError(f"DATABASE_URI cannot be used: {error}"))
 app.add_processor(load_sqlo)

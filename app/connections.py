@@ -170,15 +170,29 @@ def connection_for(uri, **options):
     key = (uri, *sorted(options.items()))
     if key not in _connections:
         connection_class = class_for(uri)
-        user, password, host, port, path, given = connection_class._parseURI(uri)
+        user, password, host, port, path, given = _parts(connection_class, uri)
         if path.endswith(":memory:"):
             raise ValueError("a database in memory cannot be shared by threads; name a file")
         left_out = SERVER_OPTIONS - connection_class.OPTIONS
         own = {name: value for name, value in options.items() if name not in left_out}
-        _connections[key] = connection_class._connectionFromParams(
-            user, password, host, port, path, {**own, **given}
-        )
+        try:
+            _connections[key] = connection_class._connectionFromParams(
+                user, password, host, port, path, {**own, **given}
+            )
+        except TypeError as error:
+            raise ValueError(f"it has an unknown option: {error}") from None
     return _connections[key]
+
+
+def _parts(connection_class, uri):
+    try:
+        return connection_class._parseURI(uri)
+    except ValueError:
+        # Its message may have a part of a password that is not quoted.
+        raise ValueError(
+            "its host or port is malformed; write characters of the user and the password "
+            "other than letters and digits as %XX"
+        ) from None
 
 
 def class_for(uri):

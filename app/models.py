@@ -158,7 +158,9 @@ def make_database():
         try:
             return sqlhub.doInTransaction(_make_users)
         except (dberrors.Error, connection.module.Error) as error:
-            if attempt == ATTEMPTS or connection.verdict(error) is not Verdict.CONFLICT:
+            # Another process that makes the same table at the same time is a duplicate.
+            again = isinstance(error, dberrors.DuplicateEntryError)
+            if attempt == ATTEMPTS or not (again or connection.verdict(error) is Verdict.CONFLICT):
                 raise
             time.sleep(random.uniform(0, 0.2))
 
@@ -179,18 +181,27 @@ def main():
 
     load_sqlo()
     connection = sqlhub.processConnection
-    shown = re.sub(r"//[^/]*@", "//", connection.uri())
+    # SQLObject quotes neither the slashes of a password nor the at signs of a path.
+    shown = re.sub(r"//.*@", "//", connection.uri())
     try:
         done = make_database()
     except (OSError, dberrors.Error, connection.module.Error) as error:
         print(
-            f"error: the database {shown} could not be made: {error}\n"
-            "Let this user write to its directory, or set DATABASE_URI to another place.",
+            f"error: the database {shown} could not be made: {error}\n{_cure(connection)}",
             file=sys.stderr,
         )
         return 2
     print("\n".join([f"database {shown}", *done]))
     return 0
+
+
+def _cure(connection):
+    if connection.dbName == "sqlite":
+        return "Let this user write to its directory, or set DATABASE_URI to another place."
+    return (
+        "Start the server, or correct the host, port, user, password and database in "
+        "DATABASE_URI; characters other than letters and digits are written there as %XX."
+    )
 
 
 if __name__ == "__main__":

@@ -5,12 +5,21 @@ from http import HTTPStatus
 
 import web
 
+from app.connections import Verdict
 from app.rendering import page
+
+OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 
 _DETAILS = {
     404: "There is nothing at this address.",
     500: "Something went wrong here. It has been logged; nothing was changed.",
-    503: "Too many others are at work right now. Nothing was changed: please try again.",
+}
+_UNAVAILABLE = {
+    Verdict.CONFLICT: "Too many others are at work right now. Nothing was changed: "
+    "please try again.",
+    Verdict.GONE: "The database is away right now. Nothing was changed: please try again.",
+    Verdict.UNKNOWN: "The connection to the database broke while the change was being saved: "
+    "look whether it is there before you send it again.",
 }
 
 
@@ -29,6 +38,17 @@ def wrong_fields(status, faults):
     detail = "; ".join(f"{field} {fault}" for field, fault in faults.items())
     errors = [{"field": field, "detail": fault} for field, fault in faults.items()]
     return Problem(status, detail, errors=errors)
+
+
+def unavailable(headers, reason):
+    """Return the Problem 503 for a request that its database did not serve, for `reason`.
+
+    Where nobody knows whether the change was saved, its type says so (RFC 9457, 3.1.1).
+    """
+    members = {}
+    if reason is Verdict.UNKNOWN:
+        members = {"type": OUTCOME_UNKNOWN, "title": "Outcome unknown"}
+    return Problem(503, _UNAVAILABLE[reason], headers, **members)
 
 
 def present(error):

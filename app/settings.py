@@ -84,6 +84,9 @@ class Settings:
         "DATABASE_URI", _uri, "sqlite://" + quote(str(ROOT / "var" / "site.db")), secret=True
     )
     busy_timeout: float = _setting("SITE_BUSY_TIMEOUT", _seconds, 5.0)
+    statement_timeout: float = _setting("SITE_STATEMENT_TIMEOUT", _seconds, 30.0)
+    connect_timeout: float = _setting("SITE_CONNECT_TIMEOUT", _seconds, 5.0)
+    check_after: float = _setting("SITE_CHECK_AFTER", _seconds, 30.0)
     demo: bool = _setting("SITE_DEMO", _flag, False)
     api_token: str | None = _setting("SITE_API_TOKEN", _token, secret=True)
     secret_key: str | None = _setting("SITE_SECRET_KEY", _key, secret=True)
@@ -168,16 +171,23 @@ def _read_file(file):
     return {name: value for name, value in given.items() if value}
 
 
+def stop(error):
+    """Raise `error`, a SettingsError found while the package is imported.
+
+    While `python -m app.<module>` imports it, argv[0] is "-m" (sys.argv's documentation): a
+    command answers with the message alone and the usage status.
+    """
+    if sys.argv[:1] == ["-m"]:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    raise error from None
+
+
 def _read_at_import():
     try:
         return read_settings(os.environ, ROOT / "site.env")
     except SettingsError as error:
-        # While `python -m app.<module>` imports this package, argv[0] is "-m" (sys.argv's
-        # documentation): a command answers with the message alone and the usage status.
-        if sys.argv[:1] == ["-m"]:
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(2) from None
-        raise
+        stop(error)
 
 
 settings = _read_at_import()

@@ -165,7 +165,9 @@ class _Server:
             conflicts += 1
             too_long = time.monotonic() - started > self.retry_seconds
             if reason is not Verdict.CONFLICT or conflicts >= self.attempts or too_long:
-                raise self.unavailable({"Retry-After": "1"}, reason)
+                # To send again what may have been done is not for a machine to decide.
+                headers = {} if reason is Verdict.UNKNOWN else {"Retry-After": "1"}
+                raise self.unavailable(headers, reason)
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**conflicts)))
 
     def _begin(self, writing):

@@ -12,6 +12,7 @@ from sqlobject import sqlhub
 
 from app import antiforgery, api, inputs, pages, urls
 from app.models import make_database
+from app.problems import unavailable
 from app.settings import settings
 from app.site import Site
 from app.transaction import transaction_per_request
@@ -79,14 +80,18 @@ class Client:
 
 
 @contextmanager
-def serving(directory, attempts=10, check=validator, **changed):
+def serving(directory, attempts=10, check=validator, uri=None, **changed):
     """Yield a Client of the site with a fresh database in `directory` and changed settings.
 
-    `attempts`: how often a request that conflicts is run. `check`: the Client's.
+    `attempts`: how often a request that conflicts is run. `check`: the Client's. `uri`: that of
+    an empty database instead of the one in `directory`.
     """
     used = replace(settings, **{"api_token": TOKEN, "secret_key": KEY, "demo": True} | changed)
     load_sqlo = transaction_per_request(
-        f"sqlite://{directory}/site.db", timeout=1, attempts=attempts
+        uri or f"sqlite://{directory}/site.db",
+        timeout=1,
+        attempts=attempts,
+        unavailable=unavailable,
     )
     load_sqlo()
     make_database()
