@@ -27,6 +27,7 @@ try:
         attempts=settings.retry_attempts,
         retry_seconds=settings.retry_seconds,
         unavailable=unavailable,
+        cache_rows=settings.cache_rows,
         timeout=settings.busy_timeout,
         statement_timeout=settings.statement_timeout,
         connect_timeout=settings.connect_timeout,

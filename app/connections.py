@@ -13,7 +13,7 @@ A request's transaction asks of it:
   for it, means for the request.
 
 A class takes `timeout`, the seconds to wait for another transaction's lock, and those of
-SERVER_OPTIONS that its `OPTIONS` names. Values are text where they come from the URI.
+SERVER_OPTIONS, and `cache_rows`, that its `OPTIONS` names. Values are text where they come from the URI.
 Outside a request the classes serve SQLObject as its stock ones do.
 """
 
@@ -34,7 +34,14 @@ CLASSES = {
 }
 
 SERVER_OPTIONS = frozenset(
-    ["statement_timeout", "connect_timeout", "check_after", "reading_level", "writing_level"]
+    [
+        "cache_rows",
+        "statement_timeout",
+        "connect_timeout",
+        "check_after",
+        "reading_level",
+        "writing_level",
+    ]
 )
 
 _connections = {}
@@ -103,6 +110,8 @@ class PerThreadConnections:
         raw.home = weakref.ref(self._per_thread.own)
         # Set once a caller has it in hand, who may leave a cursor open on a snapshot.
         raw.handed_out = False
+        # A RowCache, where the engine has a snapshot token.
+        raw.rows = None
         self._connectionNumbers[id(raw)] = self._connectionCount
         self._connectionCount += 1
         return raw
@@ -163,8 +172,8 @@ def close_quietly(raw):
 def connection_for(uri, **options):
     """Return the connection for `uri`, always the same one for the same arguments.
 
-    `options`: keyword arguments of the engine's class, such as `timeout`; those of servers are
-    left out for SQLite, those in the URI win. Raises ValueError for a scheme without a class
+    `options`: keyword arguments of the engine's class, such as `timeout`; those of other engines
+    are left out, those in the URI win. Raises ValueError for a scheme without a class
     here, a missing driver, a wrong value, and for SQLite in memory, which threads cannot share.
     """
     key = (uri, *sorted(options.items()))
@@ -173,7 +182,7 @@ def connection_for(uri, **options):
         user, password, host, port, path, given = _parts(connection_class, uri)
         if path.endswith(":memory:"):
             raise ValueError("a database in memory cannot be shared by threads; name a file")
-        left_out = SERVER_OPTIONS - connection_class.OPTIONS
+        left_out = (SERVER_OPTIONS | {"cache_rows"}) - connection_class.OPTIONS
         own = {name: value for name, value in options.items() if name not in left_out}
         try:
             _connections[key] = connection_class._connectionFromParams(

@@ -33,6 +33,8 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 class HashedPassword(str):
     """An argon2 hash: what the column holds. Any other text assigned to it is hashed first."""
 
+    __slots__ = ()
+
 
 class Text(validators.Validator):
     """Refuses what is not text of 1 to `longest` characters without control characters."""

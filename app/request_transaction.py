@@ -1,15 +1,15 @@
 """One request's transaction, as SQLObject sees it: begun when first used, used by one thread."""
 
-import weakref
 from contextlib import contextmanager
 from itertools import count
 from threading import get_ident
 
 import web
 from sqlobject import SQLObject, dberrors
-from sqlobject.dbconnection import ConnWrapper, Transaction
+from sqlobject.dbconnection import ConnWrapper, Iteration, Transaction
 
 from app.connections import Verdict
+from app.instances import InstanceCache
 
 
 class OutsideItsRequest(RuntimeError):
@@ -26,60 +26,6 @@ class TryEnded(dberrors.OperationalError, web.HTTPError):
 
     def __init__(self, verdict):
         Exception.__init__(self, verdict.value)
-
-
-class InstanceCache:
-    """The instances of one transaction, with the interface of SQLObject's CacheSet.
-
-    It binds each instance to the transaction, so that a leaked one cannot be used in another.
-    """
-
-    def __init__(self, transaction):
-        self._transaction = transaction
-        self.caches = {}
-
-    def get(self, id, cls):
-        return self.tryGetByName(id, cls.__name__)
-
-    tryGet = get
-
-    def tryGetByName(self, id, clsname):
-        try:
-            return self.caches[clsname].get(id)
-        except KeyError:
-            return None
-
-    def put(self, id, cls, obj):
-        obj._connection = self._transaction
-        obj.sqlmeta._perConnection = True
-        self.caches.setdefault(cls.__name__, {})[id] = obj
-
-    def created(self, id, cls, obj):
-        self.put(id, cls, obj)
-
-    def finishPut(self, cls):
-        """Nothing to release: one thread uses the cache, so `get` takes no lock."""
-
-    def expire(self, id, cls):
-        self.caches.get(cls.__name__, {}).pop(id, None)
-
-    def clear(self, cls=None):
-        if cls is None:
-            self.caches.clear()
-        else:
-            self.caches.pop(cls.__name__, None)
-
-    def weakrefAll(self, cls=None):
-        # Instances that nobody holds can go; the others must stay the only ones of their rows.
-        for name in [cls.__name__] if cls else list(self.caches):
-            self.caches[name] = weakref.WeakValueDictionary(self.caches.get(name, {}))
-
-    def allIDs(self, cls):
-        return list(self.caches.get(cls.__name__, {}))
-
-    def getAll(self, cls=None):
-        names = [cls.__name__] if cls else list(self.caches)
-        return [obj for name in names for obj in self.caches.get(name, {}).values()]
 
 
 class RequestTransaction(Transaction):
@@ -130,6 +76,11 @@ class RequestTransaction(Transaction):
         if self._raw is None:
             self._begin()
         return self._raw
+
+    def kept_rows(self):
+        """The rows that earlier reading requests have left and that are fresh in this one, or
+        None: a writing request must read for itself, or its engine could not see conflicts."""
+        return None if self.writing else self._connection.rows
 
     @property
     def cache(self):
@@ -190,7 +141,30 @@ class RequestTransaction(Transaction):
 
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
+        rows = self.kept_rows()
+        own_way = select.IterationClass is Iteration and not select.ops.get("lazyColumns")
+        if rows is not None and own_way and (kept := rows.of(select.sourceClass)):
+            return iter(self._select_kept(select, rows, kept))
         return iter(list(select.IterationClass(self, self._connection, select, True)))
+
+    def _select_kept(self, select, rows, kept):
+        """The instances of a select; rows that are kept are not decoded again."""
+        cls = select.sourceClass
+        to_id = cls.sqlmeta.idType
+        held = self.cache.held(cls)
+        instances = []
+        for row in self.queryAll(self.queryForSelect(select)):
+            id = row[0] if row[0] is None else to_id(row[0])
+            instance = held.get(id)
+            if instance is None and id is not None:
+                values = kept.rows.get(id)
+                if values is None:
+                    instance = cls.get(id, connection=self, selectResults=row[1:])
+                else:
+                    instance = held[id] = kept.instance(id, values, self)
+                    rows.hits += 1
+            instances.append(instance)
+        return instances
 
     def getConnection(self):
         """Return the raw connection, inside the transaction, for queries without SQLObject."""
@@ -233,6 +207,8 @@ class RequestTransaction(Transaction):
         if raw is None:
             return
         if not commit:
+            if raw.rows is not None:
+                raw.rows.clear()
             self._dbConnection.rollback(raw)
             return
         try:

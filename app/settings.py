@@ -46,6 +46,12 @@ def _count(value):
     return int(value)
 
 
+def _count_or_none(value):
+    if value == "0":
+        return 0
+    return _count(value)
+
+
 def _uri(value):
     """A relative SQLite path would mean another file in each process's working directory."""
     if not re.match(r"[a-z][a-z0-9+]*:", value):
@@ -83,6 +89,7 @@ class Settings:
     database_uri: str = _setting(
         "DATABASE_URI", _uri, "sqlite://" + quote(str(ROOT / "var" / "site.db")), secret=True
     )
+    cache_rows: int = _setting("SITE_CACHE_ROWS", _count_or_none, 10_000)
     busy_timeout: float = _setting("SITE_BUSY_TIMEOUT", _seconds, 5.0)
     statement_timeout: float = _setting("SITE_STATEMENT_TIMEOUT", _seconds, 30.0)
     connect_timeout: float = _setting("SITE_CONNECT_TIMEOUT", _seconds, 5.0)

@@ -5,6 +5,7 @@ import sqlite3
 
 from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 
+from app.cache import RowCache
 from app.connections import PerThreadConnections, TransactionLost, Verdict
 from app.sqlite_schema import drop_table_cascade
 
@@ -34,8 +35,12 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
     codes: https://www.sqlite.org/pragma.html, https://www.sqlite.org/rescode.html
     """
 
-    def __init__(self, filename, timeout=5, **kw):
-        """`filename` is the database's path, `timeout` the seconds to wait for a lock."""
+    OPTIONS = frozenset(["cache_rows"])
+
+    def __init__(self, filename, timeout=5, cache_rows=0, **kw):
+        """`filename` is the database's path, `timeout` the seconds to wait for a lock;
+        `cache_rows` rows are kept for each thread's reading requests."""
+        self._cache_rows = int(cache_rows)
         super().__init__(
             filename, factory=lambda module: RawSQLiteConnection, timeout=timeout, **kw
         )
@@ -100,11 +105,19 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
             raw = self.makeConnection()
             if not writing:
                 raw.execute("PRAGMA query_only=ON")
+                if self._cache_rows:
+                    raw.rows = RowCache(self._cache_rows)
             self.serve_with(writing, raw)
         elif raw.in_transaction:
             # Left by an answer that another thread dropped, which could not roll back here.
             raw.rollback()
         raw.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if raw.rows is not None:
+            # The snapshot token: the PRAGMA takes the snapshot, and its value differs when any
+            # other connection has committed since this one's last look
+            # (https://www.sqlite.org/pragma.html#pragma_data_version).
+            (token,) = raw.execute("PRAGMA data_version").fetchone()
+            raw.rows.open(token)
         return raw
 
     def commit(self, raw):

@@ -56,7 +56,8 @@ def transaction_per_request(
     """Return a web.py processor that runs each request in a transaction of its own.
 
     `uri`: the database, as SQLObject writes it. `options`: those of the engine's class, such as
-    `timeout`, the seconds to wait for another transaction's lock.
+    `timeout`, the seconds to wait for another transaction's lock, and `cache_rows`, how many
+    rows each thread keeps between its reading requests (cache.py; none by default).
     A request that conflicts is run at most `attempts` times, and not again once `retry_seconds`
     have passed; then it is answered 503 with Retry-After.
     `commit_veto(status, headers)`, called with the status line and the list of header pairs

@@ -1,0 +1,166 @@
+"""The coherent cache: rows kept between reading requests while they are provably fresh.
+
+At the start of a reading request the engine gives a *snapshot token*, read inside the transaction.
+While it equals the token under which a raw connection's rows were kept, each is what a SELECT
+would return now; when it differs, all are dropped. Tokens of two connections are never compared,
+so the rows belong to one raw connection, hence to one thread.
+
+What is kept is a row's values and no instance: every request gets instances of its own, so nothing
+that a handler does to one is seen by the next. Rows are only kept of classes that load themselves
+in SQLObject's own way, and only with values that cannot be changed in place.
+"""
+
+import datetime
+import decimal
+import threading
+import uuid
+import weakref
+from collections import deque
+from dataclasses import dataclass
+
+from sqlobject import SQLObject
+from sqlobject.sqlbuilder import SQLObjectState
+
+IMMUTABLE = (
+    type(None), bool, int, float, str, bytes, decimal.Decimal, uuid.UUID,
+    datetime.date, datetime.time, datetime.timedelta,
+)  # fmt: skip
+
+_all = weakref.WeakSet()
+
+
+@dataclass
+class Statistics:
+    """What the caches of this process have done since its start."""
+
+    hits: int = 0
+    misses: int = 0
+    drops: int = 0
+    size: int = 0
+
+
+def statistics():
+    """Return the Statistics over all threads that are alive; size is the rows kept now."""
+    total = Statistics()
+    for rows in list(_all):
+        total.hits += rows.hits
+        total.misses += rows.misses
+        total.drops += rows.drops
+        total.size += len(rows)
+    return total
+
+
+class RowCache:
+    """The rows that one raw connection has read under one snapshot token."""
+
+    def __init__(self, limit):
+        """`limit`: how many rows are kept at most; the oldest go first."""
+        self._limit = limit
+        self._token = None
+        self._classes = {}
+        self._order = deque()
+        self.hits = self.misses = self.drops = 0
+        _all.add(self)
+
+    def __len__(self):
+        return len(self._order)
+
+    def open(self, token):
+        """Begin a request whose transaction has `token`, dropping the rows of any other."""
+        if token != self._token:
+            self.clear()
+            self._token = token
+
+    def clear(self):
+        """Drop every row."""
+        self._token = None
+        self._classes.clear()
+        if self._order:
+            self.drops += 1
+            self._order.clear()
+
+    def of(self, cls):
+        """The KeptRows of `cls`, or None if its rows must not be kept."""
+        kept = self._classes.get(cls)
+        if kept is None or not kept.fits():
+            kept = self._classes[cls] = KeptRows(cls)
+        return kept if kept.plain else None
+
+    def get(self, id, cls, connection):
+        """Return a new instance of `cls` for the row `id`, bound to `connection`, or None."""
+        kept = self.of(cls)
+        values = kept and kept.rows.get(id)
+        if values is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        return kept.instance(id, values, connection)
+
+    def put(self, id, cls, instance):
+        """Keep the values of `instance`, which has just been read and not been changed."""
+        kept = self.of(cls)
+        values = kept and kept.values(instance)
+        if values is None or id in kept.rows:
+            return
+        if len(self._order) >= self._limit:
+            oldest, oldest_id = self._order.popleft()
+            oldest.rows.pop(oldest_id, None)
+        kept.rows[id] = values
+        self._order.append((kept, id))
+
+
+class KeptRows:
+    """The rows kept of one class, whose table and columns were as they are here."""
+
+    def __init__(self, cls):
+        self.rows = {}
+        self._cls = cls
+        self._table = cls.sqlmeta.table
+        self._columns = list(cls.sqlmeta.columnList)
+        self._names = [f"_SO_val_{column.name}" for column in self._columns]
+        # SQLObject's own way of loading; a class with one of its own may do more.
+        self.plain = (
+            cls.sqlmeta.cacheValues
+            and cls.get.__func__ is SQLObject.get.__func__
+            and all(
+                getattr(cls, name) is getattr(SQLObject, name)
+                for name in ("__init__", "_init", "_SO_selectInit")
+            )
+        )
+
+    def fits(self):
+        """Whether the class has the table and columns that it had: both can be changed."""
+        meta = self._cls.sqlmeta
+        return self._columns == meta.columnList and self._table == meta.table
+
+    def values(self, instance):
+        """The values of an instance that has been read, None where they must not be kept."""
+        state = instance.__dict__
+        try:
+            values = {name: state[name] for name in self._names}
+        except KeyError:
+            return None
+        return values if all(map(_immutable, values.values())) else None
+
+    def instance(self, id, values, connection):
+        """What SQLObject.get and _init make of a row, without the query and the decoding."""
+        cls = self._cls
+        instance = cls.__new__(cls)
+        state = instance.__dict__
+        state.update(values)
+        state["id"] = id
+        state["_connection"] = connection
+        meta = state["sqlmeta"] = cls.sqlmeta(instance)
+        meta._perConnection = True
+        meta.dirty = False
+        state["_SO_validatorState"] = SQLObjectState(instance)
+        state["_SO_writeLock"] = threading.Lock()
+        state["_SO_createValues"] = {}
+        return instance
+
+
+def _immutable(value):
+    # A subclass may give its values attributes, which a handler could change.
+    return type(value) in IMMUTABLE or (
+        isinstance(value, IMMUTABLE) and not hasattr(value, "__dict__")
+    )
