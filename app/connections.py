@@ -10,10 +10,12 @@ A request's transaction asks of it:
   OutcomeUnknown where a writing transaction's connection broke before COMMIT was answered;
 - `rollback(raw)` ends it and never raises: where it fails, `discard(raw)` throws `raw` away;
 - `verdict(error)` tells what an error of any of these or of a query, the driver's or SQLObject's
-  for it, means for the request.
+  for it, means for the request;
+- `token(raw)` is the snapshot token (cache.py) of a reading transaction, or None where there is
+  no sound one; asked for where `raw.rows` keeps rows.
 
-A class takes `timeout`, the seconds to wait for another transaction's lock, and those of
-SERVER_OPTIONS, and `cache_rows`, that its `OPTIONS` names. Values are text where they come from the URI.
+A class takes `timeout`, the seconds to wait for another transaction's lock, and of SERVER_OPTIONS
+and `cache_rows` those that its `OPTIONS` names. Values are text where they come from the URI.
 Outside a request the classes serve SQLObject as its stock ones do.
 """
 
@@ -34,14 +36,7 @@ CLASSES = {
 }
 
 SERVER_OPTIONS = frozenset(
-    [
-        "cache_rows",
-        "statement_timeout",
-        "connect_timeout",
-        "check_after",
-        "reading_level",
-        "writing_level",
-    ]
+    ["statement_timeout", "connect_timeout", "check_after", "reading_level", "writing_level"]
 )
 
 _connections = {}

@@ -12,6 +12,9 @@ from app.connections import Verdict
 from app.instances import InstanceCache
 
 
+UNREAD = object()
+
+
 class OutsideItsRequest(RuntimeError):
     """An SQLObject instance or transaction was used after its request or by another thread."""
 
@@ -37,6 +40,7 @@ class RequestTransaction(Transaction):
 
     _raw = None
     _cache = None
+    _rows = UNREAD
     _obsolete = False
     ended_by = None
     failure = None
@@ -80,7 +84,21 @@ class RequestTransaction(Transaction):
     def kept_rows(self):
         """The rows that earlier reading requests have left and that are fresh in this one, or
         None: a writing request must read for itself, or its engine could not see conflicts."""
-        return None if self.writing else self._connection.rows
+        if self._rows is UNREAD:
+            self._rows = None if self.writing else self._fresh_rows()
+        return self._rows
+
+    def _fresh_rows(self):
+        raw = self._connection
+        if raw.rows is None:
+            return None
+        try:
+            token = self._dbConnection.token(raw)
+        except Exception as error:
+            self._judge(error)
+            raise
+        raw.rows.open(token)
+        return None if token is None else raw.rows
 
     @property
     def cache(self):

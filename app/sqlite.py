@@ -112,13 +112,13 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
             # Left by an answer that another thread dropped, which could not roll back here.
             raw.rollback()
         raw.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
-        if raw.rows is not None:
-            # The snapshot token: the PRAGMA takes the snapshot, and its value differs when any
-            # other connection has committed since this one's last look
-            # (https://www.sqlite.org/pragma.html#pragma_data_version).
-            (token,) = raw.execute("PRAGMA data_version").fetchone()
-            raw.rows.open(token)
         return raw
+
+    def token(self, raw):
+        """The snapshot token: it differs when any other connection has committed since this
+        one's last look, and it takes the transaction's snapshot where no query has done so yet
+        (https://www.sqlite.org/pragma.html#pragma_data_version)."""
+        return raw.execute("PRAGMA data_version").fetchone()[0]
 
     def commit(self, raw):
         """COMMIT. Raises TransactionLost where SQLite has rolled back by itself, as it does on

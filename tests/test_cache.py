@@ -101,6 +101,7 @@ class Site:
 
         def counting():
             raw = sqlhub.threadConnection._connection
+            sqlhub.threadConnection.kept_rows()
             queries = []
             raw.set_trace_callback(queries.append)
             try:
