@@ -11,7 +11,6 @@ from sqlobject.dbconnection import ConnWrapper, Iteration, Transaction
 from app.connections import Verdict
 from app.instances import InstanceCache
 
-
 UNREAD = object()
 
 

@@ -1,11 +1,15 @@
 """A small application in two modes: the recipe as published on stock SQLObject, and the bundle."""
 
 import os
+import random
 import threading
 
 import web
 from sqlobject import IntCol, SQLObject, connectionForURI, sqlhub
 
+from app.cache import statistics
+from app.connections import CLASSES
+from app.sqlite import ThreadSQLiteConnection
 from app.transaction import transaction_per_request
 
 web.config.debug = False
@@ -57,6 +61,58 @@ class Snapshot:
         return f"{first} {counter.value}"
 
 
+class Move:
+    """A writing transaction of one or two rows, by SQLObject or in SQL; one in four fails."""
+
+    def POST(self):
+        ids = random.sample(range(1, 9), random.choice((1, 2)))
+        for number in ids:
+            if random.random() < 0.5:
+                Counter.get(number).value += 1
+            else:
+                sqlhub.threadConnection.query(
+                    f"UPDATE counter SET value = value + 1 WHERE id = {number}"
+                )
+        if random.random() < 0.25:
+            raise web.HTTPError("500 Aborted")
+        return answer("")
+
+
+class Compare:
+    """Reads 50 times in both ways; answers how many reads by SQLObject differ from a SELECT."""
+
+    def GET(self):
+        differences = 0
+        for number in random.choices(range(1, 9), k=25):
+            differences += Counter.get(number).value != self.selected(number)
+        for counter in [*Counter.select(), *Counter.select(), *Counter.select()]:
+            differences += counter.value != self.selected(counter.id)
+        differences += Counter.get(1).value != self.selected(1)
+        return answer(differences)
+
+    def selected(self, number):
+        query = f"SELECT value FROM counter WHERE id = {number}"
+        return sqlhub.threadConnection.queryOne(query)[0]
+
+
+class Hits:
+    def GET(self):
+        return answer(statistics().hits)
+
+
+class EarlyToken(ThreadSQLiteConnection):
+    """Reads the token before BEGIN: a commit between the two goes unnoticed."""
+
+    def begin(self, writing):
+        raw = self.serving(writing)
+        if raw and not writing:
+            self.serving(writing).early = super().token(raw)
+        return super().begin(writing)
+
+    def token(self, raw):
+        return getattr(raw, "early", None)
+
+
 class Empty:
     def GET(self):
         return answer("")
@@ -94,7 +150,21 @@ def recipe(uri):
     return load_sqlo
 
 
-MODES = {"recipe": recipe, "bundle": transaction_per_request}
+def cached(uri):
+    return transaction_per_request(uri, cache_rows=1000)
+
+
+def early_token(uri):
+    CLASSES["sqlite"] = "counters.EarlyToken"
+    return cached(uri)
+
+
+MODES = {
+    "recipe": recipe,
+    "bundle": transaction_per_request,
+    "cached": cached,
+    "early token": early_token,
+}
 
 
 def make_app(mode, database):
@@ -106,6 +176,7 @@ def make_app(mode, database):
             Counter(connection=con)
     uri = f"sqlite://{database}?timeout=20" if mode == "recipe" else f"sqlite://{database}"
     urls = ("/value/(.*)", Value, "/increment/(.*)", Increment, "/crash", Crash)
+    urls += ("/move", Move, "/compare", Compare, "/hits", Hits)
     urls += ("/stream", Stream, "/snapshot", Snapshot, "/empty", Empty)
     app = web.application(urls)
     app.internalerror = web.webapi._InternalError

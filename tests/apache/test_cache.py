@@ -1,0 +1,44 @@
+"""No answer from the cache differs from a SELECT in the same transaction, under real writers."""
+
+import pytest
+
+from tests.apache.counting import clients, counters
+
+pytestmark = pytest.mark.timeout(600)
+
+READERS = WRITERS = 4
+READS_EACH = 50
+
+
+def differences(mode, requests):
+    """Compare in `mode` while others write; return (differences, hits of one process)."""
+    with counters(mode) as site:
+        done = []
+
+        def work(number, client):
+            if number < WRITERS:
+                while len(done) < READERS:
+                    assert client.post(f"{site.url}/move").status_code in (200, 500)
+                return 0
+            try:
+                answers = [client.get(f"{site.url}/compare") for _ in range(requests // READERS)]
+            finally:
+                done.append(number)
+            assert {answer.status_code for answer in answers} == {200}
+            return sum(int(answer.text) for answer in answers)
+
+        found = sum(clients(WRITERS + READERS, work))
+        hits = int(clients(1, lambda _, client: client.get(f"{site.url}/hits").text)[0])
+    return found, hits
+
+
+def test_200_000_reads_from_the_cache_are_what_a_select_returns():
+    found, hits = differences("cached", 200_000 // READS_EACH)
+    assert found == 0
+    assert hits > 1000
+
+
+def test_a_token_read_before_begin_is_found_out():
+    """The comparison can fail: a commit between token and snapshot leaves stale rows."""
+    found, _ = differences("early token", 200_000 // READS_EACH)
+    assert found > 0
