@@ -16,12 +16,15 @@ import time
 from sqlobject import dberrors
 from sqlobject.postgres.pgconnection import PostgresConnection
 
-from app.connections import OutcomeUnknown, TransactionLost, Verdict
+from app.cache import RowCache
+from app.connections import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Verdict
 from app.server_connections import ServerConnections
 
 log = logging.getLogger(__name__)
 
 DRIVERS = "psycopg,psycopg2"
+TOKEN = """SELECT pg_is_in_recovery(), pg_current_snapshot()::text, pg_backend_pid(),
+    current_user::text, current_setting('search_path'), current_setting('row_security')"""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 REFUSED = {"25006"}
@@ -43,8 +46,16 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
     what begins its transaction and waits to be sent with the first query.
     """
 
-    def __init__(self, driver=DRIVERS, **kw):
-        """`driver`: psycopg (3) or psycopg2; the first that is installed. ValueError if none."""
+    OPTIONS = SERVER_OPTIONS | {"cache_rows"}
+
+    def __init__(self, driver=DRIVERS, cache_rows=0, **kw):
+        """`driver`: psycopg (3) or psycopg2; the first that is installed. ValueError if none.
+
+        `cache_rows` rows are kept for each thread's reading requests, where these run at
+        REPEATABLE READ: at lower levels the token is not sound, and at SERIALIZABLE rows that
+        are not read again would hide conflicts.
+        """
+        self._cache_rows = int(cache_rows)
         if not set(driver.split(",")) <= set(DRIVERS.split(",")):
             raise ValueError(f"driver is {driver!r}: write psycopg or psycopg2")
         try:
@@ -98,6 +109,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         raw.prepare_threshold = None
         raw.opening = None
         raw.writing = raw.unanswered = False
+        if self._cache_rows and self.reading_level == "repeatable read":
+            raw.rows = RowCache(self._cache_rows)
         return raw
 
     def is_closed(self, raw):
@@ -117,6 +130,18 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             self.rollback(raw)
         raw.writing = writing
         raw.opening = self._openings[writing]
+
+    def token(self, raw):
+        """The snapshot token, None on a server in recovery; it goes out with BEGIN.
+
+        The snapshot changes with every transaction that has written. After a crash the same can
+        come back with other data, and roles and schemas see other rows: so the session and
+        these belong to it.
+        """
+        with raw.cursor() as cursor:
+            self._executeRetry(raw, cursor, TOKEN)
+            recovering, *token = cursor.fetchone()
+        return None if recovering else token
 
     def _send(self, raw, query):
         """Send `query` and return the tag of the command that was executed, as COMMIT's."""
