@@ -204,7 +204,6 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             raw.pgconn.flush()
             raw.unanswered = True
         except self.module.Error:
-            # What was read is right all the same.
             self.discard(raw)
 
     def _commit_and_wait(self, raw):
@@ -213,9 +212,13 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         try:
             tag = self._send(raw, "COMMIT")
         except self.module.Error as error:
-            if self.verdict(error) is Verdict.GONE:
+            if self.verdict(error) is not Verdict.GONE:
+                raise
+            if raw.writing:
                 raise OutcomeUnknown(str(error)) from error
-            raise
+            # What was read is right all the same.
+            self.discard(raw)
+            return
         if tag != "COMMIT":
             raise TransactionLost(f"PostgreSQL answered {tag} to COMMIT")
 

@@ -1,0 +1,162 @@
+"""A lost connection costs a request at most; nothing is half done; the site comes back by itself.
+
+The faults under load are in tests/apache/test_engines.py.
+"""
+
+import contextlib
+import time
+
+import pytest
+from sqlobject import sqlhub
+
+from tests.engines.proxy import Proxy
+from tests.test_transaction import Entry, add, no_transaction
+
+
+@pytest.fixture
+def proxy(server):
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def uri(engine, server, proxy):
+    """The URI of an empty database, by way of the proxy."""
+    _, _, driver = engine.partition("-")
+    return proxy.address(server.new_database()) + (f"?driver={driver}" if driver else "")
+
+
+def read():
+    return str(Entry.select().count())
+
+
+def end_sessions(server):
+    """End every session and wait until the server has told each of its clients."""
+    server.end_sessions()
+    time.sleep(0.2)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_session_ended_between_two_requests_is_not_noticed(site, server, method):
+    site.request(add("a"))
+    end_sessions(server)
+    assert site.request(read, method).data == b"1"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_session_ended_during_a_request_is_503_and_the_next_request_succeeds(
+    site, server, method
+):
+    def handler():
+        Entry.select().count()
+        end_sessions(server)
+        return read()
+
+    response = site.request(handler, method)
+    assert response.status.startswith("503")
+    assert response.headers["Retry-After"] == "1"
+    assert no_transaction()
+    assert site.request(read, method).data == b"0"
+
+
+def test_a_swallowed_loss_of_the_connection_is_503_and_leaves_nothing(site, server):
+    def handler():
+        Entry(name="a")
+        end_sessions(server)
+        with contextlib.suppress(Exception):
+            Entry(name="b")
+        with contextlib.suppress(Exception):
+            Entry(name="c")
+        return "as if"
+
+    assert site.request(handler).status.startswith("503")
+    assert site.names() == []
+
+
+def test_a_server_that_is_away_is_503_until_it_is_back(site, server):
+    site.request(add("a"))
+    server.stop("fast")
+    try:
+        for method in ("GET", "POST"):
+            response = site.request(read, method)
+            assert response.status.startswith("503")
+            assert response.headers["Retry-After"] == "1"
+    finally:
+        server.start()
+    assert site.request(read).data == b"1"
+
+
+def test_a_connection_that_breaks_during_commit_is_503_once_without_retry_after(site, proxy):
+    """The proxy passes COMMIT on and cuts the connection: it is committed, but nobody was told."""
+    runs = []
+
+    def handler():
+        runs.append(1)
+        Entry(name="a")
+        proxy.cut_after = b"COMMIT"
+
+    response = site.request(handler)
+    assert response.status.startswith("503")
+    assert b"may have succeeded" in response.data
+    assert "Retry-After" not in response.headers
+    assert runs == [1]
+    assert site.request(read, "GET").data == b"1"
+
+
+def test_a_reading_request_whose_connection_breaks_at_its_end_has_its_answer(site, proxy):
+    def handler():
+        proxy.cut_after = b"COMMIT"
+        return read()
+
+    assert site.request(handler, "GET").data == b"0"
+    assert site.request(read, "GET").data == b"0"
+
+
+def test_a_connection_that_was_idle_for_long_is_checked_before_the_handler_uses_it(
+    make_site, server
+):
+    """So the handler is not run again: the check finds that the connection is lost."""
+    site = make_site(check_after=0.001)
+    site.request(add("a"))
+    end_sessions(server)
+    runs = []
+
+    def handler():
+        runs.append(1)
+        return read()
+
+    assert site.request(handler).data == b"1"
+    assert runs == [1]
+
+
+def test_a_server_that_does_not_answer_is_503_after_the_connect_timeout(make_site, proxy):
+    site = make_site(connect_timeout=2)
+    site.connection.close()
+    proxy.silent.set()
+    assert site.request(read).status.startswith("503")
+    proxy.silent.clear()
+    assert site.request(read).data == b"0"
+
+
+def test_a_statement_that_takes_too_long_is_given_up(make_site, engine):
+    site = make_site(statement_timeout=0.2)
+    query = "SELECT SLEEP(60)" if engine == "mariadb" else "SELECT pg_sleep(60)"
+
+    def handler():
+        sqlhub.threadConnection.query(query)
+
+    assert site.request(handler).status.startswith("500")
+    assert site.request(read).data == b"0"
+
+
+def test_a_connection_outside_of_a_request_is_replaced_after_it_was_lost(site, server):
+    site.processor()
+    try:
+        Entry(name="a")
+        end_sessions(server)
+        with contextlib.suppress(Exception):
+            Entry.select().count()
+        assert Entry.select().count() == 1
+    finally:
+        del sqlhub.processConnection
