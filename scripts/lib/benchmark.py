@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,13 +24,26 @@ from scripts.lib.modwsgi import ModuleError, module_path
 from scripts.lib.serve import DAEMON_USER
 
 SITE = Path(__file__).parent / "benchmark_site"
-MODES = ("bare", "default", "nocache", "recipe", "bundle")
+LOAD = Path(__file__).parent / "load.lua"
+MODES = ("bare", "default", "nocache", "recipe", "uncached", "bundle")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A load: every `write_every`-th request writes (0: none), the others read `path`."""
+
+    title: str
+    path: str
+    write_every: int = 0
+
+
 ROUTES = {
-    "empty": "page without database",
-    "row": "one row by id",
-    "twenty": "twenty gets",
-    "list": "list of 100",
-    "write": "read and write one row",
+    "empty": Route("page without database", "/empty"),
+    "row": Route("one row by id", "/row"),
+    "twenty": Route("twenty gets", "/twenty"),
+    "list": Route("list of 100", "/list"),
+    "mix": Route("nine reads of a row to one write", "/row", 10),
+    "write": Route("read and write a row", "/row", 1),
 }
 FIRST_PORT = 21730
 
@@ -102,26 +116,31 @@ def make_database(uri, user):
     )
 
 
-def load(url, options, post):
-    """Load `url` for the seconds of the options.
+def load(address, route, options):
+    """Load a route for the seconds of the options.
 
     Returns (requests per second, median ms, 99th percentile ms, failures).
     """
-    command = ["ab", "-q", "-k", "-l", "-t", str(options.seconds), "-n", "1000000"]
-    command += ["-c", str(options.connections)]
-    if post:
-        command += ["-p", "/dev/null", "-T", "text/plain"]
-    run = subprocess.run([*command, url], capture_output=True, text=True)
+    path, every = ROUTES[route].path, ROUTES[route].write_every
+    command = ["wrk", "-t1", f"-c{options.connections}", f"-d{options.seconds}s", "--latency"]
+    command += ["-s", str(LOAD), address, "--", path, str(every)]
+    run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
-        raise BenchmarkError(f"ab failed: {run.stderr.strip()}")
+        raise BenchmarkError(f"wrk failed: {run.stderr.strip() or run.stdout.strip()}")
 
-    def figure(pattern):
-        found = re.search(pattern, run.stdout)
-        return float(found[1]) if found else 0.0
+    def found(pattern):
+        return re.findall(pattern, run.stdout)
 
-    failures = figure(r"Failed requests:\s+(\d+)") + figure(r"Non-2xx responses:\s+(\d+)")
-    median, late = figure(r"\s50%\s+(\d+)"), figure(r"\s99%\s+(\d+)")
-    return figure(r"Requests per second:\s+([\d.]+)"), median, late, int(failures)
+    failures = sum(map(int, found(r"Non-2xx or 3xx responses: (\d+)")))
+    for errors in found(r"Socket errors: (.*)"):
+        failures += sum(map(int, re.findall(r"\d+", errors)))
+    times = [milliseconds(*found(rf"\s{percent}%\s+([\d.]+)(us|ms|s)")[0]) for percent in (50, 99)]
+    return float(found(r"Requests/sec:\s+([\d.]+)")[0]), *times, failures
+
+
+def milliseconds(number, unit):
+    """Convert wrk's notation of a time."""
+    return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
 def measure(addresses, options):
@@ -134,8 +153,7 @@ def measure(addresses, options):
                     continue
                 if sys.stderr.isatty():
                     print(f"\rround {number + 1}: {route} {mode:10}", end="", file=sys.stderr)
-                figures = load(f"{addresses[mode]}/{route}", options, route == "write")
-                results[route][mode].append(figures)
+                results[route][mode].append(load(addresses[mode], route, options))
     return results
 
 
@@ -152,8 +170,8 @@ def table(results):
                 errors = sum(figures[3] for figures in rounds)
                 ratios = [ratio(rounds, modes.get(other)) for other in ("default", "recipe")]
                 yield (
-                    f"| {ROUTES[route]} | {mode} | {rate:.0f} | {ratios[0]} | {ratios[1]} "
-                    f"| {p50:.0f} | {p99:.0f} | {errors} |"
+                    f"| {ROUTES[route].title} | {mode} | {rate:.0f} | {ratios[0]} | {ratios[1]} "
+                    f"| {p50:.1f} | {p99:.1f} | {errors} |"
                 )
 
 

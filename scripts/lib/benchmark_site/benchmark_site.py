@@ -10,6 +10,8 @@ from app.transaction import transaction_per_request
 web.config.debug = False
 
 ROWS = 100
+# The default of SITE_CACHE_ROWS.
+CACHE_ROWS = 10_000
 
 
 class Item(SQLObject):
@@ -83,7 +85,8 @@ def make_app(mode, uri):
     """Return the application on the database at `uri`.
 
     `mode`: bare (no processor, for the page without database), default (SQLObject's own
-    caching), nocache (cacheValues = False), recipe, bundle.
+    caching), nocache (cacheValues = False), recipe, bundle, uncached (the bundle without its
+    cache across requests).
     """
     app = web.application(
         ("/empty", Empty, "/row", Row, "/twenty", Twenty, "/list", List, "/write", Write)
@@ -91,6 +94,8 @@ def make_app(mode, uri):
     if mode == "recipe":
         app.add_processor(recipe(uri))
     elif mode == "bundle":
+        app.add_processor(transaction_per_request(uri, cache_rows=CACHE_ROWS))
+    elif mode == "uncached":
         app.add_processor(transaction_per_request(uri))
     else:
         sqlhub.processConnection = connectionForURI(uri)
