@@ -16,7 +16,8 @@ class InstanceCache:
     def __init__(self, transaction):
         self._transaction = transaction
         self._held = {}
-        self._others = weakref.WeakValueDictionary()
+        # A WeakValueDictionary once there are any: most requests would make it for nothing.
+        self._others = {}
 
     def held(self, cls):
         """The instances of `cls` by id; those of another class of its name with them."""
@@ -77,6 +78,8 @@ class InstanceCache:
 
     def weakrefAll(self, cls=None):
         # Instances that somebody holds must stay the only ones of their rows.
+        if not self._others:
+            self._others = weakref.WeakValueDictionary()
         for name in [cls.__name__] if cls else list(self._held):
             held = self._held.get(name, {})
             self._others.update(((name, id), instance) for id, instance in held.items())

@@ -353,3 +353,20 @@ def test_a_writing_request_reads_for_itself(site):
         return len(queries)
 
     assert site.run(writing, "POST") == 1
+
+
+def test_instances_that_nobody_holds_can_go_within_a_request(site, monkeypatch):
+    """As with SQLObject's own cache; one that is held stays the only one of its row."""
+    monkeypatch.setattr("app.instances.HELD", 2)
+
+    def read_all():
+        first = Novel.get(1)
+        for number in (2, 3, 2, 3):
+            Novel.get(number)
+        held = sqlhub.threadConnection.cache.getAll(Novel)
+        return first is Novel.get(1), len(held)
+
+    for _ in range(2):
+        same, held = site.run(read_all)
+        assert same
+        assert held <= 3
