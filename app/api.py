@@ -22,10 +22,10 @@ class Users:
     def GET(self):
         limit = query_number("limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
         users, following = User.page(query_number("after", 0, 0), limit)
-        return _json({"users": [user.sqlmeta.asDict() for user in users], "next": following})
+        return json_answer({"users": [user.sqlmeta.asDict() for user in users], "next": following})
 
     def POST(self):
-        _authorize()
+        authorize()
         values = _checked_fields(json_object(), required=RULES)
         try:
             user = User(**values)
@@ -33,17 +33,17 @@ class Users:
             raise _name_taken() from error
         web.ctx.status = "201 Created"
         web.header("Location", f"{web.ctx.homepath}/api/users/{user.id}")
-        return _json(user.sqlmeta.asDict())
+        return json_answer(user.sqlmeta.asDict())
 
 
 class OneUser:
     """One user by id; what is no id of 64 bits has no user."""
 
     def GET(self, user_id):
-        return _json(_find(user_id).sqlmeta.asDict())
+        return json_answer(_find(user_id).sqlmeta.asDict())
 
     def PATCH(self, user_id):
-        _authorize()
+        authorize()
         values = _checked_fields(json_object(), required=())
         user = _find(user_id)
         try:
@@ -51,21 +51,23 @@ class OneUser:
             user.set(**values)
         except dberrors.DuplicateEntryError as error:
             raise _name_taken() from error
-        return _json(user.sqlmeta.asDict())
+        return json_answer(user.sqlmeta.asDict())
 
     def DELETE(self, user_id):
-        _authorize()
+        authorize()
         _find(user_id).destroySelf()
         web.ctx.status = "204 No Content"
         return ""
 
 
-def _json(value):
+def json_answer(value):
+    """Return `value` as the text of an answer in JSON and set its content type."""
     web.header("Content-Type", "application/json")
     return json.dumps(value) + "\n"
 
 
-def _authorize():
+def authorize():
+    """Raise Problem 401 unless the request has the bearer token, 403 where there is none."""
     if settings.api_token is None:
         raise Problem(403, "Writing is off here: the setting SITE_API_TOKEN is not set.")
     scheme, _, token = web.ctx.env.get("HTTP_AUTHORIZATION", "").partition(" ")

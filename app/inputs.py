@@ -22,10 +22,7 @@ def number(text, highest=LARGEST_ID):
 
 def query_number(name, default, lowest, highest=LARGEST_ID):
     """Return the number in the query parameter `name`; raises Problem 400 if it is wrong."""
-    try:
-        query = parse_qs(web.ctx.env.get("QUERY_STRING", ""), True, max_num_fields=MOST_PARAMETERS)
-    except ValueError:
-        raise Problem(400, f"More than {MOST_PARAMETERS} query parameters.") from None
+    query = _query()
     if name not in query:
         return default
     found = number(query[name][0], highest) if len(query[name]) == 1 else None
@@ -33,6 +30,25 @@ def query_number(name, default, lowest, highest=LARGEST_ID):
         fault = f"must be one whole number from {lowest} to {highest}"
         raise wrong_fields(400, {name: fault})
     return found
+
+
+def query_numbers(name, most):
+    """Return the list of numbers, 1 to `most` of them with commas between, in parameter `name`.
+
+    Raises Problem 400 if it is missing or wrong.
+    """
+    found = [number(text) for text in ",".join(_query().get(name, [])).split(",")]
+    if None in found or len(found) > most:
+        fault = f"must be whole numbers with commas between, at most {most}"
+        raise wrong_fields(400, {name: fault})
+    return found
+
+
+def _query():
+    try:
+        return parse_qs(web.ctx.env.get("QUERY_STRING", ""), True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        raise Problem(400, f"More than {MOST_PARAMETERS} query parameters.") from None
 
 
 def body(content_type):

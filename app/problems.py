@@ -1,6 +1,7 @@
-"""Errors as clients read them: problem details (RFC 9457) below /api, a page elsewhere."""
+"""Errors as clients read them: problem details (RFC 9457) for programs, a page for people."""
 
 import json
+import re
 from http import HTTPStatus
 
 import web
@@ -21,6 +22,10 @@ _UNAVAILABLE = {
     Verdict.UNKNOWN: "The connection to the database broke while the change was being saved: "
     "look whether it is there before you send it again.",
 }
+
+
+# The addresses that programs use: the API and the modes of the lab.
+_FOR_PROGRAMS = re.compile("/(api|lab/[a-z]+)(/|$)")
 
 
 class Problem(web.HTTPError):
@@ -60,7 +65,7 @@ def present(error):
     web.ctx.headers = [
         (name, value) for name, value in web.ctx.headers if name.lower() != "content-type"
     ]
-    if web.ctx.path == "/api" or web.ctx.path.startswith("/api/"):
+    if _FOR_PROGRAMS.match(web.ctx.path):
         web.header("Content-Type", "application/problem+json")
         members = {"type": "about:blank", "title": title, "status": int(status)}
         members |= {"detail": detail} if detail else {}

@@ -95,6 +95,7 @@ class Settings:
     connect_timeout: float = _setting("SITE_CONNECT_TIMEOUT", _seconds, 5.0)
     check_after: float = _setting("SITE_CHECK_AFTER", _seconds, 30.0)
     demo: bool = _setting("SITE_DEMO", _flag, False)
+    lab: bool = _setting("SITE_LAB", _flag, False)
     api_token: str | None = _setting("SITE_API_TOKEN", _token, secret=True)
     secret_key: str | None = _setting("SITE_SECRET_KEY", _key, secret=True)
     max_body: int = _setting("SITE_MAX_BODY", _count, 1024 * 1024)

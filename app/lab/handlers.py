@@ -1,0 +1,75 @@
+"""The lab's endpoints: keys are read, transactions run, the table is reset."""
+
+import os
+import socket
+import threading
+
+import web
+
+from app.antiforgery import FIELD, check_form
+from app.api import authorize, json_answer
+from app.inputs import json_object, query_numbers
+from app.lab import operations
+from app.lab.accepted import MOST_OPERATIONS, checked_operations, checked_reset
+from app.problems import Problem
+from app.settings import settings
+
+FORM_HEADER = "HTTP_X_FORM_TOKEN"
+
+
+class Keys:
+    """The values of `ids`, each read with `get`."""
+
+    def GET(self, mode):
+        ids = query_numbers("ids", MOST_OPERATIONS)
+        values = {str(key): operations.read(mode, key) for key in ids}
+        return json_answer({"values": values, "served_by": served_by()})
+
+
+class Transactions:
+    """Several operations in one request."""
+
+    def POST(self, mode):
+        authorize_writing()
+        done = operations.run(mode, checked_operations(json_object()))
+        return json_answer({"operations": done, "served_by": served_by()})
+
+
+class Reset:
+    """All keys of the mode made anew."""
+
+    def POST(self, mode):
+        authorize_writing()
+        keys, value = checked_reset(json_object())
+        operations.reset(mode, keys, value)
+        return json_answer({"keys": keys, "value": value, "served_by": served_by()})
+
+
+class Off:
+    """Every address of the lab while it is off."""
+
+    def GET(self):
+        raise Problem(404, "The lab is off: the setting SITE_LAB is not on.")
+
+    POST = GET
+
+
+def authorize_writing():
+    """Raise Problem 401 or 403 unless the request has the API's token or the form token.
+
+    The latter is the one of the lab's page, in the header X-Form-Token.
+    """
+    token = web.ctx.env.get(FORM_HEADER)
+    if token is None or settings.secret_key is None:
+        authorize()
+    else:
+        check_form({FIELD: token})
+
+
+def served_by():
+    """Where this runs: host name, process id, and the kernel's id of the thread."""
+    return {
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "thread": threading.get_native_id(),
+    }

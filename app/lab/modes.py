@@ -1,0 +1,89 @@
+"""The lab's four modes: how each one keeps its SQLObject instances and transactions.
+
+default  SQLObject's default caching, stock connections
+nocache  the same with cacheValues = False
+recipe   the published load hook on stock connections
+bundle   this site's transaction for each request
+"""
+
+from functools import cache
+
+import web
+from sqlobject import SQLObject, StringCol, connectionForURI, dberrors, sqlhub
+
+from app.site import Site
+
+MODES = ("default", "nocache", "recipe", "bundle")
+
+
+@cache
+def key_class(mode):
+    """Return the SQLObject class of a mode's keys; each mode has a table of its own."""
+
+    class Key(SQLObject):
+        class sqlmeta:
+            table = f"lab_{mode}"
+            registry = f"lab_{mode}"
+            cacheValues = mode != "nocache"
+
+        value = StringCol(notNone=True)
+
+    return Key
+
+
+def recipe(uri):
+    """Return the recipe's load hook for the database `uri`, as published but for Python 3."""
+
+    def load_sqlo(handler=None):
+        con = connectionForURI(uri)
+        if "env" not in web.ctx:
+            sqlhub.processConnection = con
+            return None
+        trans = con.transaction()
+        sqlhub.threadConnection = trans
+        try:
+            return handler()
+        except web.HTTPError:
+            trans.commit(close=True)
+            raise
+        except:
+            trans.rollback()
+            trans.begin()
+            raise
+        finally:
+            trans.commit(close=True)
+
+    return load_sqlo
+
+
+def application(mode, uri, bundle):
+    """Return the lab's application in one of the MODES on the database `uri`; makes its table.
+
+    `bundle`: the processor of the mode "bundle", for the same database. Sets
+    `sqlhub.processConnection`, so that a process serves one mode only.
+    Raises the errors of the driver and of sqlobject.dberrors.
+    """
+    site = Site(
+        (
+            f"/lab/({mode})/keys", "app.lab.handlers.Keys",
+            f"/lab/({mode})/transactions", "app.lab.handlers.Transactions",
+            f"/lab/({mode})/reset", "app.lab.handlers.Reset",
+        )
+    )  # fmt: skip
+    if mode in ("default", "nocache"):
+        sqlhub.processConnection = connectionForURI(uri)
+    else:
+        load_sqlo = bundle if mode == "bundle" else recipe(uri)
+        load_sqlo()
+        site.add_processor(load_sqlo)
+    _make_table(key_class(mode))
+    return site
+
+
+def _make_table(key):
+    try:
+        key.createTable(ifNotExists=True)
+    except dberrors.Error:
+        # Another process of the group may have made it in between.
+        if not key.tableExists():
+            raise

@@ -1,0 +1,222 @@
+"""The lab in this process: what it answers, what it refuses, what each mode keeps."""
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+from sqlobject import sqlhub
+
+from app import antiforgery, api, inputs
+from app.lab import handlers
+from app.lab.modes import MODES, application
+from app.settings import settings
+from app.transaction import transaction_per_request
+from tests.http_client import KEY, TOKEN, Client
+
+OPERATIONS = [
+    ["read", 1],
+    ["write", 1, 5],
+    ["add", 1, 2],
+    ["read", 1],
+    ["write", 2, [7]],
+    ["append", 2, 8],
+    ["sleep", 1],
+    ["read", 2],
+]
+DONE = [["read", 1, 0], *OPERATIONS[1:3], ["read", 1, 7], *OPERATIONS[4:7], ["read", 2, [7, 8]]]
+
+
+@contextmanager
+def lab(mode, directory, **changed):
+    """A Client of the lab's application in a mode, on a fresh database with three keys of 0."""
+    uri = f"sqlite://{directory}/{mode}.db"
+    used = replace(settings, **{"api_token": TOKEN, "secret_key": KEY} | changed)
+    modules = (antiforgery, api, inputs, handlers)
+    for module in modules:
+        patch.object(module, "settings", used).start()
+    try:
+        site = application(mode, uri, transaction_per_request(uri, timeout=1))
+        client = Client(site.wsgifunc())
+        client.mode = mode
+        yield client
+    finally:
+        patch.stopall()
+        del sqlhub.processConnection
+        if hasattr(sqlhub.threadingLocal, "connection"):
+            del sqlhub.threadConnection
+
+
+def send(client, what, **body):
+    return client.send("POST", f"/lab/{client.mode}/{what}", body)
+
+
+def transact(client, *operations):
+    return send(client, "transactions", operations=operations)
+
+
+def values(client, *keys):
+    answer = client.get(f"/lab/{client.mode}/keys", "ids=" + ",".join(map(str, keys)))
+    assert answer.status == 200
+    return [answer.json["values"][str(key)] for key in keys]
+
+
+@pytest.fixture(params=MODES)
+def client(request, tmp_path):
+    with lab(request.param, tmp_path) as client:
+        assert send(client, "reset", keys=3, value=0).status == 200
+        yield client
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    with lab("bundle", tmp_path) as client:
+        assert send(client, "reset", keys=3, value=0).status == 200
+        yield client
+
+
+def test_a_transaction_runs_its_operations_in_order(client):
+    answer = transact(client, *OPERATIONS)
+    assert answer.status == 200
+    assert answer.json["operations"] == DONE
+    assert values(client, 1, 2, 3) == [7, [7, 8], 0]
+
+
+def test_an_answer_tells_who_served_it(client):
+    served_by = transact(client, ["read", 1]).json["served_by"]
+    assert sorted(served_by) == ["host", "process", "thread"]
+    assert served_by["process"] == os.getpid()
+    assert client.get(f"/lab/{client.mode}/keys", "ids=1").json["served_by"] == served_by
+
+
+def test_a_reset_makes_all_keys_anew(client):
+    transact(client, ["write", 1, 9])
+    assert send(client, "reset", keys=1200, value=[1]).status == 200
+    assert values(client, 1, 1200) == [[1], [1]]
+    assert send(client, "reset", keys=1, value=4).status == 200
+    assert values(client, 1) == [4]
+    assert client.get(f"/lab/{client.mode}/keys", "ids=2").status == 404
+
+
+def test_a_mode_answers_for_no_other(client):
+    other = next(mode for mode in MODES if mode != client.mode)
+    answer = client.get(f"/lab/{other}/keys", "ids=1")
+    assert answer.status == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_handler_that_raises_leaves_nothing_in_the_bundle_and_all_in_the_recipe(client):
+    answer = transact(client, ["write", 1, 5], ["raise"])
+    assert answer.status == 500
+    assert values(client, 1) == [0 if client.mode == "bundle" else 5]
+
+
+@pytest.mark.parametrize(
+    ("failing", "status"),
+    [(["read", 4], 404), (["append", 1, 1], 409), (["add", 1, 2**53 - 1], 409)],
+)
+def test_a_refused_operation_leaves_nothing_of_those_before_it(bundle, failing, status):
+    answer = transact(bundle, ["write", 2, 5], ["write", 1, 1], failing)
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert values(bundle, 1, 2) == [0, 0]
+
+
+def test_a_list_ends_at_its_bound(bundle):
+    assert transact(bundle, ["write", 1, [0] * 5000]).status == 200
+    assert transact(bundle, ["append", 1, 1]).status == 409
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        None,
+        [],
+        {},
+        [["read", 1]] * 101,
+        [["sleep", 600], ["sleep", 401]],
+        [["sleep", -1]],
+        [["sleep", 0.5]],
+        [["read"]],
+        [["read", 0]],
+        [["read", 20001]],
+        [["read", True]],
+        [["read", "1"]],
+        [["write", 1, "text"]],
+        [["write", 1, [1, [2]]]],
+        [["write", 1, 2**53]],
+        [["append", 1, [1]]],
+        [["raise", 1]],
+        [["drop"]],
+        [[["read"], 1]],
+        [[]],
+        ["read"],
+    ],
+)
+def test_wrong_operations_are_refused_and_named(bundle, operations):
+    answer = send(bundle, "transactions", operations=operations)
+    assert answer.status == 422
+    assert [error["field"] for error in answer.json["errors"]] == ["operations"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"keys": 0, "value": 1}, "keys"),
+        ({"keys": 20001, "value": 1}, "keys"),
+        ({"value": 1}, "keys"),
+        ({"keys": 1}, "value"),
+        ({"keys": 1, "value": [0] * 5001}, "value"),
+        ({"keys": 1, "value": 1, "more": 1}, "more"),
+    ],
+)
+def test_a_wrong_reset_is_refused_and_named(bundle, body, field):
+    answer = send(bundle, "reset", **body)
+    assert answer.status == 422
+    assert [error["field"] for error in answer.json["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "ids=", "ids=1,", "ids=x", "ids=-1", "ids=" + "1," * 100 + "1"]
+)
+def test_wrong_ids_are_refused_and_named(bundle, query):
+    answer = bundle.get("/lab/bundle/keys", query)
+    assert answer.status == 400
+    assert [error["field"] for error in answer.json["errors"]] == ["ids"]
+
+
+@pytest.mark.parametrize("what", ["transactions", "reset"])
+def test_writing_needs_a_token(bundle, what):
+    body = {"operations": [["raise"]], "keys": 1, "value": 1}
+    answer = bundle.send("POST", f"/lab/bundle/{what}", body, token="another")
+    assert answer.status == 401
+    assert values(bundle, 2) == [0]
+
+
+def test_writing_is_off_without_tokens(tmp_path):
+    with lab("bundle", tmp_path, api_token=None, secret_key=None) as client:
+        assert send(client, "reset", keys=1, value=0).status == 403
+
+
+def test_the_token_of_the_page_is_enough_with_its_cookie(bundle):
+    bound_to = "b" * 43
+    signed = antiforgery._signer().sign(bound_to).decode()
+
+    def post(token, cookie):
+        body = json.dumps({"operations": [["write", 1, 6]]}).encode()
+        return bundle.request(
+            "POST",
+            "/lab/bundle/transactions",
+            body,
+            CONTENT_TYPE="application/json",
+            HTTP_X_FORM_TOKEN=token,
+            HTTP_COOKIE=f"form={cookie}",
+        ).status
+
+    assert post(signed, "c" * 43) == 403
+    assert post("x" + signed, bound_to) == 403
+    assert values(bundle, 1) == [0]
+    assert post(signed, bound_to) == 200
+    assert values(bundle, 1) == [6]
