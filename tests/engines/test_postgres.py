@@ -1,0 +1,221 @@
+"""What only PostgreSQL does: conflicts at COMMIT, COMMIT answered ROLLBACK, PgBouncer."""
+
+import contextlib
+import threading
+
+import pytest
+from sqlobject import dberrors, sqlhub
+
+from app.connections import connection_for
+from app.postgres import ThreadPostgresConnection
+from tests.engines.conftest import EngineSite
+from tests.engines.servers import pgbouncer
+from tests.engines.test_transactions import in_threads
+from tests.test_sqlobject_suite import outcome
+from tests.test_transaction import Entry, add
+
+
+@pytest.fixture(params=["postgres", "postgres-psycopg2"])
+def engine(request):
+    return request.param
+
+
+def messages_of(site, handler, method):
+    """Return what is sent to the server, message by message, for one request."""
+    sent = []
+    raw_class = site.connection.module
+
+    class Cursor(raw_class.Cursor):
+        def execute(self, query, *more, **options):
+            sent.append(query)
+            return super().execute(query, *more, **options)
+
+    def watched():
+        sqlhub.threadConnection._connection.cursor_factory = Cursor
+        return handler()
+
+    site.request(handler, method)
+    site.request(watched, method)
+    return sent
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_begin_goes_out_with_the_first_query(site):
+    site.request(add("a"))
+    [read] = messages_of(site, lambda: Entry.get(1).name, "GET")
+    assert read.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;")
+    first, write, commit = messages_of(site, lambda: Entry.get(1).set(number=7), "POST")
+    assert first.startswith("BEGIN ISOLATION LEVEL SERIALIZABLE;")
+    assert "SELECT" in first and write.startswith("UPDATE") and commit == "COMMIT"
+
+
+def test_a_conflict_at_commit_is_run_again(site):
+    """Both have read and written before either commits, so the second fails at its COMMIT."""
+    reached = threading.Barrier(2)
+    runs = []
+
+    def taker(name):
+        def handler():
+            count = Entry.select().count()
+            runs.append(name)
+            if runs.count(name) == 1:
+                reached.wait(10)
+            if count == 0:
+                Entry(name=name)
+            if runs.count(name) == 1:
+                reached.wait(10)
+
+        return lambda: site.app.request("/", method="POST", env={"handler": handler})
+
+    site.handler = lambda: sqlhub.threadConnection.request["handler"]()
+    in_threads(taker("a"), taker("b"))
+    assert len(site.names()) == 1
+    assert len(runs) == 3
+
+
+def test_commit_of_a_failed_transaction_is_not_acknowledged(site):
+    """The error came up on the raw connection, where nobody but COMMIT's answer tells of it."""
+
+    def handler():
+        Entry(name="a")
+        cursor = sqlhub.threadConnection.getConnection().cursor()
+        with contextlib.suppress(site.connection.module.Error):
+            cursor.execute("SELECT * FROM nowhere")
+        return "as if"
+
+    assert site.request(handler).status.startswith("500")
+    assert site.names() == []
+
+
+def test_a_transaction_that_a_query_has_ended_is_not_acknowledged(site):
+    def handler():
+        Entry(name="a")
+        sqlhub.threadConnection.query("ROLLBACK")
+        return "as if"
+
+    assert site.request(handler).status.startswith("500")
+    assert site.names() == []
+
+
+def test_a_constraint_that_fails_at_commit_is_not_acknowledged(site):
+    site.execute(
+        "ALTER TABLE entry ADD CONSTRAINT once UNIQUE (number) DEFERRABLE INITIALLY DEFERRED"
+    )
+
+    def handler():
+        Entry(name="a")
+        Entry(name="b")
+
+    assert site.request(handler).status.startswith("500")
+    assert site.names() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "method", "level"),
+    [
+        ({}, "GET", "repeatable read"),
+        ({}, "POST", "serializable"),
+        ({"reading_level": "serializable"}, "GET", "serializable"),
+        ({"writing_level": "read committed"}, "POST", "read committed"),
+    ],
+)
+def test_an_option_sets_the_isolation_level(make_site, options, method, level):
+    site = make_site(**options)
+    [shown] = site.request(
+        lambda: sqlhub.threadConnection.queryOne("SHOW transaction_isolation")[0], method
+    ).data.splitlines()
+    assert shown.decode() == level
+
+
+def test_the_timeouts_are_those_of_the_options_and_end_with_the_transaction(make_site):
+    site = make_site(timeout=1.5, statement_timeout=7)
+    queries = ("SHOW lock_timeout", "SHOW statement_timeout")
+
+    def handler():
+        return " ".join(sqlhub.threadConnection.queryOne(query)[0] for query in queries)
+
+    assert site.request(handler).data == b"1500ms 7s"
+    site.processor()
+    try:
+        assert [sqlhub.processConnection.queryOne(query)[0] for query in queries] == ["0", "0"]
+    finally:
+        del sqlhub.processConnection
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timeout": 0}, {"statement_timeout": "nan"}, {"check_after": "x"}, {"reading_level": "x"}]
+    + [{"writing_level": "SERIALIZABLE"}, {"connect_timeout": -1}, {"driver": "pg8000"}],
+)
+def test_a_wrong_option_is_refused_by_name(wrong):
+    [name] = wrong
+    with pytest.raises(ValueError, match=name):
+        ThreadPostgresConnection(db="nowhere", **wrong)
+
+
+def test_an_unknown_option_and_a_missing_driver_are_refused(monkeypatch):
+    with pytest.raises(ValueError, match="nonsense"):
+        connection_for("postgres://nowhere/nothing?nonsense=1")
+    for driver in ("psycopg", "psycopg2"):
+        monkeypatch.setitem(__import__("sys").modules, driver, None)
+    with pytest.raises(ValueError, match="pip install"):
+        connection_for("postgres://nowhere/driverless")
+
+
+def test_pgbouncer_in_transaction_pooling_mode_serves_many_threads_by_one_session(server, engine):
+    """Each transaction may run in another session; with one, all threads take turns on it."""
+    uri = server.new_database()
+    database = uri.rpartition("/")[2]
+    _, _, driver = engine.partition("-")
+    with pgbouncer(server, database) as pooled:
+        site = EngineSite(server, pooled + (f"?driver={driver}" if driver else ""))
+        statuses = []
+
+        def work():
+            for _ in range(10):
+                statuses.append(site.app.request("/", method="POST").status)
+                statuses.append(site.app.request("/", method="GET").status)
+
+        def handler():
+            if sqlhub.threadConnection.writing:
+                entry = Entry.byName("a")
+                entry.number = entry.number + 1
+            return str(Entry.byName("a").number)
+
+        site.request(add("a"))
+        site.handler = handler
+        in_threads(*[work] * 4)
+        site.connection.close()
+        assert statuses == ["200 OK"] * 80
+        assert site.execute("SELECT number FROM entry") == [(40,)]
+
+
+def test_a_duplicate_is_an_integrity_error_that_is_not_run_again(site):
+    site.request(add("a"))
+    runs = []
+
+    def handler():
+        runs.append(1)
+        Entry(name="a")
+
+    assert site.request(handler).status.startswith("500")
+    with pytest.raises(dberrors.DuplicateEntryError):
+        site.connection.query("INSERT INTO entry (name, number) VALUES ('a', 0)")
+    assert runs == [1]
+
+
+def failures(report):
+    return sorted(line.split(" - ")[0] for line in report.splitlines() if line[:6] == "FAILED")
+
+
+@pytest.mark.timeout(600)
+def test_sqlobjects_suite_passes_as_it_does_on_the_stock_class(tmp_path, server, engine):
+    """The stock class fails one, which asks for TLS that the tests' server does not speak."""
+    _, _, driver = engine.partition("-")
+    option = f"?driver={driver}" if driver else ""
+    report, stock = outcome(tmp_path, server.new_database() + option)
+    assert stock["passed"] > 200, report
+    plugin = ("-p", "tests.sqlobject_suite_plugin")
+    ours_report, ours = outcome(tmp_path, server.new_database() + option, *plugin)
+    assert ours == stock, ours_report
+    assert failures(ours_report) == failures(report)
