@@ -1,0 +1,181 @@
+"""The promise on each engine, with 4 processes x 4 threads under a real Apache, and its faults."""
+
+import contextlib
+import random
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.apache import ROOT
+from tests.apache.counting import PROCESSES, THREADS, clients
+from tests.apache.server import apache
+
+pytestmark = pytest.mark.timeout(600)
+
+TOTAL = 800
+SERVERS = ["postgres", "mariadb"]
+
+
+class Bank:
+    """The application in tests/apache/bank, served, and its database."""
+
+    def __init__(self, site, server, uri):
+        self.site = site
+        self.url = site.url
+        self.server = server
+        self.uri = uri
+
+    def execute(self, query):
+        """Run `query` in a session of its own; returns its rows."""
+        if self.server:
+            return self.server.execute(query, self.uri.rpartition("/")[2])
+        with contextlib.closing(sqlite3.connect(self.site.data / "bank.db")) as raw:
+            return raw.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module", params=["sqlite", *SERVERS])
+def bank(request):
+    """The bank on each engine; its counters go on from one test to the next."""
+    server = uri = None
+    if request.param != "sqlite":
+        server = request.getfixturevalue(f"{request.param}_server")
+        uri = server.new_database()
+    settings = {"PROJECT": str(ROOT)} | ({"BANK_URI": uri} if uri else {})
+    application = Path(__file__).parent / "bank"
+    with apache(application, PROCESSES, THREADS, settings, path="/balances") as site:
+        yield Bank(site, server, uri)
+
+
+def post_until_done(client, url, content=None):
+    """Post until the answer is not 503, after which nothing was changed; return its status."""
+    while True:
+        status = client.post(url, content=content).status_code
+        if status != 503:
+            return status
+
+
+def test_no_increment_of_4000_is_lost(bank):
+    [(before,)] = bank.execute("SELECT value FROM tally")
+
+    def work(number, client):
+        return [post_until_done(client, f"{bank.url}/increment") for _ in range(500)]
+
+    assert {status for statuses in clients(8, work) for status in statuses} == {200}
+    assert bank.execute("SELECT value FROM tally") == [(before + 4000,)]
+
+
+def test_every_read_during_3000_transfers_sums_right(bank):
+    done = threading.Event()
+
+    def transfer(number, client):
+        choice = random.Random(number)
+        moved = 0
+        while moved < 375:
+            source, target = choice.sample(range(1, 9), 2)
+            content = f"{source} {target} {choice.randint(1, 20)}"
+            status = post_until_done(client, f"{bank.url}/transfer", content)
+            assert status in (200, 409)
+            moved += status == 200
+
+    def read(number, client):
+        wrong = count = 0
+        while not done.is_set():
+            balances = [int(text) for text in client.get(f"{bank.url}/balances").text.split()]
+            wrong += sum(balances) != TOTAL or min(balances) < 0
+            count += 1
+        return wrong, count
+
+    reading = []
+    reader = threading.Thread(target=lambda: reading.extend(clients(4, read)))
+    reader.start()
+    try:
+        clients(8, transfer)
+    finally:
+        done.set()
+        reader.join()
+    assert [wrong for wrong, _ in reading] == [0] * 4
+    assert sum(count for _, count in reading) > 100
+
+
+def test_of_two_claims_at_once_at_most_one_is_granted(bank):
+    together = threading.Barrier(2)
+
+    def claim(number, client):
+        granted = []
+        for subject in range(200):
+            together.wait(60)
+            status = post_until_done(client, f"{bank.url}/claims/{subject}", f"client {number}")
+            assert status in (200, 409)
+            granted.append(status == 200)
+        return granted
+
+    first, second = clients(2, claim)
+    assert [a + b for a, b in zip(first, second, strict=True)] == [1] * 200
+    assert bank.execute("SELECT COUNT(*), COUNT(DISTINCT subject) FROM claim") == [(200, 200)]
+
+
+class Load:
+    """Clients that post pairs, each with a number of its own, until `stop` is called."""
+
+    def __init__(self, bank, first):
+        self.answers = []
+        self._bank = bank
+        self._numbers = iter(range(first, first + 10**6))
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=clients, args=(PROCESSES * THREADS, self._work))
+        self._thread.start()
+
+    def _work(self, _, client):
+        while not self._done.is_set():
+            number = next(self._numbers)
+            status = client.post(f"{self._bank.url}/pairs/{number}").status_code
+            self.answers.append((time.monotonic(), number, status))
+
+    def stop(self):
+        self._done.set()
+        self._thread.join()
+
+    def numbers(self, status):
+        return {number for _, number, found in self.answers if found == status}
+
+
+def rows_per_number(bank):
+    return dict(bank.execute("SELECT number, COUNT(*) FROM half GROUP BY number"))
+
+
+@pytest.mark.parametrize("bank", SERVERS, indirect=True)
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_a_restart_of_the_server_loses_nothing_acknowledged_and_leaves_nothing_half(bank, mode):
+    load = Load(bank, 1 if mode == "fast" else 10**7)
+    try:
+        time.sleep(2)
+        bank.server.stop(mode)
+        time.sleep(1)
+        bank.server.start()
+        back = time.monotonic()
+        time.sleep(7)
+    finally:
+        load.stop()
+    assert {status for *_, status in load.answers} == {200, 503}
+    rows = rows_per_number(bank)
+    assert set(rows.values()) == {2}
+    assert load.numbers(200) <= set(rows)
+    # The number that the issue names.
+    assert min(at for at, _, status in load.answers if status == 200 and at > back) < back + 5
+
+
+@pytest.mark.parametrize("bank", SERVERS, indirect=True)
+def test_ending_all_sessions_fails_at_most_one_request_for_each_connection(bank):
+    load = Load(bank, 2 * 10**7)
+    try:
+        time.sleep(2)
+        bank.server.end_sessions()
+        time.sleep(2)
+    finally:
+        load.stop()
+    assert {status for *_, status in load.answers} <= {200, 503}
+    assert len(load.numbers(503)) <= PROCESSES * THREADS
+    assert load.numbers(200) <= set(rows_per_number(bank))
