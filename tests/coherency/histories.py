@@ -16,12 +16,13 @@ def op(t0, t1, *steps, type="ok", client=None):
     return Operation(client=client, type=type, t0=t0, t1=t1, value=steps)
 
 
-def run(transactions, lists):
+def run(transactions, lists, state=None):
     """Run lists of steps one after the other; returns (steps with what they read, final state).
 
     The steps' reads are ("read", key). `lists`: whether the values are lists or integers.
+    `state`: {key: value} of those that do not begin with the empty list or 0.
     """
-    state = {}
+    state = state or {}
     done = []
     for steps in transactions:
         after = dict(state)

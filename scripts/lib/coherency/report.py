@@ -1,0 +1,131 @@
+"""What an experiment leaves behind: the table, the witnesses told, and the run directory."""
+
+import dataclasses
+import json
+import os
+import time
+
+from scripts.lib.coherency.history import to_line
+from scripts.lib.coherency.result import Outcome, Result
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The result of one workload in one mode; expected: the anomaly that must be seen, or ""."""
+
+    workload: str
+    mode: str
+    result: Result
+    operations: int
+    acknowledged: int
+    seconds: float
+    expected: str
+
+    @property
+    def as_expected(self):
+        """Whether the bundle is valid, or another mode shows what it must."""
+        if self.mode == "bundle":
+            return self.result.outcome is Outcome.VALID
+        return not self.expected or self.expected in self.result.counts
+
+
+def outcome(rows):
+    """The experiment's Outcome.
+
+    Invalid if the bundle has an anomaly; unknown if a check of the bundle is, or if another mode
+    did not show an anomaly that it must: then the checkers have proven nothing.
+    """
+    if any(row.mode == "bundle" and row.result.outcome is Outcome.INVALID for row in rows):
+        return Outcome.INVALID
+    return Outcome.VALID if all(row.as_expected for row in rows) else Outcome.UNKNOWN
+
+
+def table(rows):
+    """The table's lines, in Markdown."""
+    yield "| workload | mode | operations | acknowledged | requests/s | anomalies | expected |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in rows:
+        found = ", ".join(f"{count} {name}" for name, count in row.result.counts.items())
+        if row.result.outcome is Outcome.UNKNOWN:
+            found = f"unknown: {row.result.reason}"
+        expected = "none" if row.mode == "bundle" else row.expected or "any"
+        missed = "" if row.as_expected else " (!)"
+        yield (
+            f"| {row.workload} | {row.mode} | {row.operations} | {row.acknowledged} "
+            f"| {row.operations / row.seconds:.0f} | {found or 'none'} | {expected}{missed} |"
+        )
+
+
+def transcript(witness):
+    """The lines that tell a witness: times in ms from its beginning, then why it is one."""
+    begin = witness.operations[0].t0
+    for number, operation in enumerate(witness.operations, 1):
+        times = f"{(operation.t0 - begin) / 1e6:.1f} to {(operation.t1 - begin) / 1e6:.1f} ms"
+        who = f"client {operation.client}, process {operation.pid or 'unknown'}"
+        steps = ", ".join(map(_told, operation.value))
+        yield f"T{number}  {times}, {who}, {operation.type}: {steps}"
+    yield witness.reason
+
+
+def _told(step):
+    if step[0] == "read":
+        seen = "no answer" if step[2] is None else json.dumps(step[2])
+        return f"read {step[1]}: {seen}"
+    return " ".join(json.dumps(part) if isinstance(part, tuple) else str(part) for part in step)
+
+
+def witnesses(rows):
+    """The lines that tell the smallest witness of each anomaly in each row, in Markdown."""
+    for row in rows:
+        for anomaly, witness in row.result.witnesses.items():
+            yield f"\n### {anomaly}: {row.workload}, {row.mode}\n"
+            yield "```"
+            yield from transcript(witness)
+            yield "```"
+
+
+def new_run(parent):
+    """Make a run's directory below `parent`, point `latest` there to it, and return its path."""
+    folder = parent / time.strftime("%Y%m%d-%H%M%S")
+    (folder / "history").mkdir(parents=True)
+    latest = parent / "latest.new"
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(folder.name)
+    os.replace(latest, parent / "latest")
+    return folder
+
+
+def write_history(folder, mode, workload, history):
+    """Write a history, in the order of its beginnings, to its file in the run's directory."""
+    ordered = sorted(history, key=lambda operation: operation.t0)
+    lines = "".join(f"{to_line(operation)}\n" for operation in ordered)
+    (folder / "history" / f"{mode}-{workload}.jsonl").write_text(lines)
+
+
+def write_results(folder, configuration, rows, log):
+    """Write the table with the witnesses, the same as JSON, the configuration and the log."""
+    told = ["# Coherency", "", *configuration_lines(configuration), "", *table(rows)]
+    told += ["", "## The smallest witness of each anomaly", *witnesses(rows), ""]
+    (folder / "results.md").write_text("\n".join(told))
+    results = [
+        {
+            "workload": row.workload,
+            "mode": row.mode,
+            "outcome": row.result.outcome.name.lower(),
+            "reason": row.result.reason,
+            "anomalies": row.result.counts,
+            "operations": row.operations,
+            "acknowledged": row.acknowledged,
+            "seconds": row.seconds,
+            "expected": row.expected,
+        }
+        for row in rows
+    ]
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "configuration.json").write_text(json.dumps(configuration, indent=1) + "\n")
+    (folder / "error.log").write_text(log)
+
+
+def configuration_lines(configuration):
+    """The configuration as lines of a Markdown list."""
+    return [f"- {name}: {value}" for name, value in configuration.items()]
