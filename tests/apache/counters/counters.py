@@ -3,6 +3,7 @@
 import os
 import random
 import threading
+import time
 
 import web
 from sqlobject import IntCol, SQLObject, connectionForURI, sqlhub
@@ -107,6 +108,8 @@ class EarlyToken(ThreadSQLiteConnection):
         raw = self.serving(writing)
         if raw and not writing:
             self.serving(writing).early = super().token(raw)
+            # Long enough that somebody does commit meanwhile.
+            time.sleep(0.001)
         return super().begin(writing)
 
     def token(self, raw):
