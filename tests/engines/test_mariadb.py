@@ -1,6 +1,7 @@
 """What is MariaDB's own: refusals, lost transactions, lost connections."""
 
 import socket
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -255,3 +256,26 @@ def test_another_server_than_mariadb_is_refused(uri, monkeypatch):
     monkeypatch.setattr("app.mariadb.MySQLdb.connect", lambda **options: other)
     with pytest.raises(dberrors.NotSupportedError, match="MariaDB"):
         connection_for(uri).begin(writing=False)
+
+
+def test_a_transaction_outside_of_requests_is_serializable(connection):
+    transaction = connection.transaction()
+    assert transaction.queryAll("SELECT @@tx_isolation, @@autocommit") == (("SERIALIZABLE", 0),)
+    transaction.rollback()
+
+
+def test_a_server_is_reached_by_its_socket(server, uri):
+    database = uri.rpartition("/")[2]
+    site, _, _ = uri.rpartition("@")
+    connection = connection_for(f"{site}@localhost/{database}?unix_socket={server.folder}/socket")
+    raw = connection.begin(writing=True)
+    assert "socket" in raw.get_host_info()
+    connection.rollback(raw)
+    connection.close()
+
+
+def test_a_missing_driver_is_an_error_that_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "MySQLdb", None)
+    monkeypatch.delitem(sys.modules, "app.mariadb", raising=False)
+    with pytest.raises(ValueError, match="pip install mysqlclient"):
+        connection_for("mysql://site@127.0.0.1/not_asked_for_before")
