@@ -22,7 +22,10 @@ class ServerConnections(PerThreadConnections):
     `statement_timeout` for one statement; `connect_timeout` to open a connection; `check_after`
     of idleness, after which a kept connection is checked before it is used. `reading_level` and
     `writing_level` are isolation levels, in lower case; lower ones than the defaults give up a
-    part of what transaction.py promises. Raises ValueError that names a wrong option.
+    part of what transaction.py promises. A reading request at the default level sees one
+    committed snapshot, which can still be of no serial order with two writing requests (the
+    read-only anomaly); `reading_level` serializable excludes that, and costs conflicts.
+    Raises ValueError that names a wrong option.
     """
 
     OPTIONS = SERVER_OPTIONS

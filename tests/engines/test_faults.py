@@ -10,6 +10,7 @@ import pytest
 from sqlobject import sqlhub
 
 from tests.engines.proxy import Proxy
+from tests.http_client import serving
 from tests.test_transaction import Entry, add, no_transaction
 
 
@@ -102,6 +103,31 @@ def test_a_connection_that_breaks_during_commit_is_503_once_without_retry_after(
     assert "Retry-After" not in response.headers
     assert runs == [1]
     assert site.request(read, "GET").data == b"1"
+
+
+def test_the_api_says_that_the_outcome_is_unknown(uri, tmp_path, proxy):
+    user = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
+    with serving(tmp_path, uri=uri) as client:
+        proxy.cut_after = b"COMMIT"
+        answer = client.send("POST", "/api/users", user)
+        assert answer.status == 503
+        assert answer.json["type"] == "/problems/outcome-unknown"
+        assert "look whether it is there" in answer.json["detail"]
+        assert client.send("POST", "/api/users", user).status == 409
+
+
+def test_the_api_says_that_nothing_was_changed_where_the_server_is_away(uri, tmp_path, server):
+    with serving(tmp_path, uri=uri) as client:
+        server.stop("fast")
+        try:
+            answer = client.send("DELETE", "/api/users/1")
+            health = client.get("/health")
+        finally:
+            server.start()
+        assert answer.status == 503 and answer.headers["Retry-After"] == "1"
+        assert "Nothing was changed" in answer.json["detail"]
+        assert health.status == 200
+        assert client.send("DELETE", "/api/users/1").status == 204
 
 
 def test_a_reading_request_whose_connection_breaks_at_its_end_has_its_answer(site, proxy):

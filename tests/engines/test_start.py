@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from app.settings import ROOT
-from tests.engines.servers import QUOTED_PASSWORD
+from tests.apache.server import folders
+from tests.engines.servers import QUOTED_PASSWORD, free_port
 
 WRONG_PASSWORD = "s3cret%2Fpass"
 
@@ -81,6 +82,16 @@ def test_a_uri_that_cannot_be_used_stops_the_start(tmp_path, uri, said):
     done = make_database(uri, tmp_path)
     check_refusal(done)
     assert said in done.stderr
+
+
+def test_scripts_serve_stops_at_a_server_that_is_away():
+    environ = os.environ | {"DATABASE_URI": "postgres://me:s3cret@127.0.0.1:1/site"}
+    environ.pop("SITE_SETTINGS", None)
+    # The daemons' user cannot enter pytest's folders.
+    with folders() as folder:
+        command = [ROOT / "scripts/serve", "--port", str(free_port()), "--var", folder / "var"]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    check_refusal(done)
 
 
 def test_a_missing_driver_stops_the_start_with_the_way_to_install_it(tmp_path):
