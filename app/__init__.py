@@ -18,6 +18,7 @@ urls = (
     "/health", "app.pages.Health",
     "/api/users", "app.api.Users",
     "/api/users/([^/]*)", "app.api.OneUser",
+    "/lab/", "app.lab.page.Page",
 )  # fmt: skip
 
 app = Site(urls)

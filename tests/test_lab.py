@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
@@ -10,11 +11,11 @@ import pytest
 from sqlobject import sqlhub
 
 from app import antiforgery, api, inputs
-from app.lab import handlers
+from app.lab import handlers, page
 from app.lab.modes import MODES, application
 from app.settings import settings
 from app.transaction import transaction_per_request
-from tests.http_client import KEY, TOKEN, Client
+from tests.http_client import KEY, TOKEN, Client, serving
 
 OPERATIONS = [
     ["read", 1],
@@ -220,3 +221,35 @@ def test_the_token_of_the_page_is_enough_with_its_cookie(bundle):
     assert values(bundle, 1) == [0]
     assert post(signed, bound_to) == 200
     assert values(bundle, 1) == [6]
+
+
+@contextmanager
+def site(directory, **changed):
+    """A Client of the whole site with the lab's page."""
+    used = replace(settings, **{"lab": True, "secret_key": KEY} | changed)
+    with serving(directory) as client, patch.object(page, "settings", used):
+        yield client
+
+
+def test_the_page_carries_a_token_bound_to_its_cookie(tmp_path):
+    with site(tmp_path) as client:
+        answer = client.get("/lab/")
+        assert answer.status == 200
+        token = re.search('data-token="([^"]+)"', answer.text)[1]
+        cookie = re.search("form=([^;]+)", answer.headers["Set-Cookie"])[1]
+        assert antiforgery._signer().unsign(token).decode() == cookie
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"lab": False}, "the setting SITE_LAB is not on"),
+        ({"secret_key": None}, "SITE_SECRET_KEY"),
+    ],
+)
+def test_the_page_names_the_setting_that_is_missing(tmp_path, changed, said):
+    with site(tmp_path, **changed) as client:
+        answer = client.get("/lab/")
+        assert answer.status == 404
+        assert said in answer.text
+        assert "text/html" in answer.headers["Content-Type"]

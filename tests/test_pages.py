@@ -236,7 +236,9 @@ def test_links_stay_below_the_place_where_the_site_is_mounted(client):
 def test_no_template_has_what_the_content_security_policy_forbids():
     for template in (ROOT / "app" / "templates").iterdir():
         text = template.read_text()
-        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|https?://", text), template
+        assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son[a-z]+=|https?://", text), (
+            template
+        )
 
 
 LATIN = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_characters="\r\n"))

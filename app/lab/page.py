@@ -1,0 +1,19 @@
+"""The lab's page: the four modes run and drawn side by side by the browser."""
+
+from app.antiforgery import form_token
+from app.lab.modes import MODES
+from app.problems import Problem
+from app.rendering import page
+from app.settings import settings
+
+
+class Page:
+    """The page of the lab; where it is off, a 404 that names the setting."""
+
+    def GET(self):
+        if not settings.lab:
+            raise Problem(404, "The lab is off: the setting SITE_LAB is not on.")
+        if settings.secret_key is None:
+            detail = "The lab's page needs the setting SITE_SECRET_KEY, which signs its requests."
+            raise Problem(404, detail)
+        return page("lab", MODES, form_token())
