@@ -172,7 +172,8 @@ def _make_users():
     table = User.sqlmeta.table
     if User.tableExists():
         return [f"table {table}: there already, users in it: {User.select().count()}"]
-    User.createTable(ifNotExists=True)
+    # Not ifNotExists: MariaDB commits here, and of two commands at once the later must notice.
+    User.createTable()
     samples = [add_random_user() for _ in range(SAMPLE_USERS)]
     return [f"table {table}: made", "sample users: " + ", ".join(map(str, samples))]
 
