@@ -2,19 +2,18 @@
 
 import pytest
 
-from tests.engines.mariadb_server import mariadb
-from tests.engines.servers import postgres
+from tests.engines.servers import running
 
 
 @pytest.fixture(scope="session")
 def postgres_server():
     """A running PostgreSQL of the tests' own; skips where it is not installed."""
-    with postgres() as server:
+    with running("postgres") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mariadb_server():
     """A running MariaDB of the tests' own; skips where it is not installed."""
-    with mariadb() as server:
+    with running("mariadb") as server:
         yield server

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from scripts.lib.apache import ROOT, Server, ServerError, drain, start, wait_until_up
+from scripts.lib.databases import SERVERS, DatabaseError, serving
 from scripts.lib.modwsgi import ModuleError, module_path
 from scripts.lib.serve import DAEMON_USER
 
@@ -60,6 +61,7 @@ def parse_options(arguments):
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--database", choices=("sqlite", *SERVERS), default="sqlite")
     parser.add_argument("--routes", nargs="+", choices=ROUTES, default=list(ROUTES))
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     options = parser.parse_args(arguments)
@@ -77,14 +79,16 @@ def servers(options):
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         folder.chmod(0o755)
         site = shutil.copytree(SITE, folder / "site")
+        server_uri = database_server(options.database, folder, user, stack)
         addresses = {}
         for number, mode in enumerate(options.modes):
             run = folder / mode
             run.mkdir()
             if user:
                 shutil.chown(run, user, user)
-            uri = f"sqlite://{run}/bench.db"
-            make_database(uri, user)
+            uri = server_uri or f"sqlite://{run}/bench.db"
+            if not (server_uri and number):
+                make_database(uri, user)
             defines = {"WEBPY_ROOT": site, "WEBPY_VENV": ROOT / ".venv"}
             defines |= {"WEBPY_PROCESSES": options.processes, "WEBPY_THREADS": options.threads}
             server = Server(run, FIRST_PORT + number, module_path(), defines, user)
@@ -93,6 +97,22 @@ def servers(options):
             wait_until_up(server, process, "/empty")
             addresses[mode] = server.url
         yield addresses
+
+
+def database_server(engine, folder, user, stack):
+    """Start a server of `engine` for all modes; returns its URI, None for SQLite."""
+    if engine == "sqlite":
+        return None
+    state = folder / engine
+    state.mkdir()
+    if user:
+        shutil.chown(state, user, user)
+    return stack.enter_context(serving(engine, state, **as_user(user)))
+
+
+def as_user(user):
+    """The arguments that have subprocess run a command as `user`, a name or None."""
+    return {"user": user, "group": user, "extra_groups": []} if user else {}
 
 
 def environment(mode, uri):
@@ -112,7 +132,7 @@ def make_database(uri, user):
         check=True,
         cwd="/",
         env=os.environ | {"PYTHONPATH": f"{SITE}:{ROOT}"},
-        **({"user": user, "group": user, "extra_groups": []} if user else {}),
+        **as_user(user),
     )
 
 
@@ -189,13 +209,13 @@ def main():
     try:
         with servers(options) as addresses:
             results = measure(addresses, options)
-    except (BenchmarkError, ModuleError, ServerError) as error:
+    except (BenchmarkError, DatabaseError, ModuleError, ServerError) as error:
         print(f"scripts/benchmark: {error}", file=sys.stderr)
         return 2
     packages = ", ".join(f"{name} {version(name)}" for name in ("web.py", "SQLObject", "mod_wsgi"))
     print(f"Python {platform.python_version()}, {packages}, {os.cpu_count()} processors;")
     served = f"{options.processes} processes x {options.threads} threads"
-    print(f"{served}, {options.connections} connections, SQLite;")
+    print(f"{served}, {options.connections} connections, {options.database};")
     print(f"median of {options.rounds} rounds of {options.seconds} s\n")
     print("\n".join(table(results)))
     return 0

@@ -5,6 +5,7 @@ www-data for good, so that no file of the site's is ever opened by root.
 """
 
 import argparse
+import contextlib
 import os
 import pwd
 import secrets
@@ -18,6 +19,7 @@ from urllib.parse import quote
 
 from scripts.lib import apache
 from scripts.lib.apache import ROOT, Server, ServerError
+from scripts.lib.databases import SERVERS, DatabaseError, serving
 from scripts.lib.modwsgi import ModuleError, check_linkage, module_path
 from scripts.lib.preflight import (
     PreflightError,
@@ -56,6 +58,12 @@ def parse_options(arguments):
     parser.add_argument("--port", type=_number(1024, 65535), default=8080)
     parser.add_argument("--processes", type=_number(1, 64), default=2)
     parser.add_argument("--threads", type=_number(1, 128), default=5)
+    parser.add_argument(
+        "--database",
+        choices=("sqlite", *SERVERS),
+        default="sqlite",
+        help="run a server of this kind in the state folder, for a look by hand",
+    )
     parser.add_argument("--reload", action="store_true", help="pick up changed code")
     parser.add_argument(
         "--var",
@@ -141,6 +149,19 @@ def make_database(environment):
         sys.exit(done.returncode)
 
 
+@contextlib.contextmanager
+def database_uri(engine, folder):
+    """Yield what the environment needs for `engine`: nothing for SQLite, else a server's URI."""
+    if engine == "sqlite":
+        yield {}
+        return
+    state = folder / engine
+    state.mkdir(mode=0o700, exist_ok=True)
+    with serving(engine, state) as uri:
+        print(f"{engine} runs in {state}", flush=True)
+        yield {"DATABASE_URI": uri}
+
+
 def prepare(options):
     """Check everything and make the state; returns the Server and its environment."""
     folder = options.var.absolute()
@@ -151,7 +172,6 @@ def prepare(options):
     run.mkdir(exist_ok=True)
     environment = os.environ | {"SITE_SETTINGS": str(make_settings(folder))}
     environment.pop("PYTHONPATH", None)
-    make_database(environment)
     defines = {
         "WEBPY_ROOT": ROOT,
         "WEBPY_VENV": sys.prefix,
@@ -198,8 +218,11 @@ def main(arguments):
     options = parse_options(arguments)
     try:
         server, environment = prepare(options)
-        return run(server, environment, Watcher(ROOT) if options.reload else None)
-    except (UsageError, PreflightError, ModuleError) as error:
+        with database_uri(options.database, options.var.absolute()) as further:
+            environment |= further
+            make_database(environment)
+            return run(server, environment, Watcher(ROOT) if options.reload else None)
+    except (DatabaseError, UsageError, PreflightError, ModuleError) as error:
         print(f"scripts/serve: {error}", file=sys.stderr)
         return 2
     except ServerError as error:

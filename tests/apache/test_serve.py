@@ -108,6 +108,19 @@ def test_serve_makes_the_database_and_answers(folder):
     assert free_again(serve.port)
 
 
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_serve_runs_a_database_server_and_keeps_its_data(folder, engine):
+    with serving(folder, "--database", engine) as serve:
+        users = httpx.get(serve.url + "/view").text
+        assert "<User 1 " in users
+        assert f"{engine} runs in {serve.var / engine}" in serve.text()
+    with serving(folder, "--database", engine) as serve:
+        assert httpx.get(serve.url + "/view").text == users
+    assert serve.process.returncode == 0
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert str(folder) not in running
+
+
 def test_demo_is_on_and_the_key_is_kept_and_closed_to_others(folder):
     path = folder / "var" / "site.env"
     with serving(folder) as serve:

@@ -1,6 +1,6 @@
-"""Database servers from Debian's packages, started for the tests in temporary directories.
+"""Database servers for the tests, in temporary directories; see scripts/lib/databases.py.
 
-with postgres() as server:
+with running("postgres") as server:
     uri = server.new_database()     # as DATABASE_URI takes it
     server.stop("immediate")        # as a crash does; also "fast"
     server.start()
@@ -15,14 +15,18 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from scripts.lib.databases import SERVERS, DatabaseError, wait_for_port
+
 PASSWORD = "p@ss/word:#1"
 QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"
+USERS = {"postgres": "postgres", "mariadb": "nobody"}
+
+_numbers = count(1)
 
 
 def free_port():
@@ -50,75 +54,18 @@ def folder_of(user):
         yield Path(name), as_user
 
 
-def postgres_binaries():
-    """The newest folder with PostgreSQL's programs; skips the test where there is none."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    if not found:
-        pytest.skip("PostgreSQL is missing: run scripts/install --test")
-    return found[-1].parent
-
-
-class Postgres:
-    """A PostgreSQL server in a folder of its own; its sessions come in by TCP with a password."""
-
-    def __init__(self, folder, as_user):
-        self.folder = folder
-        self.port = free_port()
-        self._binaries = postgres_binaries()
-        self._run = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL, **as_user}
-        self._numbers = count(1)
-        (folder / "password").write_text(PASSWORD)
-        (folder / "password").chmod(0o644)
-        self._call("initdb", "-D", folder / "data", "-U", "site", "-A", "scram-sha-256",
-                   f"--pwfile={folder}/password", "-E", "UTF8", "--locale=C", "-N")  # fmt: skip
-
-    def _call(self, program, *arguments):
-        subprocess.run([self._binaries / program, *arguments], **self._run)
-
-    def start(self):
-        """Start it and wait until it takes connections."""
-        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
-        self._call("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w",
-                   "-t", "60", "-o", options, "start")  # fmt: skip
-
-    def stop(self, mode):
-        """Stop it: "fast" ends the sessions, "immediate" is a crash."""
-        self._call("pg_ctl", "-D", self.folder / "data", "-m", mode, "-w", "stop")
-
-    def address(self, database, port=None):
-        return f"postgres://site:{QUOTED_PASSWORD}@127.0.0.1:{port or self.port}/{database}"
-
-    def new_database(self):
-        """Make an empty database and return its URI."""
-        name = f"test{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
-        return self.address(name)
-
-    def execute(self, query, database="postgres"):
-        """Run `query` in a session of its own and return its rows, if it has any."""
-        psycopg = pytest.importorskip("psycopg", reason="run scripts/install --test")
-        with psycopg.connect(
-            host="127.0.0.1", port=self.port, dbname=database, user="site",
-            password=PASSWORD, autocommit=True,
-        ) as raw:  # fmt: skip
-            cursor = raw.execute(query)
-            return cursor.fetchall() if cursor.description else []
-
-    def end_sessions(self):
-        """End all other sessions, as an administrator does; returns how many."""
-        query = (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
-        return len(self.execute(query))
-
-
 @contextlib.contextmanager
-def postgres():
-    """A running Postgres server, stopped at the end."""
-    postgres_binaries()
-    with folder_of("postgres") as (folder, as_user):
-        server = Postgres(folder, as_user)
+def running(engine):
+    """A running server of `engine`, stopped at the end; skips where it is not installed.
+
+    Its `new_database()` makes an empty database and returns its URI.
+    """
+    with folder_of(USERS[engine]) as (folder, as_user):
+        try:
+            server = SERVERS[engine](folder, free_port(), PASSWORD, **as_user)
+        except DatabaseError as error:
+            pytest.skip(f"{error}, or scripts/install --test")
+        server.new_database = lambda: server.database(f"test{next(_numbers)}")
         server.start()
         try:
             yield server
@@ -149,12 +96,3 @@ def pgbouncer(server, database):
         finally:
             process.terminate()
             process.wait()
-
-
-def wait_for_port(port):
-    """Wait until something listens on `port` of 127.0.0.1; TimeoutError after 30 s."""
-    for _ in range(300):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on port {port}")
