@@ -23,18 +23,26 @@ def read(counts=None):
     return handler
 
 
+def read_until_kept(site, expected):
+    """Read until the row comes from the cache; return the rows kept before the first read.
+
+    Anything that commits in the cluster, autovacuum too, has them dropped: so once is not enough.
+    """
+    counts = []
+    while not (counts and counts[-1]):
+        assert len(counts) < 100
+        assert site.request(read(counts), "GET").data == expected
+    return counts[0]
+
+
 def test_a_row_is_kept_until_anybody_commits(make_site):
     site = make_site(cache_rows=10)
     site.request(add())
-    counts = []
-    for _ in range(3):
-        assert site.request(read(counts), "GET").data == b"0"
+    read_until_kept(site, b"0")
     site.execute("UPDATE entry SET number = 7")
-    for _ in range(2):
-        assert site.request(read(counts), "GET").data == b"7"
+    assert read_until_kept(site, b"7") == 0
     site.request(lambda: Entry.get(1).set(number=8))
-    assert site.request(read(counts), "GET").data == b"8"
-    assert counts == [0, 1, 1, 0, 1, 0]
+    assert read_until_kept(site, b"8") == 0
 
 
 def test_a_schema_set_by_a_handler_has_no_rows_of_another(make_site):
@@ -47,8 +55,7 @@ def test_a_schema_set_by_a_handler_has_no_rows_of_another(make_site):
         sqlhub.threadConnection.query("SET LOCAL search_path TO other")
         return str(Entry.get(1).number)
 
-    assert site.request(read(), "GET").data == b"0"
-    assert site.request(read(), "GET").data == b"0"
+    read_until_kept(site, b"0")
     assert site.request(elsewhere, "GET").data == b"5"
     assert site.request(read(), "GET").data == b"0"
 
