@@ -174,11 +174,6 @@ def test_the_count_of_lost_updates_is_what_is_missing():
     assert counter.check(history).counts == {"lost update": 10}
 
 
-def test_staleness_is_the_time_since_a_newer_value_was_acknowledged():
-    history = [write(0, 1, 1, 1), write(2, 3, 1, 2), read(9, 10, 1, 1), read(9, 10, 1, 2)]
-    assert register.staleness(history) == {0: [6, 0]}
-
-
 def test_a_history_survives_the_way_through_its_file():
     lines = [to_line(operation) for operation in (RAISED, PAUSED, read(0, 1, 1, (1, 2)), TRANSFER)]
     assert [to_line(operation) for operation in from_lines(lines)] == lines

@@ -3,7 +3,7 @@
 The writer of a key writes increasing integers from 1; 0 is the value before the first write.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import defaultdict
 from itertools import accumulate
 
@@ -59,30 +59,3 @@ def _compare(findings, acknowledged, operation, key, seen):
         _, value, writer = newest[before - 1]
         reason = f"{key} was acknowledged as {value} before this read of {seen} began"
         findings.add("stale read", (writer, operation), reason)
-
-
-def staleness(history):
-    """Return {process id: [ns]}: how long before each read its value had been overwritten.
-
-    0 for a read that was not stale. The time runs from the first acknowledgement of a newer
-    value to the read's beginning.
-    """
-    ends = defaultdict(list)
-    for operation in history:
-        for key, value in operation.steps("write"):
-            if operation.ok:
-                ends[key].append((value, operation.t1))
-    for key, pairs in ends.items():
-        pairs.sort()
-        ends[key] = (
-            [value for value, _ in pairs],
-            list(accumulate((end for _, end in reversed(pairs)), min))[::-1],
-        )
-    late = defaultdict(list)
-    for operation, key, seen in reads(history):
-        values, first = ends.get(key, ([], []))
-        newer = bisect_right(values, seen)
-        late[operation.pid].append(
-            max(0, operation.t0 - first[newer]) if newer < len(values) else 0
-        )
-    return dict(late)
