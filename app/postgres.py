@@ -2,7 +2,8 @@
 
 Round trips of a request: one for each of its queries, for BEGIN goes out with the first, and one
 for COMMIT, which a reading request does not wait for (with psycopg 3; psycopg2 has to). So a
-request that reads one row waits once, a request that reads and writes one row three times.
+request that reads one row waits once, a request that reads and writes one row three times. With
+the cache, its token is the first query: all rows that it proves fresh take that one round trip.
 
 Nothing is left in the session: the timeouts are set within each transaction and no statement is
 prepared, so that PgBouncer can hand each transaction to another session of the server
@@ -14,6 +15,7 @@ import math
 import time
 
 from sqlobject import dberrors
+from sqlobject.converters import lookupConverter, registerConverter
 from sqlobject.postgres.pgconnection import PostgresConnection
 
 from app.cache import RowCache
@@ -35,6 +37,27 @@ GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
 CONNECTION_CLASS = "08"
 
 
+_convert_text = lookupConverter("")
+
+
+class _Postgres(str):
+    """The engine's name, as SQLObject hands it to converters, from this module's connections."""
+
+
+def _text(value, db):
+    """SQLObject's converter, but that U+0000 is refused, which PostgreSQL cannot store.
+
+    SQLObject writes it as \\0, which with digits after it is the octal number of another
+    character. Raises dberrors.DataError.
+    """
+    if "\0" in value and isinstance(db, _Postgres):
+        raise dberrors.DataError("PostgreSQL stores no text with the character U+0000")
+    return _convert_text(value, db)
+
+
+registerConverter(str, _text)
+
+
 class StaleConnection(dberrors.OperationalError):
     """A connection kept from an earlier request was lost before it did anything for this one."""
 
@@ -46,6 +69,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
     what begins its transaction and waits to be sent with the first query.
     """
 
+    dbName = _Postgres(PostgresConnection.dbName)
     OPTIONS = SERVER_OPTIONS | {"cache_rows"}
 
     def __init__(self, driver=DRIVERS, cache_rows=0, **kw):

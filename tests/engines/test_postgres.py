@@ -204,6 +204,20 @@ def test_a_duplicate_is_an_integrity_error_that_is_not_run_again(site):
     assert runs == [1]
 
 
+@pytest.mark.parametrize("text", ["\0", "a\x001"])
+def test_text_with_a_nul_is_a_data_error_and_no_other_text(site, text):
+    """SQLObject's escape for it and a digit after it are another character to PostgreSQL."""
+
+    def handler():
+        for query in (lambda: Entry(name=text), lambda: Entry.selectBy(name=text).count()):
+            with pytest.raises(dberrors.DataError, match="U\\+0000"):
+                query()
+        return Entry(name="b").name
+
+    assert site.request(handler).data == b"b"
+    assert site.names() == ["b"]
+
+
 def failures(report):
     return sorted(line.split(" - ")[0] for line in report.splitlines() if line[:6] == "FAILED")
 

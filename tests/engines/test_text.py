@@ -62,6 +62,7 @@ def check_columns(uri, text):
 @example("\\")
 @example("\\' OR 1=1 --")
 @example("a\0b")
+@example("\x001")
 @given(TEXT)
 @on_each_example
 def test_a_server_stores_text_as_sent_or_refuses_it(uri, text):
