@@ -20,6 +20,7 @@ COMMANDS = [
 # What a command needs to come to an end here: options that shorten it, lines to type.
 SHORTENED = {
     "scripts/serve": ("--help", ""),
+    "scripts/serve --database postgres": ("--help", ""),
     "scripts/test": ("--strict tests/test_readme.py -k names", ""),
     "scripts/shell": ("", "print('users:', len(list(User.select())))\n"),
     "scripts/benchmark": ("--rounds 1 --seconds 1 --routes row --modes default bundle", ""),
