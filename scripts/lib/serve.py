@@ -103,7 +103,7 @@ def make_settings(folder):
 
     Returns its path. The caller's environment can name another by SITE_SETTINGS.
     """
-    if "SITE_SETTINGS" in os.environ:
+    if os.environ.get("SITE_SETTINGS"):
         return Path(os.environ["SITE_SETTINGS"])
     path = folder / "site.env"
     if not path.exists():
@@ -224,6 +224,9 @@ def main(arguments):
             return run(server, environment, Watcher(ROOT) if options.reload else None)
     except (DatabaseError, UsageError, PreflightError, ModuleError) as error:
         print(f"scripts/serve: {error}", file=sys.stderr)
+        return 2
+    except PermissionError as error:
+        print(f"scripts/serve: {error}: name an open folder with --var", file=sys.stderr)
         return 2
     except ServerError as error:
         print(f"scripts/serve: {error}", file=sys.stderr)

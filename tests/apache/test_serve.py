@@ -219,6 +219,16 @@ def test_port_in_use_is_named_with_status_2(folder):
     assert "--port" in done.stderr
 
 
+def test_state_folder_that_the_daemons_cannot_enter_is_named_with_the_cure(folder):
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700 if os.getuid() == 0 else 0)
+    command = [ROOT / "scripts" / "serve", "--var", closed / "var", "--port", str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert str(closed) in done.stderr and "--var" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_wrong_setting_stops_the_start_with_its_name(folder):
     command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", str(free_port())]
     environment = hermetic_environment(folder) | {"SITE_BUSY_TIMEOUT": "soon"}
