@@ -41,7 +41,7 @@ def hits_of_every_process(site, client):
 
 
 def test_200_000_reads_from_the_cache_are_what_a_select_returns():
-    found, hits = differences("cached", 200_000 // READS_EACH)
+    found, hits = differences("bundle", 200_000 // READS_EACH)
     assert found == 0
     assert hits > 1000
 

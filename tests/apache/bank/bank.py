@@ -111,5 +111,5 @@ def make_app(uri):
     urls += ("/claims/(.*)", Claims, "/pairs/(.*)", Pair, "/empty", Empty)
     app = web.application(urls)
     app.internalerror = web.webapi._InternalError
-    app.add_processor(transaction_per_request(uri))
+    app.add_processor(transaction_per_request(uri, cache_rows=10_000))
     return app
