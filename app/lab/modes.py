@@ -8,9 +8,9 @@ bundle   this site's transaction for each request
 
 from functools import cache
 
-import web
 from sqlobject import SQLObject, StringCol, connectionForURI, dberrors, sqlhub
 
+from app.lab.recipe import recipe
 from app.site import Site
 
 MODES = ("default", "nocache", "recipe", "bundle")
@@ -29,31 +29,6 @@ def key_class(mode):
         value = StringCol(notNone=True)
 
     return Key
-
-
-def recipe(uri):
-    """Return the recipe's load hook for the database `uri`, as published but for Python 3."""
-
-    def load_sqlo(handler=None):
-        con = connectionForURI(uri)
-        if "env" not in web.ctx:
-            sqlhub.processConnection = con
-            return None
-        trans = con.transaction()
-        sqlhub.threadConnection = trans
-        try:
-            return handler()
-        except web.HTTPError:
-            trans.commit(close=True)
-            raise
-        except:
-            trans.rollback()
-            trans.begin()
-            raise
-        finally:
-            trans.commit(close=True)
-
-    return load_sqlo
 
 
 def application(mode, uri, bundle):

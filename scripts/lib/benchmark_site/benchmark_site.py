@@ -5,6 +5,7 @@ import os
 import web
 from sqlobject import IntCol, SQLObject, UnicodeCol, connectionForURI, sqlhub
 
+from app.lab.recipe import recipe
 from app.transaction import transaction_per_request
 
 web.config.debug = False
@@ -49,28 +50,6 @@ class Write:
         item = Item.get(7)
         item.number = item.number + 1
         return "written"
-
-
-def recipe(uri):
-    """The recipe's load hook as published, in Python 3."""
-    con = connectionForURI(uri)
-
-    def load_sqlo(handler):
-        trans = con.transaction()
-        sqlhub.threadConnection = trans
-        try:
-            return handler()
-        except web.HTTPError:
-            trans.commit(close=True)
-            raise
-        except:
-            trans.rollback()
-            trans.begin()
-            raise
-        finally:
-            trans.commit(close=True)
-
-    return load_sqlo
 
 
 def make_database(uri):

@@ -10,6 +10,7 @@ from sqlobject import IntCol, SQLObject, connectionForURI, sqlhub
 
 from app.cache import statistics
 from app.connections import CLASSES
+from app.lab.recipe import recipe
 from app.sqlite import ThreadSQLiteConnection
 from app.transaction import transaction_per_request
 
@@ -126,31 +127,6 @@ def answer(text):
     web.header("X-Process", str(os.getpid()))
     web.header("X-Thread", str(threading.get_ident()))
     return str(text)
-
-
-def recipe(uri):
-    """The recipe's load hook, as published but for Python 3's spelling."""
-
-    def load_sqlo(handler=None):
-        con = connectionForURI(uri)
-        if "env" not in web.ctx:
-            sqlhub.processConnection = con
-            return None
-        trans = con.transaction()
-        sqlhub.threadConnection = trans
-        try:
-            return handler()
-        except web.HTTPError:
-            trans.commit(close=True)
-            raise
-        except:
-            trans.rollback()
-            trans.begin()
-            raise
-        finally:
-            trans.commit(close=True)
-
-    return load_sqlo
 
 
 def bundle(uri):

@@ -1,0 +1,29 @@
+"""The recipe's load hook as it was published, to compare with: it loses what README.md lists."""
+
+import web
+from sqlobject import connectionForURI, sqlhub
+
+
+def recipe(uri):
+    """Return the load hook for the database `uri`, as published but for Python 3's spelling."""
+
+    def load_sqlo(handler=None):
+        con = connectionForURI(uri)
+        if "env" not in web.ctx:
+            sqlhub.processConnection = con
+            return None
+        trans = con.transaction()
+        sqlhub.threadConnection = trans
+        try:
+            return handler()
+        except web.HTTPError:
+            trans.commit(close=True)
+            raise
+        except:
+            trans.rollback()
+            trans.begin()
+            raise
+        finally:
+            trans.commit(close=True)
+
+    return load_sqlo
