@@ -22,6 +22,8 @@ from pathlib import Path
 from scripts.lib.apache import ROOT, Server, ServerError, drain, start, wait_until_up
 from scripts.lib.databases import SERVERS, DatabaseError, serving
 from scripts.lib.modwsgi import ModuleError, module_path
+from scripts.lib.options import whole_number
+from scripts.lib.ports import free_port
 from scripts.lib.serve import DAEMON_USER
 
 SITE = Path(__file__).parent / "benchmark_site"
@@ -46,7 +48,7 @@ ROUTES = {
     "mix": Route("nine reads of a row to one write", "/row", 10),
     "write": Route("read and write a row", "/row", 1),
 }
-FIRST_PORT = 21730
+COUNT = whole_number(1, 1000)
 
 
 class BenchmarkError(Exception):
@@ -56,19 +58,15 @@ class BenchmarkError(Exception):
 def parse_options(arguments):
     """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
     parser = argparse.ArgumentParser(prog="scripts/benchmark", allow_abbrev=False)
-    parser.add_argument("--rounds", type=int, default=5, help="how often (default 5)")
-    parser.add_argument("--seconds", type=int, default=3, help="of each load (default 3)")
-    parser.add_argument("--processes", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=4)
-    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--rounds", type=COUNT, default=5, help="how often (default 5)")
+    parser.add_argument("--seconds", type=COUNT, default=3, help="of each load (default 3)")
+    parser.add_argument("--processes", type=COUNT, default=4)
+    parser.add_argument("--threads", type=COUNT, default=4)
+    parser.add_argument("--connections", type=COUNT, default=16)
     parser.add_argument("--database", choices=("sqlite", *SERVERS), default="sqlite")
     parser.add_argument("--routes", nargs="+", choices=ROUTES, default=list(ROUTES))
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    options = parser.parse_args(arguments)
-    for name in ("rounds", "seconds", "processes", "threads", "connections"):
-        if not 1 <= getattr(options, name) <= 1000:
-            parser.error(f"argument --{name}: write a whole number from 1 to 1000")
-    return options
+    return parser.parse_args(arguments)
 
 
 @contextlib.contextmanager
@@ -91,7 +89,7 @@ def servers(options):
                 make_database(uri, user)
             defines = {"WEBPY_ROOT": site, "WEBPY_VENV": ROOT / ".venv"}
             defines |= {"WEBPY_PROCESSES": options.processes, "WEBPY_THREADS": options.threads}
-            server = Server(run, FIRST_PORT + number, module_path(), defines, user)
+            server = Server(run, free_port(), module_path(), defines, user)
             process = start(server, environment(mode, uri))
             stack.callback(drain, server, process)
             wait_until_up(server, process, "/empty")

@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from scripts.lib.ports import free_port
+
 SECONDS_TO_START = 60
 
 
@@ -230,11 +232,8 @@ def serving(engine, folder, **as_user):
     if not kept.exists():
         kept.touch(mode=0o600)
         kept.write_text(secrets.token_hex(16))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     try:
-        server = SERVERS[engine](folder, port, kept.read_text(), **as_user)
+        server = SERVERS[engine](folder, free_port(), kept.read_text(), **as_user)
         server.start()
     except subprocess.CalledProcessError as error:
         raise DatabaseError(f"{engine} does not start: see {folder}/log ({error})") from None

@@ -21,6 +21,7 @@ from scripts.lib import apache
 from scripts.lib.apache import ROOT, Server, ServerError
 from scripts.lib.databases import SERVERS, DatabaseError, serving
 from scripts.lib.modwsgi import ModuleError, check_linkage, module_path
+from scripts.lib.options import whole_number
 from scripts.lib.preflight import (
     PreflightError,
     check_python_home,
@@ -36,17 +37,6 @@ class UsageError(Exception):
     """An option has a value that cannot be used; the message names it and the cure."""
 
 
-def _number(lowest, highest):
-    def parse(text):
-        if not (text.isdecimal() and text.isascii() and lowest <= int(text) <= highest):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number from {lowest} to {highest}"
-            )
-        return int(text)
-
-    return parse
-
-
 def parse_options(arguments):
     """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
     parser = argparse.ArgumentParser(
@@ -55,9 +45,9 @@ def parse_options(arguments):
         allow_abbrev=False,
     )
     # Apache does not run as root here, so the lower ports are closed to it.
-    parser.add_argument("--port", type=_number(1024, 65535), default=8080)
-    parser.add_argument("--processes", type=_number(1, 64), default=2)
-    parser.add_argument("--threads", type=_number(1, 128), default=5)
+    parser.add_argument("--port", type=whole_number(1024, 65535), default=8080)
+    parser.add_argument("--processes", type=whole_number(1, 64), default=2)
+    parser.add_argument("--threads", type=whole_number(1, 128), default=5)
     parser.add_argument(
         "--database",
         choices=("sqlite", *SERVERS),

@@ -28,9 +28,7 @@ import contextlib
 import dataclasses
 import os
 import pwd
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -50,6 +48,7 @@ from scripts.lib.apache import (
 )
 from scripts.lib.daemons import daemon_pids
 from scripts.lib.modwsgi import ModuleError, module_path
+from scripts.lib.ports import free_port
 
 VENV = Path(sys.prefix)
 TOKEN = "token-of-the-tests-under-apache"
@@ -106,18 +105,6 @@ def run_as_daemon(command, **options):
     if user:
         options |= {"user": user, "group": user, "extra_groups": []}
     return subprocess.run(command, check=True, **options)
-
-
-def free_port():
-    """A port on 127.0.0.1 that nothing listens on.
-
-    Below the range of outgoing connections, one of which could take it before Apache does.
-    """
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from scripts.lib.apache import ROOT
-from tests.apache.server import TOKEN, folders, free_port, hermetic_environment
+from scripts.lib.ports import free_port
+from tests.apache.server import TOKEN, folders, hermetic_environment
 
 DEADLINE = 60
 

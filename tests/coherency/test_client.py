@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from scripts.lib.coherency.client import Client
-from tests.apache.server import free_port
+from scripts.lib.ports import free_port
 
 PROBLEM = "application/problem+json"
 UNKNOWN = {"status": 503, "type": "/problems/outcome-unknown"}

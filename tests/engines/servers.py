@@ -10,9 +10,7 @@ with running("postgres") as server:
 import contextlib
 import os
 import pwd
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
 from itertools import count
@@ -21,21 +19,13 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.databases import SERVERS, DatabaseError, wait_for_port
+from scripts.lib.ports import free_port
 
 PASSWORD = "p@ss/word:#1"
 QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"
 USERS = {"postgres": "postgres", "mariadb": "nobody"}
 
 _numbers = count(1)
-
-
-def free_port():
-    """A port on 127.0.0.1 that nothing listens on, below the range of outgoing connections."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ import pytest
 from sqlobject import SQLObject, StringCol, dberrors, sqlhub
 
 from app.connections import OutcomeUnknown, TransactionLost, Verdict, connection_for
-from tests.engines.servers import PASSWORD, free_port
+from scripts.lib.ports import free_port
+from tests.engines.servers import PASSWORD
 from tests.test_transaction import Entry, add
 
 

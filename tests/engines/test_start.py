@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from app.settings import ROOT
+from scripts.lib.ports import free_port
 from tests.apache.server import folders
-from tests.engines.servers import QUOTED_PASSWORD, free_port
+from tests.engines.servers import QUOTED_PASSWORD
 
 WRONG_PASSWORD = "s3cret%2Fpass"
 

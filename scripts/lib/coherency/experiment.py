@@ -29,19 +29,9 @@ from scripts.lib.coherency.report import (
 from scripts.lib.coherency.served_lab import served_lab
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.modwsgi import ModuleError
+from scripts.lib.options import whole_number
 
 BAR = 30
-
-
-def _number(lowest, highest):
-    def parse(text):
-        if not (text.isascii() and text.isdecimal() and lowest <= int(text) <= highest):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number from {lowest} to {highest}"
-            )
-        return int(text)
-
-    return parse
 
 
 def parse_options(arguments):
@@ -53,16 +43,18 @@ def parse_options(arguments):
     )
     parser.add_argument(
         "--seconds",
-        type=_number(1, 3600),
+        type=whole_number(1, 3600),
         default=60,
         help="of load on each mode, shared by the workloads (default 60)",
     )
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--clients", type=_number(2, 15), default=6, help="processes (default 6)")
-    parser.add_argument("--processes", type=_number(1, 64), default=4, help="of each mode")
-    parser.add_argument("--threads", type=_number(1, 64), default=4)
-    parser.add_argument("--seed", type=_number(0, 10**9), default=0)
+    parser.add_argument(
+        "--clients", type=whole_number(2, 15), default=6, help="processes (default 6)"
+    )
+    parser.add_argument("--processes", type=whole_number(1, 64), default=4, help="of each mode")
+    parser.add_argument("--threads", type=whole_number(1, 64), default=4)
+    parser.add_argument("--seed", type=whole_number(0, 10**9), default=0)
     options = parser.parse_args(arguments)
     options.seconds_each = options.seconds / len(options.workloads)
     return options

@@ -2,20 +2,16 @@
 
 import contextlib
 import os
-import random
 import secrets
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 
 from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, Server, drain, start, wait_until_up
 from scripts.lib.modwsgi import module_path
+from scripts.lib.ports import free_port
 from scripts.lib.serve import DAEMON_USER
-
-# Below the range of outgoing connections, one of which could take a port before Apache does.
-PORTS = (20000, 32000)
 
 
 @contextlib.contextmanager
@@ -37,7 +33,7 @@ def served_lab(processes, threads):
         defines = {"WEBPY_ROOT": ROOT, "WEBPY_VENV": ROOT / ".venv", "WEBPY_LAB": 1}
         defines |= {"WEBPY_LAB_PROCESSES": processes, "WEBPY_LAB_THREADS": threads}
         defines |= {"WEBPY_PROCESSES": 1, "WEBPY_THREADS": 1}
-        server = Server(run, _free_port(), module_path(), defines, user)
+        server = Server(run, free_port(), module_path(), defines, user)
         process = start(server, _environment(folder, data, token))
         try:
             for mode in MODES:
@@ -62,11 +58,3 @@ def _environment(folder, data, token):
         "SITE_API_TOKEN": token,
         "DATABASE_URI": f"sqlite://{data}/lab.db",
     }
-
-
-def _free_port():
-    while True:
-        port = random.randrange(*PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
