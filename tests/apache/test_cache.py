@@ -1,5 +1,8 @@
 """No answer from the cache differs from a SELECT in the same transaction, under real writers."""
 
+import random
+import time
+
 import pytest
 
 from tests.apache.counting import PROCESSES, clients, counters
@@ -8,6 +11,8 @@ pytestmark = pytest.mark.timeout(600)
 
 READERS = WRITERS = 4
 READS_EACH = 50
+# The longest, in seconds, between two commits of a writer.
+PAUSE = 0.1
 
 
 def differences(mode, requests):
@@ -19,6 +24,8 @@ def differences(mode, requests):
             if number < WRITERS:
                 while len(done) < READERS:
                     assert client.post(f"{site.url}/move").status_code in (200, 500)
+                    # Commits without a pause would leave a thread nothing to reuse.
+                    time.sleep(random.uniform(0, PAUSE))
                 return 0
             try:
                 answers = [client.get(f"{site.url}/compare") for _ in range(requests // READERS)]
