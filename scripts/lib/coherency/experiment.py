@@ -5,22 +5,15 @@ that they must; 1 if the bundle is invalid; 2 if that is unknown, or the experim
 """
 
 import argparse
-import os
-import platform
 import sqlite3
-import subprocess
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
 
 from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, ServerError
 from scripts.lib.coherency.drive import run_workload
 from scripts.lib.coherency.report import (
     Row,
-    configuration_lines,
-    new_run,
     outcome,
     table,
     write_history,
@@ -30,6 +23,7 @@ from scripts.lib.coherency.served_lab import served_lab
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.modwsgi import ModuleError
 from scripts.lib.options import whole_number
+from scripts.lib.runs import described, described_lines, new_run
 
 BAR = 30
 
@@ -96,25 +90,14 @@ def _show_progress(done, all_cells, what):
 def configuration(options):
     """What was run, as a dict of text and numbers."""
     packages = ("web.py", "SQLObject", "mod_wsgi", "networkx")
-    return {
-        "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        "commit": _commit(),
-        "command": " ".join(["scripts/coherency", *sys.argv[1:]]),
-        "python": platform.python_version(),
+    further = {
         "database": f"SQLite {sqlite3.sqlite_version}",
-        **{name: version(name) for name in packages},
-        "processors": os.cpu_count(),
         "seconds of load on each mode": options.seconds,
         "served by": f"{options.processes} processes x {options.threads} threads for each mode",
         "client processes": options.clients,
         "seed": options.seed,
     }
-
-
-def _commit():
-    command = ["git", "-C", ROOT, "describe", "--always", "--dirty"]
-    run = subprocess.run(command, capture_output=True, text=True)
-    return run.stdout.strip() or "unknown"
+    return described("scripts/coherency", packages, **further)
 
 
 def main():
@@ -124,13 +107,13 @@ def main():
         with served_lab(options.processes, options.threads) as (url, token, log):
             folder = new_run(ROOT / "var" / "coherency")
             rows = run_all((url, token), options, folder)
-            described = configuration(options)
-            write_results(folder, described, rows, log.read_text(errors="replace"))
+            ran = configuration(options)
+            write_results(folder, ran, rows, log.read_text(errors="replace"))
     except (ModuleError, ServerError, OSError) as error:
         print(f"scripts/coherency: {error}", file=sys.stderr)
         return 2
     found = outcome(rows)
-    print("\n".join([*configuration_lines(described), "", *table(rows)]))
+    print("\n".join([*described_lines(ran), "", *table(rows)]))
     print(f"\n{found.name.lower()}; the histories and the witnesses are in {folder}")
     return found.value
 

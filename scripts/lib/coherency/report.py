@@ -2,11 +2,10 @@
 
 import dataclasses
 import json
-import os
-import time
 
 from scripts.lib.coherency.history import to_line
 from scripts.lib.coherency.result import Outcome, Result
+from scripts.lib.runs import described_lines, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,27 +83,17 @@ def witnesses(rows):
             yield "```"
 
 
-def new_run(parent):
-    """Make a run's directory below `parent`, point `latest` there to it, and return its path."""
-    folder = parent / time.strftime("%Y%m%d-%H%M%S")
-    (folder / "history").mkdir(parents=True)
-    latest = parent / "latest.new"
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(folder.name)
-    os.replace(latest, parent / "latest")
-    return folder
-
-
 def write_history(folder, mode, workload, history):
     """Write a history, in the order of its beginnings, to its file in the run's directory."""
     ordered = sorted(history, key=lambda operation: operation.t0)
     lines = "".join(f"{to_line(operation)}\n" for operation in ordered)
+    (folder / "history").mkdir(exist_ok=True)
     (folder / "history" / f"{mode}-{workload}.jsonl").write_text(lines)
 
 
 def write_results(folder, configuration, rows, log):
     """Write the table with the witnesses, the same as JSON, the configuration and the log."""
-    told = ["# Coherency", "", *configuration_lines(configuration), "", *table(rows)]
+    told = ["# Coherency", "", *described_lines(configuration), "", *table(rows)]
     told += ["", "## The smallest witness of each anomaly", *witnesses(rows), ""]
     (folder / "results.md").write_text("\n".join(told))
     results = [
@@ -121,11 +110,6 @@ def write_results(folder, configuration, rows, log):
         }
         for row in rows
     ]
-    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (folder / "configuration.json").write_text(json.dumps(configuration, indent=1) + "\n")
+    write_json(folder / "results.json", results)
+    write_json(folder / "configuration.json", configuration)
     (folder / "error.log").write_text(log)
-
-
-def configuration_lines(configuration):
-    """The configuration as lines of a Markdown list."""
-    return [f"- {name}: {value}" for name, value in configuration.items()]
