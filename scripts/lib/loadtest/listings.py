@@ -54,11 +54,12 @@ def of_page(text, after):
 def of_text(text):
     """The Listing of the plain-text list; raises ValueError if it is not one."""
     rows = []
-    for line in text.splitlines():
+    for line in text.split("\n")[:-1]:
         found = _TEXT_LINE.fullmatch(line)
-        if not found:
-            raise ValueError("not the list of the users")
-        rows.append((int(found[1]), ast.literal_eval(found[2]), ast.literal_eval(found[3])))
+        try:
+            rows.append((int(found[1]), ast.literal_eval(found[2]), ast.literal_eval(found[3])))
+        except (TypeError, SyntaxError):
+            raise ValueError("not the list of the users") from None
     return Listing(rows)
 
 

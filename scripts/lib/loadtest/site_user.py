@@ -1,0 +1,227 @@
+"""A user of the site: reads its pages and the API's lists, makes, changes and deletes users."""
+
+import itertools
+import os
+import random
+import secrets
+import time
+
+from locust import task
+
+from scripts.lib.loadtest import listings
+from scripts.lib.loadtest.exchange import CheckedUser
+from scripts.lib.loadtest.ledger import ABSENT, LOST, MADE_UP, STALE, Ledger
+from scripts.lib.loadtest.listings import MISCOUNTED, Users
+
+MOST_OWN = 8
+LONGEST_PAGE = 40
+
+# Several processes load the site, and each one checks what it has written itself.
+_prefix = f"{os.environ['LOADTEST_PREFIX']}{secrets.token_hex(3)}-"
+_users = Users(Ledger(), _prefix)
+_numbers = itertools.count(1)
+
+
+class SiteUser(CheckedUser):
+    """Changes users of its own, one write after the other, and reads those of all.
+
+    The names of a whole run begin with LOADTEST_PREFIX.
+    """
+
+    def __init__(self, environment):
+        super().__init__(environment)
+        self.own = []
+        self.gone = []
+        # Of these the last write's outcome is not known: they are not written any more.
+        self.doubtful = []
+
+    @task(10)
+    def open_the_page(self):
+        after = self._somewhere()
+        path = f"/?after={after}" if after else "/"
+        self._list("GET", path, "GET /", lambda answer: listings.of_page(answer.text, after))
+
+    @task(3)
+    def open_the_text(self):
+        self._list("GET", "/view", "GET /view", lambda answer: listings.of_text(answer.text))
+
+    @task(10)
+    def list(self):
+        self._list_page(
+            self._somewhere(), random.choice((10, LONGEST_PAGE, 100)), "GET /api/users"
+        )
+
+    @task(3)
+    def page_through(self):
+        """Turn the pages over all of this user's own: together they must hold each of them."""
+        if not self.own:
+            return
+        numbers = [_users.ids[name] for name in self.own]
+        after, found = min(numbers) - 1, set()
+        while after is not None and after < max(numbers):
+            listing = self._list_page(after, LONGEST_PAGE, "GET /api/users, paged", found)
+            after = listing.following if listing else None
+
+    @task(30)
+    def open_one(self):
+        if self.own and random.random() < 0.6:
+            name = random.choice(self.own)
+        elif _users.ids:
+            name = random.choice(list(_users.ids))
+        else:
+            return
+        self._open(name, _users.ids[name], "GET /api/users/[id]")
+
+    @task(5)
+    def open_a_deleted_one(self):
+        if self.gone:
+            self._open(*random.choice(self.gone), "GET /api/users/[id], deleted")
+
+    @task(8)
+    def create(self):
+        if len(self.own) >= MOST_OWN:
+            return self.delete()
+        name = f"{_prefix}{next(_numbers)}"
+        fullname = _new_fullname()
+        write = _users.ledger.begin(name, fullname, time.monotonic())
+
+        def judge(answer):
+            self._settle(write, answer, 201)
+            if answer.status == 409:
+                return "name taken that nobody has"
+            return self._echoed(name, answer, fullname) if answer.status == 201 else False
+
+        body = {"name": name, "fullname": fullname, "password": secrets.token_hex(8)}
+        answer = self.exchange("POST", "/api/users", "POST /api/users", judge, body)
+        if answer.status == 201 and name in _users.ids:
+            self.own.append(name)
+        elif not answer.says_unchanged:
+            self.doubtful.append(name)
+
+    @task(15)
+    def change(self):
+        if not self.own:
+            return self.create()
+        name = random.choice(self.own)
+        fullname = _new_fullname()
+        write = _users.ledger.begin(name, fullname, time.monotonic())
+
+        def judge(answer):
+            self._settle(write, answer, 200)
+            if answer.status == 404:
+                return _users.fault_of_one(name, ABSENT, *answer.times) or LOST
+            return self._echoed(name, answer, fullname) if answer.status == 200 else False
+
+        path = f"/api/users/{_users.ids[name]}"
+        body = {"fullname": fullname}
+        answer = self.exchange("PATCH", path, "PATCH /api/users/[id]", judge, body)
+        if answer.status != 200 and not answer.says_unchanged:
+            self._doubt(name)
+
+    @task(6)
+    def delete(self):
+        if self.own:
+            self._delete(random.choice(self.own))
+
+    def on_stop(self):
+        """Delete what this user made."""
+        for name in [*self.own, *self.doubtful]:
+            if name in _users.ids:
+                self._delete(name)
+
+    def _delete(self, name):
+        number = _users.ids[name]
+        write = _users.ledger.begin(name, ABSENT, time.monotonic())
+
+        def judge(answer):
+            self._settle(write, answer, 204)
+            if answer.status == 404:
+                return _users.fault_of_one(name, ABSENT, *answer.times)
+            return None if answer.status == 204 else False
+
+        path = f"/api/users/{number}"
+        answer = self.exchange("DELETE", path, "DELETE /api/users/[id]", judge)
+        if answer.status in (204, 404):
+            self._drop(name)
+            _users.forget(name)
+            self.gone = [*self.gone[-9:], (name, number)]
+        elif not answer.says_unchanged:
+            self._doubt(name)
+
+    def _open(self, name, number, kind):
+        def judge(answer):
+            if answer.status == 404:
+                return _users.fault_of_one(name, ABSENT, *answer.times)
+            return self._echoed(name, answer) if answer.status == 200 else False
+
+        self.exchange("GET", f"/api/users/{number}", kind, judge)
+
+    def _list_page(self, after, limit, kind, found=None):
+        """Ask the API for a list and check it; returns the Listing, None if there is none.
+
+        found: names of this user's own that earlier pages have had, to which this one's are
+        added; all of them up to the page's end must be there.
+        """
+
+        def check(answer):
+            return listings.of_json(answer.json, after, limit)
+
+        return self._list("GET", f"/api/users?limit={limit}&after={after}", kind, check, found)
+
+    def _list(self, method, path, kind, parsed, found=None):
+        read = []
+
+        def judge(answer):
+            if answer.status != 200:
+                return False
+            listing = parsed(answer)
+            read.append(listing)
+            fault = _users.fault_of_list(listing, *answer.times)
+            return fault or self._miscounted(listing, found)
+
+        self.exchange(method, path, kind, judge)
+        return read[0] if read else None
+
+    def _miscounted(self, listing, found):
+        if found is None:
+            return None
+        found |= {row[1] for row in listing.rows}
+        due = {name for name in self.own if _users.ids[name] <= listing.last}
+        return None if due <= found else MISCOUNTED
+
+    def _echoed(self, name, answer, written=None):
+        """What is wrong with the user `name` in an answer of the API; None if nothing.
+
+        written: the full name that it must have, as this request has written it.
+        """
+        user = answer.json
+        if set(user) != {"id", "name", "fullname"}:
+            return MADE_UP
+        if written not in (None, user["fullname"]):
+            return STALE
+        row = (user["id"], user["name"], user["fullname"])
+        return _users.fault_of_one(name, row, *answer.times)
+
+    def _settle(self, write, answer, done):
+        if answer.status == done:
+            _users.ledger.acknowledge(write, answer.ended)
+        elif answer.says_unchanged:
+            _users.ledger.refuse(write)
+
+    def _doubt(self, name):
+        self._drop(name)
+        self.doubtful.append(name)
+
+    def _drop(self, name):
+        for names in (self.own, self.doubtful):
+            if name in names:
+                names.remove(name)
+
+    def _somewhere(self):
+        """An `after` from which a page has some of this user's own, if it has any."""
+        return _users.ids[random.choice(self.own)] - 1 if self.own else 0
+
+
+def _new_fullname():
+    """A name that nobody else has, with characters that need care on their way to a page."""
+    return f"Zoë & <Söhne> {secrets.token_hex(5)}"
