@@ -63,7 +63,7 @@ class CheckedUser(HttpUser):
     def exchange(self, method, path, kind, judge, body=None):
         """Send a request and return its Answer.
 
-        kind: what the request is counted as. body: what is sent as JSON. judge: takes the Answer
+        kind: what the request is counted as, with its method. body: what is sent as JSON. judge: takes the Answer
         and returns None for a right one, what is wrong with it as text, or False if it is a
         failure; it may raise ValueError for an answer that cannot be read.
         """
@@ -81,7 +81,7 @@ class CheckedUser(HttpUser):
             elif fault is False:
                 response.failure(f"{answer.status} {(answer.problem or {}).get('title', '')}")
             else:
-                note_wrong(kind, path, fault, answer)
+                note_wrong(f"{method} {path}", fault, answer)
                 response.failure(WRONG + fault)
         return answer
 
@@ -104,14 +104,13 @@ def _judged(judge, answer):
         return f"malformed answer ({type(error).__name__})"
 
 
-def note_wrong(kind, path, fault, answer):
+def note_wrong(f"{method} {path}", fault, answer):
     """Add a wrong answer to this process's file of examples in the run's folder."""
     note_wrong.noted = getattr(note_wrong, "noted", 0) + 1
     if note_wrong.noted > EXAMPLES:
         return
     example = {
-        "request": kind,
-        "path": path,
+        "request": request,
         "wrong": fault,
         "status": answer.status,
         "began": answer.began,

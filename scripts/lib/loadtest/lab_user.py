@@ -50,20 +50,20 @@ class LabUser(CheckedUser):
 
         body = {"operations": [["write", self.key, value]]}
         path = f"{self.base}/transactions"
-        answer = self.exchange("POST", path, "POST transactions", judge, body)
+        answer = self.exchange("POST", path, "transactions", judge, body)
         if answer.status != 200 and not answer.says_unchanged:
             self.key = None
 
     @task(20)
     def read_own(self):
         if self.key is not None:
-            self._read([self.key], "GET keys, own")
+            self._read([self.key], "keys, own")
 
     @task(10)
     def read_several(self):
         count = min(MOST_READ, len(_keys))
         if count:
-            self._read(random.sample(_keys, count), "GET keys, several")
+            self._read(random.sample(_keys, count), "keys, several")
 
     def _read(self, keys, kind):
         def judge(answer):

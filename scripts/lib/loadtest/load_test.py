@@ -147,7 +147,7 @@ def tell(folder, totals, options):
         print(cause)
     for example in report.gather_wrong(folder)[: report.WRONG_TOLD]:
         answer = example["answer"][:200].replace("\n", " ")
-        print(f"{example['wrong']}: {example['request']} {example['path']}: {answer}")
+        print(f"{example['wrong']}: {example['request']}: {answer}")
     print(f"Locust's report and the results are in {folder}")
 
 

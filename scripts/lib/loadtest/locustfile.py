@@ -34,10 +34,10 @@ def totals(environment):
     kinds = sorted(stats.entries.values(), key=lambda entry: (entry.name, entry.method))
     exceptions = environment.runner.exceptions.values()
     return {
-        "kinds": [_row(entry, stats, [entry.name]) for entry in kinds],
-        "total": _row(stats.total, stats, {entry.name for entry in kinds}),
+        "kinds": [_row(entry, _errors_of(entry, stats)) for entry in kinds],
+        "total": _row(stats.total, stats.errors.values()),
         "errors": [
-            {"kind": error.name, "error": error.to_name(), "count": error.occurrences}
+            {"error": error.to_name(), "count": error.occurrences}
             for error in stats.errors.values()
         ],
         "exceptions": [
@@ -46,14 +46,15 @@ def totals(environment):
     }
 
 
-def _row(entry, stats, names):
-    wrong = sum(
-        error.occurrences
-        for error in stats.errors.values()
-        if error.name in names and _text(error).startswith(WRONG)
-    )
+def _errors_of(entry, stats):
+    request = (entry.method, entry.name)
+    return [error for error in stats.errors.values() if (error.method, error.name) == request]
+
+
+def _row(entry, errors):
+    wrong = sum(error.occurrences for error in errors if _text(error).startswith(WRONG))
     return {
-        "kind": entry.name,
+        "kind": f"{entry.method} {entry.name}",
         "requests": entry.num_requests,
         "per_second": entry.total_rps,
         "ms": [entry.get_response_time_percentile(percent) for percent in PERCENTILES],

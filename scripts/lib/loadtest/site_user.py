@@ -39,17 +39,15 @@ class SiteUser(CheckedUser):
     def open_the_page(self):
         after = self._somewhere()
         path = f"/?after={after}" if after else "/"
-        self._list("GET", path, "GET /", lambda answer: listings.of_page(answer.text, after))
+        self._list(path, "/", lambda answer: listings.of_page(answer.text, after))
 
     @task(3)
     def open_the_text(self):
-        self._list("GET", "/view", "GET /view", lambda answer: listings.of_text(answer.text))
+        self._list("/view", "/view", lambda answer: listings.of_text(answer.text))
 
     @task(10)
     def list(self):
-        self._list_page(
-            self._somewhere(), random.choice((10, LONGEST_PAGE, 100)), "GET /api/users"
-        )
+        self._list_page(self._somewhere(), random.choice((10, LONGEST_PAGE, 100)), "/api/users")
 
     @task(3)
     def page_through(self):
@@ -59,7 +57,7 @@ class SiteUser(CheckedUser):
         numbers = [_users.ids[name] for name in self.own]
         after, found = min(numbers) - 1, set()
         while after is not None and after < max(numbers):
-            listing = self._list_page(after, LONGEST_PAGE, "GET /api/users, paged", found)
+            listing = self._list_page(after, LONGEST_PAGE, "/api/users, paged", found)
             after = listing.following if listing else None
 
     @task(30)
@@ -70,12 +68,12 @@ class SiteUser(CheckedUser):
             name = random.choice(list(_users.ids))
         else:
             return
-        self._open(name, _users.ids[name], "GET /api/users/[id]")
+        self._open(name, _users.ids[name], "/api/users/[id]")
 
     @task(5)
     def open_a_deleted_one(self):
         if self.gone:
-            self._open(*random.choice(self.gone), "GET /api/users/[id], deleted")
+            self._open(*random.choice(self.gone), "/api/users/[id], deleted")
 
     @task(8)
     def create(self):
@@ -92,7 +90,7 @@ class SiteUser(CheckedUser):
             return self._echoed(name, answer, fullname) if answer.status == 201 else False
 
         body = {"name": name, "fullname": fullname, "password": secrets.token_hex(8)}
-        answer = self.exchange("POST", "/api/users", "POST /api/users", judge, body)
+        answer = self.exchange("POST", "/api/users", "/api/users", judge, body)
         if answer.status == 201 and name in _users.ids:
             self.own.append(name)
         elif not answer.says_unchanged:
@@ -114,7 +112,7 @@ class SiteUser(CheckedUser):
 
         path = f"/api/users/{_users.ids[name]}"
         body = {"fullname": fullname}
-        answer = self.exchange("PATCH", path, "PATCH /api/users/[id]", judge, body)
+        answer = self.exchange("PATCH", path, "/api/users/[id]", judge, body)
         if answer.status != 200 and not answer.says_unchanged:
             self._doubt(name)
 
@@ -140,7 +138,7 @@ class SiteUser(CheckedUser):
             return None if answer.status == 204 else False
 
         path = f"/api/users/{number}"
-        answer = self.exchange("DELETE", path, "DELETE /api/users/[id]", judge)
+        answer = self.exchange("DELETE", path, "/api/users/[id]", judge)
         if answer.status in (204, 404):
             self._drop(name)
             _users.forget(name)
@@ -166,9 +164,9 @@ class SiteUser(CheckedUser):
         def check(answer):
             return listings.of_json(answer.json, after, limit)
 
-        return self._list("GET", f"/api/users?limit={limit}&after={after}", kind, check, found)
+        return self._list(f"/api/users?limit={limit}&after={after}", kind, check, found)
 
-    def _list(self, method, path, kind, parsed, found=None):
+    def _list(self, path, kind, parsed, found=None):
         read = []
 
         def judge(answer):
@@ -179,7 +177,7 @@ class SiteUser(CheckedUser):
             fault = _users.fault_of_list(listing, *answer.times)
             return fault or self._miscounted(listing, found)
 
-        self.exchange(method, path, kind, judge)
+        self.exchange("GET", path, kind, judge)
         return read[0] if read else None
 
     def _miscounted(self, listing, found):

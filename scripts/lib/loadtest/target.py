@@ -44,13 +44,12 @@ class Target:
 
     def prepare_lab(self, mode, keys):
         """Check that the mode of the lab is there, and make its keys. Raises TargetError."""
-        status, _ = self._request("GET", f"/lab/{mode}/keys?ids=1")
+        status, _ = self._request("POST", f"/lab/{mode}/reset", {"keys": keys, "value": 0})
         if status == 404:
             raise TargetError(
                 f"{self.url}/lab/{mode}/ is not there: SITE_LAB must be on and Apache have the "
                 "Define WEBPY_LAB"
             )
-        status, _ = self._request("POST", f"/lab/{mode}/reset", {"keys": keys, "value": 0})
         self._check_written(status, 200)
 
     def clear(self):
