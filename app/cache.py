@@ -56,7 +56,10 @@ class RowCache:
     def __init__(self, limit):
         """`limit`: how many rows are kept at most; the oldest go first."""
         self._limit = limit
-        self._token = None
+        # None while nothing may be kept.
+        self.token = None
+        # Whether the rows outlived the last look at the token: if not, they hardly will the next.
+        self.steady = False
         self._classes = {}
         self._order = deque()
         self.hits = self.misses = self.drops = 0
@@ -67,13 +70,14 @@ class RowCache:
 
     def open(self, token):
         """Begin a request whose transaction has `token`, dropping the rows of any other."""
-        if token != self._token:
+        self.steady = token == self.token
+        if not self.steady:
             self.clear()
-            self._token = token
+            self.token = token
 
     def clear(self):
-        """Drop every row."""
-        self._token = None
+        """Drop every row, and keep none until the next request."""
+        self.token = None
         self._classes.clear()
         if self._order:
             self.drops += 1
@@ -86,21 +90,26 @@ class RowCache:
             kept = self._classes[cls] = KeptRows(cls)
         return kept if kept.plain else None
 
+    def has(self, id, cls):
+        """Whether a row is kept, be it fresh or not."""
+        kept = self._classes.get(cls)
+        return kept is not None and id in kept.rows
+
     def get(self, id, cls, connection):
         """Return a new instance of `cls` for the row `id`, bound to `connection`, or None."""
         kept = self.of(cls)
         values = kept and kept.rows.get(id)
         if values is None:
-            self.misses += 1
             return None
         self.hits += 1
         return kept.instance(id, values, connection)
 
     def put(self, id, cls, instance):
         """Keep the values of `instance`, which has just been read and not been changed."""
+        self.misses += 1
         kept = self.of(cls)
         values = kept and kept.values(instance)
-        if values is None or id in kept.rows:
+        if values is None or id in kept.rows or self.token is None:
             return
         if len(self._order) >= self._limit:
             oldest, oldest_id = self._order.popleft()
@@ -146,17 +155,34 @@ class KeptRows:
         """What SQLObject.get and _init make of a row, without the query and the decoding."""
         cls = self._cls
         instance = cls.__new__(cls)
-        state = instance.__dict__
-        state.update(values)
+        state = instance.__dict__ = values.copy()
         state["id"] = id
         state["_connection"] = connection
         meta = state["sqlmeta"] = cls.sqlmeta(instance)
         meta._perConnection = True
-        meta.dirty = False
-        state["_SO_validatorState"] = SQLObjectState(instance)
-        state["_SO_writeLock"] = threading.Lock()
-        state["_SO_createValues"] = {}
         return instance
+
+
+class _MadeOnUse:
+    """What SQLObject gives each instance and a reading request hardly ever uses."""
+
+    def __init__(self, name, make):
+        self._name = name
+        self._make = make
+
+    def __get__(self, instance, owner):
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._make(instance)
+        return value
+
+
+for _name, _make in {
+    "_SO_validatorState": SQLObjectState,
+    "_SO_writeLock": lambda instance: threading.Lock(),
+    "_SO_createValues": lambda instance: {},
+}.items():
+    setattr(SQLObject, _name, _MadeOnUse(_name, _make))
 
 
 def _immutable(value):

@@ -11,8 +11,10 @@ A request's transaction asks of it:
 - `rollback(raw)` ends it and never raises: where it fails, `discard(raw)` throws `raw` away;
 - `verdict(error)` tells what an error of any of these or of a query, the driver's or SQLObject's
   for it, means for the request;
-- `token(raw)` is the snapshot token (cache.py) of a reading transaction, or None where there is
-  no sound one; asked for where `raw.rows` keeps rows.
+- where `raw.rows` is a RowCache (cache.py), `open_rows(raw)` opens it with the snapshot token of
+  the transaction begun on `raw`; `reading()` is the calling thread's raw connection that has one,
+  and `peek(raw)` tells, with nothing begun, whether its rows are what a transaction that began
+  now would read.
 
 A class takes `timeout`, the seconds to wait for another transaction's lock, and of SERVER_OPTIONS
 and `cache_rows` those that its `OPTIONS` names. Values are text where they come from the URI.
@@ -50,6 +52,7 @@ class Verdict(enum.Enum):
     REFUSED = "the engine refused a write in a read-only transaction"
     CONFLICT = "a conflict with another transaction"
     STALE = "a connection kept from an earlier request was dead before anything was done on it"
+    OVERTAKEN = "somebody committed after kept rows were used and before the first query"
     GONE = "the database is away, nothing was committed"
     UNKNOWN = "the connection broke during COMMIT, which may have succeeded"
     FAILED = "a database error"
@@ -114,6 +117,10 @@ class PerThreadConnections:
     def serving(self, use):
         """Return the calling thread's raw connection for `use`, a name, or None."""
         return self._per_thread.own.serving.get(use)
+
+    def reading(self):
+        """Return the calling thread's raw connection for reading requests, None without one that
+        keeps rows."""
 
     def serve_with(self, use, raw):
         """Keep `raw` as the calling thread's connection for `use`."""

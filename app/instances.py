@@ -30,11 +30,9 @@ class InstanceCache:
         """The instance of the row, of this request or made from a row that is kept, or None."""
         instance = self.tryGet(id, cls)
         if instance is None:
-            rows = self._transaction.kept_rows()
-            if rows is not None:
-                instance = rows.get(id, cls, self._transaction)
-                if instance is not None:
-                    self._hold(id, cls, instance)
+            instance = self._transaction.kept_instance(id, cls)
+            if instance is not None:
+                self._hold(id, cls, instance)
         return instance
 
     def tryGet(self, id, cls):

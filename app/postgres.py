@@ -12,21 +12,26 @@ prepared, so that PgBouncer can hand each transaction to another session of the 
 
 import logging
 import math
+import re
 import time
 
 from sqlobject import dberrors
-from sqlobject.converters import lookupConverter, registerConverter
 from sqlobject.postgres.pgconnection import PostgresConnection
 
 from app.cache import RowCache
 from app.connections import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Verdict
-from app.server_connections import ServerConnections
+from app.postgres_text import PostgresName
+from app.server_connections import KEPT, ServerConnections
 
 log = logging.getLogger(__name__)
 
 DRIVERS = "psycopg,psycopg2"
 TOKEN = """SELECT pg_is_in_recovery(), pg_current_snapshot()::text, pg_backend_pid(),
-    current_user::text, current_setting('search_path'), current_setting('row_security')"""
+    current_user::text, current_setting('search_path'), current_setting('row_security');"""
+# Which of the answers to an opening and the token is the token's.
+TOKEN_ANSWER = 3
+# What changes the rows that a role or schema shows, though not the snapshot.
+SESSION = re.compile(r"\b(set|reset|discard|set_config)\b", re.IGNORECASE)
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 REFUSED = {"25006"}
@@ -37,25 +42,14 @@ GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
 CONNECTION_CLASS = "08"
 
 
-_convert_text = lookupConverter("")
+def _token(cursor):
+    """The snapshot token that `cursor` holds, None on a server in recovery.
 
-
-class _Postgres(str):
-    """The engine's name, as SQLObject hands it to converters, from this module's connections."""
-
-
-def _text(value, db):
-    """SQLObject's converter, but that U+0000 is refused, which PostgreSQL cannot store.
-
-    SQLObject writes it as \\0, which with digits after it is the octal number of another
-    character. Raises dberrors.DataError.
+    The snapshot changes with every transaction that has written. After a crash it can come back
+    with other data, and roles and schemas see other rows: so the session and these belong to it.
     """
-    if "\0" in value and isinstance(db, _Postgres):
-        raise dberrors.DataError("PostgreSQL stores no text with the character U+0000")
-    return _convert_text(value, db)
-
-
-registerConverter(str, _text)
+    recovering, *token = cursor.fetchone()
+    return None if recovering else token
 
 
 class StaleConnection(dberrors.OperationalError):
@@ -69,7 +63,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
     what begins its transaction and waits to be sent with the first query.
     """
 
-    dbName = _Postgres(PostgresConnection.dbName)
+    dbName = PostgresName(PostgresConnection.dbName)
     OPTIONS = SERVER_OPTIONS | {"cache_rows"}
 
     def __init__(self, driver=DRIVERS, cache_rows=0, **kw):
@@ -89,9 +83,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
                 f"PostgreSQL needs its driver ({driver}): pip install 'psycopg[binary]'"
             ) from None
         # What the driver says itself of a lost connection, which the server cannot.
-        self._lost = (self.module.OperationalError,)
-        if self.driver == "psycopg2":
-            self._lost += (self.module.InterfaceError,)
+        errors = ["OperationalError"] + ["InterfaceError"] * (self.driver == "psycopg2")
+        self._lost = tuple(getattr(self.module, error) for error in errors)
         # SQLObject shows it in an error, with the password.
         self.dsn = f"host={self.host} port={self.port} dbname={self.db} user={self.user}"
         self.dsn_dict |= self._connect_options()
@@ -155,17 +148,29 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         raw.writing = writing
         raw.opening = self._openings[writing]
 
-    def token(self, raw):
-        """The snapshot token, None on a server in recovery; it goes out with BEGIN.
+    def reading(self):
+        raw = self.serving(KEPT)
+        return raw if raw is not None and raw.rows is not None else None
 
-        The snapshot changes with every transaction that has written. After a crash the same can
-        come back with other data, and roles and schemas see other rows: so the session and
-        these belong to it.
-        """
-        with raw.cursor() as cursor:
-            self._executeRetry(raw, cursor, TOKEN)
-            recovering, *token = cursor.fetchone()
-        return None if recovering else token
+    def open_rows(self, raw):
+        if raw.opening:
+            with raw.cursor() as cursor:
+                self._executeRetry(raw, cursor, "")
+
+    def peek(self, raw):
+        if time.monotonic() - raw.used > self.check_after:
+            return False
+        try:
+            self._settle(raw)
+            if raw.info.transaction_status:
+                return False
+            with raw.cursor() as cursor:
+                cursor.execute(TOKEN)
+                token = _token(cursor)
+        except self.module.Error:
+            return False
+        raw.used = time.monotonic()
+        return token == raw.rows.token
 
     def _send(self, raw, query):
         """Send `query` and return the tag of the command that was executed, as COMMIT's."""
@@ -181,23 +186,39 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
 
     def hand_out(self, raw):
         super().hand_out(raw)
-        if raw.opening:
-            with raw.cursor() as cursor:
-                self._executeRetry(raw, cursor, "")
+        self.open_rows(raw)
+        if raw.rows is not None:
+            raw.rows.clear()
 
     def _executeRetry(self, conn, cursor, query):
         # Not by super(): SQLObject's Transaction calls this with itself as `self`.
-        if conn.opening is None:
-            return PostgresConnection._executeRetry(self, conn, cursor, query)
+        if conn.opening:
+            self._execute_first(conn, cursor, query)
+        else:
+            PostgresConnection._executeRetry(self, conn, cursor, query)
+        if conn.rows is not None and not conn.writing and SESSION.search(query):
+            conn.rows.clear()
+
+    def _execute_first(self, conn, cursor, query):
+        """Begin the transaction with its first query and, where rows are kept, the token."""
         opening, conn.opening = conn.opening, None
+        with_token = conn.rows is not None and not conn.writing
+        # psycopg2 has the last answer only.
+        together = self.driver == "psycopg" or not with_token
+        message = opening + (TOKEN if with_token else "") + (query if together else "")
         try:
-            PostgresConnection._executeRetry(self, conn, cursor, opening + query)
+            PostgresConnection._executeRetry(self, conn, cursor, message)
         except Exception as error:
             self._not_opened(conn, opening, error)
             raise
+        if with_token:
+            if together:
+                cursor.set_result(TOKEN_ANSWER)
+            conn.rows.open(_token(cursor))
         if self.driver == "psycopg":
-            # The answers to all of the message's statements; the query's is the last.
             cursor.set_result(-1)
+        elif query and not together:
+            PostgresConnection._executeRetry(self, conn, cursor, query)
 
     def _not_opened(self, raw, opening, error):
         if self.verdict(error) is Verdict.GONE:

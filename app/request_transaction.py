@@ -6,12 +6,11 @@ from threading import get_ident
 
 import web
 from sqlobject import SQLObject, dberrors
-from sqlobject.dbconnection import ConnWrapper, Iteration, Transaction
+from sqlobject.dbconnection import ConnWrapper, Transaction
 
 from app.connections import Verdict
 from app.instances import InstanceCache
-
-UNREAD = object()
+from app.reading import KeptRowsReader
 
 
 class OutsideItsRequest(RuntimeError):
@@ -30,7 +29,7 @@ class TryEnded(dberrors.OperationalError, web.HTTPError):
         Exception.__init__(self, verdict.value)
 
 
-class RequestTransaction(Transaction):
+class RequestTransaction(KeptRowsReader, Transaction):
     """A transaction that begins with its first query and ends with its request.
 
     `for_engine` makes the class that is used: it has the methods of the engine's connection
@@ -39,7 +38,6 @@ class RequestTransaction(Transaction):
 
     _raw = None
     _cache = None
-    _rows = UNREAD
     _obsolete = False
     ended_by = None
     failure = None
@@ -64,11 +62,12 @@ class RequestTransaction(Transaction):
     @classmethod
     def for_engine(cls, connection_class):
         """Return the subclass for the connections of `connection_class`."""
+        own = {**vars(KeptRowsReader), **vars(cls)}
         methods = {
             name: value
             for base in reversed(connection_class.__mro__)
             for name, value in vars(base).items()
-            if name not in vars(cls) and not name.startswith("__")
+            if name not in own and not name.startswith("__")
         }
         return type(cls.__name__, (cls,), methods)
 
@@ -79,25 +78,6 @@ class RequestTransaction(Transaction):
         if self._raw is None:
             self._begin()
         return self._raw
-
-    def kept_rows(self):
-        """The rows that earlier reading requests have left and that are fresh in this one, or
-        None: a writing request must read for itself, or its engine could not see conflicts."""
-        if self._rows is UNREAD:
-            self._rows = None if self.writing else self._fresh_rows()
-        return self._rows
-
-    def _fresh_rows(self):
-        raw = self._connection
-        if raw.rows is None:
-            return None
-        try:
-            token = self._dbConnection.token(raw)
-        except Exception as error:
-            self._judge(error)
-            raise
-        raw.rows.open(token)
-        return None if token is None else raw.rows
 
     @property
     def cache(self):
@@ -131,19 +111,26 @@ class RequestTransaction(Transaction):
         """Remember what `error` means; raise TryEnded where this run has come to nothing."""
         verdict = self._dbConnection.verdict(error)
         if verdict not in (Verdict.FAILED, Verdict.REFUSED if self.writing else None):
-            self.ended_by = verdict
-            raise TryEnded(verdict) from error
+            self.end_try(verdict, error)
         if self.failure is None:
             self.failure = error
+
+    def end_try(self, verdict, error=None):
+        """Give up this run of the request; raises TryEnded."""
+        self.ended_by = verdict
+        raise TryEnded(verdict) from error
 
     def _executeRetry(self, conn, cursor, query):
         if self.ended_by:
             raise TryEnded(self.ended_by)
         try:
-            return self._dbConnection._executeRetry(conn, cursor, query)
+            result = self._dbConnection._executeRetry(conn, cursor, query)
         except Exception as error:
             self._judge(error)
             raise
+        if self._peeked is not None:
+            self._check_peeked()
+        return result
 
     def _runWithConnection(self, meth, *args):
         return meth(self._connection, *args)
@@ -156,33 +143,6 @@ class RequestTransaction(Transaction):
             f"WHERE {meta.table}.{meta.idName} = ({self.sqlrepr(so.id)})"
         )
 
-    def iterSelect(self, select):
-        # To the end at once: the handler may use the connection while it goes through the rows.
-        rows = self.kept_rows()
-        own_way = select.IterationClass is Iteration and not select.ops.get("lazyColumns")
-        if rows is not None and own_way and (kept := rows.of(select.sourceClass)):
-            return iter(self._select_kept(select, rows, kept))
-        return iter(list(select.IterationClass(self, self._connection, select, True)))
-
-    def _select_kept(self, select, rows, kept):
-        """The instances of a select; rows that are kept are not decoded again."""
-        cls = select.sourceClass
-        to_id = cls.sqlmeta.idType
-        held = self.cache.held(cls)
-        instances = []
-        for row in self.queryAll(self.queryForSelect(select)):
-            id = row[0] if row[0] is None else to_id(row[0])
-            instance = held.get(id)
-            if instance is None and id is not None:
-                values = kept.rows.get(id)
-                if values is None:
-                    instance = cls.get(id, connection=self, selectResults=row[1:])
-                else:
-                    instance = held[id] = kept.instance(id, values, self)
-                    rows.hits += 1
-            instances.append(instance)
-        return instances
-
     def getConnection(self):
         """Return the raw connection, inside the transaction, for queries without SQLObject."""
         raw = self._connection
@@ -191,6 +151,8 @@ class RequestTransaction(Transaction):
         except Exception as error:
             self._judge(error)
             raise
+        if self._peeked is not None:
+            self._check_peeked()
         return raw
 
     def releaseConnection(self, conn, explicit=False):
@@ -222,6 +184,8 @@ class RequestTransaction(Transaction):
         self.owner = None
         self._cache = None
         if raw is None:
+            if self._peeked is not None and not commit:
+                self._rows.clear()
             return
         if not commit:
             if raw.rows is not None:
@@ -260,10 +224,14 @@ class RequestTransaction(Transaction):
 def _load_value(self, attribute, load=SQLObject._SO_loadValue):
     """SQLObject's own, for the right request and thread only: loaded values need no query, so
     the connection cannot notice there that the instance has leaked."""
-    connection = self.__dict__.get("_connection")
+    state = self.__dict__
+    connection = state.get("_connection")
     if isinstance(connection, RequestTransaction) and connection.owner != get_ident():
         raise connection.misuse()
-    return load(self, attribute)
+    try:
+        return state[attribute]
+    except KeyError:
+        return load(self, attribute)
 
 
 SQLObject._SO_loadValue = _load_value

@@ -114,6 +114,19 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
         raw.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
         return raw
 
+    def reading(self):
+        raw = self.serving(False)
+        return raw if raw is not None and raw.rows is not None else None
+
+    def open_rows(self, raw):
+        raw.rows.open(self.token(raw))
+
+    def peek(self, raw):
+        try:
+            return not raw.in_transaction and self.token(raw) == raw.rows.token
+        except sqlite3.Error:
+            return False
+
     def token(self, raw):
         """The snapshot token: it differs when any other connection has committed since this
         one's last look, and it takes the transaction's snapshot where no query has done so yet

@@ -161,7 +161,7 @@ class _Server:
             reason = transaction.ended_by
             if reason is Verdict.REFUSED:
                 writing = True
-            if reason in (Verdict.REFUSED, Verdict.STALE):
+            if reason in (Verdict.REFUSED, Verdict.STALE, Verdict.OVERTAKEN):
                 continue
             conflicts += 1
             too_long = time.monotonic() - started > self.retry_seconds

@@ -182,6 +182,69 @@ def test_a_deleted_row_is_gone(site):
     ]
 
 
+def statements(site, function, times):
+    """The statements that each of the last two of `times` reading requests sends."""
+    raw = site.run(lambda: sqlhub.threadConnection._connection)
+    sent = []
+    raw.set_trace_callback(sent.append)
+    for _ in range(times):
+        sent.append("request")
+        site.run(function)
+    raw.set_trace_callback(None)
+    return " ".join(sent).split("request ")[-2:]
+
+
+def test_a_request_that_reads_kept_rows_only_looks_at_the_token_and_begins_nothing(site):
+    peeked = statements(site, lambda: (name(), Novel.get(1).title), 4)
+    assert [sent.strip() for sent in peeked] == ["PRAGMA data_version"] * 2
+
+
+def test_a_commit_after_kept_rows_were_used_has_the_request_run_again(site):
+    """Else it would answer with rows of two instants."""
+    runs = []
+
+    def both():
+        before = name()
+        if not runs:
+            site.change("UPDATE author SET name = 'Grace'")
+            site.change("UPDATE novel SET title = 'new'")
+        runs.append(before)
+        return before, titles()[0]
+
+    for _ in range(3):
+        assert site.run(name) == "Ada"
+    assert site.run(both) == ("Grace", "new")
+    assert runs == ["Ada", "Grace"]
+
+
+def test_a_write_after_kept_rows_were_used_is_made_on_what_is_there_now(site):
+    runs = []
+
+    def append():
+        author = Author.get(1)
+        before = author.name
+        if not runs:
+            site.change("UPDATE author SET name = 'Grace'")
+        runs.append(before)
+        author.name = before + "!"
+
+    for _ in range(3):
+        site.run(name)
+    site.run(append)
+    assert site.run(name) == "Grace!"
+
+
+def test_a_request_that_fails_after_kept_rows_were_used_drops_them(site):
+    def fails():
+        name()
+        raise ZeroDivisionError
+
+    for _ in range(3):
+        site.run(name)
+    site.run(fails)
+    assert site.counted(name) == ("Ada", 1)
+
+
 def test_a_list_sends_its_query_and_no_other(site):
     assert site.counted(titles) == (["novel 0", "novel 1", "novel 2"], 1)
     assert site.counted(titles) == (["novel 0", "novel 1", "novel 2"], 1)

@@ -7,8 +7,8 @@ from tests.test_transaction import Entry, add
 
 
 @pytest.fixture
-def engine():
-    return "postgres"
+def engine(request):
+    return getattr(request, "param", "postgres")
 
 
 def read(counts=None):
@@ -58,6 +58,78 @@ def test_a_schema_set_by_a_handler_has_no_rows_of_another(make_site):
     read_until_kept(site, b"0")
     assert site.request(elsewhere, "GET").data == b"5"
     assert site.request(read(), "GET").data == b"0"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "SET LOCAL search_path TO other",
+        "select set_config('search_path', 'other', true)",
+    ],
+)
+@pytest.mark.parametrize("through", ["sqlobject", "driver"])
+def test_a_schema_set_after_a_row_was_used_has_rows_of_its_own(make_site, change, through):
+    site = make_site(cache_rows=10)
+    site.request(add("mine"))
+    site.request(add("shared"))
+    site.execute("CREATE SCHEMA other; CREATE TABLE other.entry AS SELECT * FROM entry")
+    site.execute("UPDATE other.entry SET number = 5")
+
+    def both():
+        first = Entry.get(1).number
+        if through == "driver":
+            sqlhub.threadConnection.getConnection().cursor().execute(change)
+        else:
+            sqlhub.threadConnection.query(change)
+        return f"{first} {Entry.get(2).number}"
+
+    read_until_kept(site, b"0")
+    site.request(lambda: str(Entry.get(2).number), "GET")
+    for _ in range(3):
+        assert site.request(both, "GET").data == b"0 5"
+        assert site.request(lambda: str(Entry.get(2).number), "GET").data == b"0"
+
+
+@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
+def test_a_request_that_reads_kept_rows_only_asks_for_the_token_and_begins_nothing(make_site):
+    site = make_site(cache_rows=10)
+    site.request(add())
+    sent, answers = [], []
+
+    def handler():
+        transaction = sqlhub.threadConnection
+        answers.append(Entry.get(1).number)
+        sent.append(transaction._raw is None)
+        return str(answers[-1])
+
+    while not (sent and sent[-1]):
+        assert len(sent) < 100
+        site.request(handler, "GET")
+    site.execute("UPDATE entry SET number = 7")
+    assert site.request(handler, "GET").data == b"7"
+
+
+@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
+def test_a_commit_after_a_kept_row_was_used_has_the_request_run_again(make_site):
+    site = make_site(cache_rows=10)
+    site.request(add("a"))
+    site.request(add("b"))
+    begun, seen = [], []
+
+    def handler():
+        transaction = sqlhub.threadConnection
+        first = Entry.get(1).number
+        if transaction._raw is None:
+            begun.append("after the commit")
+            site.execute(f"UPDATE entry SET number = {first + 1}")
+        seen.append(first)
+        return f"{first} {[entry.number for entry in Entry.select()]}"
+
+    while not begun:
+        assert len(seen) < 100
+        answer = site.request(handler, "GET").data
+    assert seen[-2:] == [0, 1]
+    assert answer == b"1 [1, 1]"
 
 
 @pytest.mark.parametrize("level", ["read committed", "serializable"])
