@@ -1,6 +1,7 @@
 """One request of a Locust user and its answer: right, wrong, failed, and what it says was done."""
 
 import dataclasses
+import itertools
 import json
 import os
 import time
@@ -14,6 +15,7 @@ OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 # What Locust calls a failure is, with this in front, a wrong answer.
 WRONG = "wrong answer: "
 EXAMPLES = 100
+_noted = itertools.count()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +65,9 @@ class CheckedUser(HttpUser):
     def exchange(self, method, path, kind, judge, body=None):
         """Send a request and return its Answer.
 
-        kind: what the request is counted as, with its method. body: what is sent as JSON. judge: takes the Answer
-        and returns None for a right one, what is wrong with it as text, or False if it is a
-        failure; it may raise ValueError for an answer that cannot be read.
+        kind: what the request is counted as, together with its method. body: what is sent as
+        JSON. judge: takes the Answer and returns None for a right one, what is wrong with it as
+        text, or False if it is a failure; it may raise ValueError for one that cannot be read.
         """
         began = time.monotonic()
         with self.client.request(
@@ -104,10 +106,9 @@ def _judged(judge, answer):
         return f"malformed answer ({type(error).__name__})"
 
 
-def note_wrong(f"{method} {path}", fault, answer):
+def note_wrong(request, fault, answer):
     """Add a wrong answer to this process's file of examples in the run's folder."""
-    note_wrong.noted = getattr(note_wrong, "noted", 0) + 1
-    if note_wrong.noted > EXAMPLES:
+    if next(_noted) >= EXAMPLES:
         return
     example = {
         "request": request,

@@ -46,7 +46,7 @@ class SiteUser(CheckedUser):
         self._list("/view", "/view", lambda answer: listings.of_text(answer.text))
 
     @task(10)
-    def list(self):
+    def open_the_list(self):
         self._list_page(self._somewhere(), random.choice((10, LONGEST_PAGE, 100)), "/api/users")
 
     @task(3)
