@@ -1,0 +1,38 @@
+"""The engine, the image and the running projects, each made when the first test asks for it."""
+
+import pytest
+
+from tests.docker.engine import running_engine, stand_ins
+from tests.docker.project import CLUSTER, project
+
+
+@pytest.fixture(scope="session")
+def engine(pytestconfig):
+    """A Docker engine that has the official images, or stand-ins for them: it says which."""
+    with running_engine() as running, stand_ins(running) as names:
+        if names:
+            reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+            reporter.write_line(f"\nstand-ins made from Debian's packages: {', '.join(names)}")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def image(engine):
+    """The name of the site's image, built from this checkout."""
+    with project(engine, up=False) as made:
+        made.compose("build")
+        yield made.settings["WEBPY_IMAGE"]
+
+
+@pytest.fixture(scope="session")
+def single(engine, image):
+    """The project of `docker compose up`, running with the lab on; leave it as it was."""
+    with project(engine, SITE_LAB="on") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster(engine, image):
+    """The cluster with three web containers and the lab on; leave it with three that are up."""
+    with project(engine, CLUSTER, SITE_LAB="on") as made:
+        yield made

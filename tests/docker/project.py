@@ -1,0 +1,106 @@
+"""One Compose project of the tests: the shipped files, a port and settings of its own."""
+
+import contextlib
+import json
+import time
+from itertools import count
+
+import httpx
+
+from scripts.lib.apache import ROOT
+from scripts.lib.ports import free_port
+from tests.docker.engine import CA_BUNDLE
+
+IMAGE = "webpy-sqlobject-site-test"
+TOKEN = "token-of-the-tests-in-containers"
+SINGLE = ("compose.yaml",)
+CLUSTER = ("compose.yaml", "docker/cluster.yaml")
+
+_numbers = count(1)
+
+
+class Project:
+    """A project of `files`, Compose files of the checkout, with further `settings`.
+
+    url: the address of the published port, without a slash at the end.
+    """
+
+    def __init__(self, engine, files, settings, folder=ROOT):
+        self.engine = engine
+        self.name = f"site-test-{next(_numbers)}"
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.settings = settings | {
+            "WEBPY_PORT": str(self.port),
+            "WEBPY_IMAGE": IMAGE,
+            "CA_BUNDLE": CA_BUNDLE,
+            "COMPOSE_PROJECT_NAME": self.name,
+        }
+        self._files = [part for file in files for part in ("--file", str(folder / file))]
+
+    def compose(self, *command, check=True):
+        """Run `docker compose` with the arguments `command`; see Engine.run."""
+        return self.engine.run(
+            "compose", *self._files, *command, check=check, cwd=self.folder, env=self.settings
+        )
+
+    def up(self, *options):
+        """Start the project and wait until every health check passes."""
+        try:
+            self.compose("up", "--detach", "--wait", "--quiet-pull", *options)
+        except AssertionError as error:
+            logs = self.compose("logs", "--tail", "40", check=False).stdout
+            raise AssertionError(f"{error}\n{logs}") from None
+
+    def containers(self, service):
+        """The ids of the service's containers that run."""
+        return self.compose("ps", "--quiet", service).stdout.split()
+
+    def inspect(self, container):
+        """What the engine knows of a container, as a dictionary."""
+        return json.loads(self.engine.output("inspect", container))[0]
+
+    def sh(self, command, service="web", check=True):
+        """Run a shell command in the service's first container; see Engine.run."""
+        return self.compose("exec", "-T", service, "sh", "-c", command, check=check)
+
+    def log(self, *services):
+        """Everything that the containers wrote."""
+        return self.compose("logs", "--no-color", "--no-log-prefix", *services).stdout
+
+    def wait_until(self, condition, what, seconds=60):
+        """Wait until `condition()` is true; AssertionError that names `what` if it stays false."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+            time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def project(engine, files=SINGLE, up=True, **settings):
+    """A Project, started if `up`; gone at the end, its volumes too."""
+    made = Project(engine, files, {"SITE_API_TOKEN": TOKEN, **settings})
+    try:
+        if up:
+            made.up()
+        yield made
+    finally:
+        made.compose("down", "--volumes", "--timeout", "30", "--remove-orphans", check=False)
+
+
+def client(made, **options):
+    """An httpx client of the project with the API's token."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    return httpx.Client(base_url=made.url, headers=headers, timeout=30, **options)
+
+
+def user_names(made):
+    """The names of all users, from every page of the API's list."""
+    names, after = [], 0
+    with client(made) as http:
+        while after is not None:
+            page = http.get(f"/api/users?limit=100&after={after}").raise_for_status().json()
+            names += [user["name"] for user in page["users"]]
+            after = page["next"]
+    return names
