@@ -1,6 +1,5 @@
-"""One request of a Locust user and its answer: right, wrong, failed, and what it says was done."""
+"""One request of a Locust user, and its answer counted as right, wrong or failed."""
 
-import dataclasses
 import itertools
 import json
 import os
@@ -9,45 +8,14 @@ from pathlib import Path
 
 from locust import HttpUser, between
 
+from scripts.lib.loadtest.answer import answer_of
+
 SECONDS_TO_ANSWER = 30
-OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 
 # What Locust calls a failure is, with this in front, a wrong answer.
 WRONG = "wrong answer: "
 EXAMPLES = 100
 _noted = itertools.count()
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """An answer: its status (0: there was none), its text, and when the request began and ended.
-
-    Times are in seconds. problem: the answer's problem details (RFC 9457), None if it has none.
-    """
-
-    status: int
-    text: str
-    began: float
-    ended: float
-    problem: dict | None = None
-
-    @property
-    def times(self):
-        """When the request began and when its answer was there."""
-        return self.began, self.ended
-
-    @property
-    def says_unchanged(self):
-        """Whether the answer is an error that says that nothing was changed.
-
-        Without an answer, or with one of something between here and the site, nobody knows.
-        """
-        return self.problem is not None and self.problem.get("type") != OUTCOME_UNKNOWN
-
-    @property
-    def json(self):
-        """The text as JSON; raises ValueError if it is not."""
-        return json.loads(self.text)
 
 
 class CheckedUser(HttpUser):
@@ -74,7 +42,10 @@ class CheckedUser(HttpUser):
             method, path, name=kind, json=body, headers=self.headers, catch_response=True,
             timeout=SECONDS_TO_ANSWER, allow_redirects=False,
         ) as response:  # fmt: skip
-            answer = _answer(response, began, time.monotonic())
+            # Not its `text`: without a charset that is guessed, for milliseconds.
+            text = (response.content or b"").decode("utf-8", "replace")
+            content_type = response.headers.get("Content-Type", "")
+            answer = answer_of(response.status_code, content_type, text, began)
             fault = _judged(judge, answer)
             if answer.status == 0:
                 response.failure(type(response.error).__name__)
@@ -86,17 +57,6 @@ class CheckedUser(HttpUser):
                 note_wrong(f"{method} {path}", fault, answer)
                 response.failure(WRONG + fault)
         return answer
-
-
-def _answer(response, began, ended):
-    problem = None
-    text = response.text or "" if response.status_code else ""
-    if response.headers.get("Content-Type", "").startswith("application/problem+json"):
-        try:
-            problem = json.loads(text)
-        except ValueError:
-            problem = None
-    return Answer(response.status_code, text, began, ended, problem)
 
 
 def _judged(judge, answer):
