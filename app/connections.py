@@ -14,7 +14,7 @@ A request's transaction asks of it:
 - where `raw.rows` is a RowCache (cache.py), `open_rows(raw)` opens it with the snapshot token of
   the transaction begun on `raw`; `reading()` is the calling thread's raw connection that has one,
   and `peek(raw)` tells, with nothing begun, whether its rows are what a transaction that began
-  now would read.
+  now would read; `TOKEN_COMES_ALONG` says that the first query brings the token for nothing.
 
 A class takes `timeout`, the seconds to wait for another transaction's lock, and of SERVER_OPTIONS
 and `cache_rows` those that its `OPTIONS` names. Values are text where they come from the URI.
@@ -96,6 +96,7 @@ class PerThreadConnections:
     """
 
     OPTIONS = frozenset()
+    TOKEN_COMES_ALONG = False
 
     def __init__(self, *args, **kw):
         self._per_thread = _PerThread()

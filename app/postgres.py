@@ -12,7 +12,6 @@ prepared, so that PgBouncer can hand each transaction to another session of the 
 
 import logging
 import math
-import re
 import time
 
 from sqlobject import dberrors
@@ -21,18 +20,12 @@ from sqlobject.postgres.pgconnection import PostgresConnection
 from app.cache import RowCache
 from app.connections import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Verdict
 from app.postgres_text import PostgresName
+from app.postgres_token import ANSWER, CHANGES_SESSION, TOKEN, token
 from app.server_connections import KEPT, ServerConnections
 
 log = logging.getLogger(__name__)
 
 DRIVERS = "psycopg,psycopg2"
-TOKEN = """SELECT pg_is_in_recovery(), pg_current_snapshot()::text, pg_backend_pid(),
-    current_user::text, current_setting('search_path'), current_setting('row_security');"""
-# Which of the answers to an opening and the token is the token's.
-TOKEN_ANSWER = 3
-# What changes the rows that a role or schema shows, though not the snapshot.
-SESSION = re.compile(r"\b(set|reset|discard|set_config)\b", re.IGNORECASE)
-
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 REFUSED = {"25006"}
 CONFLICTS = {"40001", "40P01", "55P03"}
@@ -40,16 +33,6 @@ CONFLICTS = {"40001", "40P01", "55P03"}
 # long, too many connections.
 GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
 CONNECTION_CLASS = "08"
-
-
-def _token(cursor):
-    """The snapshot token that `cursor` holds, None on a server in recovery.
-
-    The snapshot changes with every transaction that has written. After a crash it can come back
-    with other data, and roles and schemas see other rows: so the session and these belong to it.
-    """
-    recovering, *token = cursor.fetchone()
-    return None if recovering else token
 
 
 class StaleConnection(dberrors.OperationalError):
@@ -65,6 +48,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
 
     dbName = PostgresName(PostgresConnection.dbName)
     OPTIONS = SERVER_OPTIONS | {"cache_rows"}
+    TOKEN_COMES_ALONG = True
 
     def __init__(self, driver=DRIVERS, cache_rows=0, **kw):
         """`driver`: psycopg (3) or psycopg2; the first that is installed. ValueError if none.
@@ -166,11 +150,11 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
                 return False
             with raw.cursor() as cursor:
                 cursor.execute(TOKEN)
-                token = _token(cursor)
+                found = token(cursor)
         except self.module.Error:
             return False
         raw.used = time.monotonic()
-        return token == raw.rows.token
+        return found == raw.rows.token
 
     def _send(self, raw, query):
         """Send `query` and return the tag of the command that was executed, as COMMIT's."""
@@ -196,7 +180,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             self._execute_first(conn, cursor, query)
         else:
             PostgresConnection._executeRetry(self, conn, cursor, query)
-        if conn.rows is not None and not conn.writing and SESSION.search(query):
+        if conn.rows is not None and not conn.writing and CHANGES_SESSION.search(query):
             conn.rows.clear()
 
     def _execute_first(self, conn, cursor, query):
@@ -213,8 +197,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             raise
         if with_token:
             if together:
-                cursor.set_result(TOKEN_ANSWER)
-            conn.rows.open(_token(cursor))
+                cursor.set_result(ANSWER)
+            conn.rows.open(token(cursor))
         if self.driver == "psycopg":
             cursor.set_result(-1)
         elif query and not together:

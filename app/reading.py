@@ -45,16 +45,19 @@ class KeptRowsReader:
         return None if rows is None else rows.get(id, cls, self)
 
     def _rows_to_get(self, id, cls):
-        if self._raw is None and not (self.writing or self.ended_by):
-            raw = self._dbConnection.reading()
-            if raw is None or not raw.rows.has(id, cls):
-                # The query that reads the row is the first: it has nothing to wait for.
-                return None
-            if raw.rows.steady and self._dbConnection.peek(raw):
-                self._peeked = raw, raw.rows.token
-                self._rows = raw.rows
-                return raw.rows
-        return self.kept_rows()
+        if self._raw is not None or self.writing or self.ended_by:
+            return self.kept_rows()
+        raw = self._dbConnection.reading()
+        if raw is None or not raw.rows.has(id, cls):
+            # The query that reads the row is the first: it has nothing to wait for.
+            return None
+        if not raw.rows.steady:
+            return None if self._dbConnection.TOKEN_COMES_ALONG else self.kept_rows()
+        if not self._dbConnection.peek(raw):
+            return None
+        self._peeked = raw, raw.rows.token
+        self._rows = raw.rows
+        return raw.rows
 
     def _check_peeked(self):
         """Make sure that the transaction, which has just begun, sees what the request has seen.
