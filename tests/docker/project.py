@@ -31,11 +31,12 @@ class Project:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.settings = settings | {
+        self.settings = {
             "WEBPY_PORT": str(self.port),
             "WEBPY_IMAGE": IMAGE,
             "CA_BUNDLE": CA_BUNDLE,
             "COMPOSE_PROJECT_NAME": self.name,
+            **settings,
         }
         self._files = [part for file in files for part in ("--file", str(folder / file))]
 

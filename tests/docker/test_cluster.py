@@ -1,0 +1,157 @@
+"""`docker/cluster.yaml`: three web containers on one PostgreSQL behind a balancer, and faults."""
+
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from scripts.lib.apache import ROOT
+from tests.docker.load import load
+from tests.docker.project import TOKEN, client, user_names
+
+pytestmark = pytest.mark.timeout(600)
+# What the balancer needs to take note of a container that is gone: two checks a second apart.
+SECONDS_TO_NOTICE = 4
+
+
+def hosts(made, number=30):
+    """The hosts that answered `number` requests of the lab."""
+    with client(made) as http:
+        http.post("/lab/bundle/reset", json={"keys": 1, "value": 0}).raise_for_status()
+        answers = [http.get("/lab/bundle/keys?ids=1") for _ in range(number)]
+    return {answer.raise_for_status().json()["served_by"]["host"] for answer in answers}
+
+
+def short(containers):
+    """The host names of containers, which Docker makes from their ids."""
+    return {container[:12] for container in containers}
+
+
+def in_rotation(made, number):
+    """Wait until `number` web containers answer, and no other."""
+    made.wait_until(
+        lambda: hosts(made) == short(made.containers("web")) and len(hosts(made)) == number,
+        f"{number} hosts answer",
+    )
+
+
+def test_three_hosts_answer_one_address(cluster):
+    in_rotation(cluster, 3)
+
+
+def test_of_the_containers_that_started_together_one_made_the_users(cluster):
+    log = cluster.log("web")
+    assert log.count("table users: made") == 1
+    assert log.count("table users: there already, users in it: 3") == 2
+
+
+def test_the_secrets_are_made_and_known_only_where_they_are_needed(cluster):
+    """The database has the password, the web containers the address with it; no environment."""
+    password = cluster.sh("cat /run/site-secrets/password", "database").stdout
+    assert re.fullmatch("[0-9a-f]{64}", password)
+    uri = cluster.sh("cat secrets/web/database-uri").stdout
+    assert uri == f"postgres://site:{password}@database/site"
+    key = cluster.sh("cat secrets/web/secret-key").stdout
+    for service in ("secrets", "database", "web", "balancer"):
+        for container in cluster.compose("ps", "--all", "--quiet", service).stdout.split():
+            known = str(cluster.inspect(container))
+            assert password not in known and key not in known
+    assert password not in cluster.log() and key not in cluster.log()
+
+
+def test_every_container_is_unprivileged_with_a_read_only_root(cluster):
+    for service in ("web", "database", "balancer"):
+        for container in cluster.containers(service):
+            host = cluster.inspect(container)["HostConfig"]
+            assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"], service
+            assert host["SecurityOpt"] == ["no-new-privileges:true"], service
+            assert host["Memory"] and host["PidsLimit"], service
+        assert cluster.sh("id -u", service).stdout.strip() != "0"
+
+
+def test_only_the_balancer_has_a_port_and_it_cannot_reach_the_database(cluster):
+    for service in ("web", "database"):
+        for container in cluster.containers(service):
+            ports = cluster.inspect(container)["NetworkSettings"]["Ports"]
+            assert not any(ports.values()), service
+    assert cluster.sh("getent hosts web", "balancer").returncode == 0
+    assert cluster.sh("getent hosts database", "balancer", check=False).returncode != 0
+
+
+def test_the_coherency_workloads_across_three_hosts_are_valid_in_bundle_only(cluster):
+    """Exit 0: no anomaly in bundle, and the stale reads of default were seen."""
+    command = ["scripts/coherency", "--url", cluster.url, "--modes", "default", "bundle"]
+    command += ["--seconds", "5", "--clients", "8"]
+    environment = {**os.environ, "SITE_API_TOKEN": TOKEN}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"stale", done.stdout)
+
+
+def test_a_killed_web_container_costs_no_acknowledged_write_and_soon_no_request(cluster):
+    """kill -9 under load. A read is sent to another host; a write cut off may have to be asked."""
+    in_rotation(cluster, 3)
+    victim = cluster.containers("web")[0]
+    with load(cluster) as running:
+        running.wait_for_writes(20)
+        killed = time.monotonic()
+        cluster.engine.run("kill", "--signal", "KILL", victim)
+        time.sleep(SECONDS_TO_NOTICE)
+        running.wait_for_writes(50)
+    assert running.failed_since(0, "GET") == []
+    assert running.failed_since(killed + SECONDS_TO_NOTICE) == []
+    assert set(running.acknowledged) <= set(user_names(cluster))
+    cluster.engine.run("start", victim)
+    in_rotation(cluster, 3)
+
+
+def test_a_web_container_that_hangs_costs_no_read(cluster):
+    """One that is paused: the balancer gives up waiting for it and asks another."""
+    in_rotation(cluster, 3)
+    victim = cluster.containers("web")[0]
+    with load(cluster, readers=4, writers=0) as running:
+        cluster.wait_until(lambda: len(running.reads) > 50, "reads")
+        cluster.engine.run("pause", victim)
+        try:
+            paused = len(running.reads)
+            cluster.wait_until(lambda: len(running.reads) > paused + 500, "reads of the others")
+            time.sleep(12)
+        finally:
+            cluster.engine.run("unpause", victim)
+    assert running.failures == []
+    in_rotation(cluster, 3)
+
+
+def test_a_web_container_that_is_stopped_drains(cluster):
+    """`docker stop` under load, one after the other, as for a new version of the image."""
+    in_rotation(cluster, 3)
+    with load(cluster) as running:
+        running.wait_for_writes(20)
+        for container in cluster.containers("web"):
+            cluster.engine.run("stop", "--time", "90", container)
+            running.wait_for_writes(10)
+            cluster.engine.run("start", container)
+            cluster.wait_until(lambda: len(hosts(cluster)) == 3, "three hosts again")
+    assert running.failures == []
+    assert set(running.acknowledged) <= set(user_names(cluster))
+
+
+def test_a_restarted_database_is_found_again_unaided(cluster):
+    with load(cluster) as running:
+        running.wait_for_writes(20)
+        cluster.compose("restart", "--timeout", "30", "database")
+        running.wait_for_writes(50)
+        recovered = time.monotonic()
+        running.wait_for_writes(50)
+    assert running.failed_since(recovered) == []
+    assert all(came.startswith("503") for _, _, came in running.failures)
+    assert set(running.acknowledged) <= set(user_names(cluster))
+
+
+def test_web_can_be_scaled(cluster):
+    cluster.up("--no-recreate", "--scale", "web=5")
+    in_rotation(cluster, 5)
+    cluster.up("--no-recreate", "--scale", "web=3")
+    in_rotation(cluster, 3)

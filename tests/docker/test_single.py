@@ -1,0 +1,160 @@
+"""`docker compose up`: the site in one hardened container with SQLite on a volume."""
+
+import threading
+
+import pytest
+
+from tests.docker.load import load
+from tests.docker.project import TOKEN, client, project, user_names
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_the_site_and_its_api_answer(single):
+    with client(single) as http:
+        assert "Users" in http.get("/").text
+        assert http.get("/static/style.css").status_code == 200
+        user = {"name": "container", "fullname": "In A Container", "password": "a password"}
+        made = http.post("/api/users", json=user)
+        assert made.status_code == 201
+        assert http.get(made.headers["Location"]).json()["fullname"] == "In A Container"
+
+
+def test_the_start_prints_the_address(single):
+    assert f"the site is served on {single.url}/" in single.log("web")
+
+
+def test_the_port_is_open_to_this_machine_only(single):
+    [container] = single.containers("web")
+    [binding] = single.inspect(container)["NetworkSettings"]["Ports"]["8080/tcp"]
+    assert binding == {"HostIp": "127.0.0.1", "HostPort": str(single.port)}
+
+
+def test_requests_and_errors_are_logged_to_the_containers_output(single):
+    with client(single) as http:
+        http.get("/view?from=the-log-test")
+    single.wait_until(lambda: "from=the-log-test" in single.log("web"), "the request in the log")
+    assert "Attaching to Python main interpreter" in single.log("web")
+
+
+def test_the_root_file_system_cannot_be_written(single):
+    for place in ("/", "/srv/site", "/srv/site/app", "/etc", "/usr/bin", "/var/log/apache2"):
+        refused = single.sh(f"touch {place}/x", check=False)
+        assert "Read-only file system" in refused.stderr, place
+    assert single.sh("touch /tmp/x && rm /tmp/x").returncode == 0
+
+
+def test_every_process_is_unprivileged_and_without_capabilities(single):
+    """Of all processes in the container, Apache's parent and the daemons among them."""
+    status = single.sh("cat /proc/[0-9]*/status").stdout.splitlines()
+    values = {}
+    for line in status:
+        name, _, value = line.partition(":")
+        values.setdefault(name, set()).add(value.strip())
+    assert values["Uid"] == {"33\t33\t33\t33"} and values["Gid"] == {"33\t33\t33\t33"}
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert values[name] == {"0000000000000000"}, name
+    assert values["NoNewPrivs"] == {"1"}
+
+
+def test_memory_and_processes_are_limited(single):
+    [container] = single.containers("web")
+    limits = single.inspect(container)["HostConfig"]
+    assert limits["Memory"] == 1024**3
+    assert limits["PidsLimit"] == 512
+    # With the lab on, all its processes and those of a full load fit in.
+    assert int(single.sh("ls -d /proc/[0-9]*/task/* | wc -l").stdout) < 400
+
+
+def test_data_survive_down_and_up(engine, image):
+    with project(engine) as made:
+        with client(made) as http:
+            user = {"name": "survivor", "fullname": "A Survivor", "password": "a password"}
+            assert http.post("/api/users", json=user).status_code == 201
+        before = user_names(made)
+        key = made.sh("cat var/secret-key").stdout
+        made.compose("down")
+        made.up()
+        assert user_names(made) == before and "survivor" in before
+        # The key stays, so that forms which were handed out are taken.
+        assert made.sh("cat var/secret-key").stdout == key and len(key) == 64
+
+
+def test_the_health_check_asks_the_database(engine, image):
+    with project(engine) as made:
+        [container] = made.containers("web")
+        assert made.inspect(container)["State"]["Health"]["Status"] == "healthy"
+        assert made.sh("docker/healthcheck").returncode == 0
+        # Users that no longer are in the database: the application runs and answers 500.
+        drop = "import sqlite3; sqlite3.connect('var/site.db').execute('DROP TABLE users')"
+        made.sh(f'python -c "{drop}"')
+        with client(made) as http:
+            assert http.get("/health").status_code == 200
+        assert made.sh("docker/healthcheck", check=False).returncode == 1
+        made.wait_until(
+            lambda: made.inspect(container)["State"]["Health"]["Status"] == "unhealthy",
+            "the container is unhealthy",
+        )
+
+
+def test_a_stop_lets_begun_requests_end(engine, image):
+    """Slow requests begun before `docker compose stop` are all answered 200."""
+    with project(engine, SITE_LAB="on") as made:
+        with client(made) as http:
+            assert http.post("/lab/nocache/reset", json={"keys": 1, "value": 0}).is_success
+        answers = []
+
+        def slow():
+            with client(made) as http:
+                operations = {"operations": [["sleep", 1000], ["read", 1]]}
+                answers.append(http.post("/lab/nocache/transactions", json=operations))
+
+        threads = [threading.Thread(target=slow) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        made.wait_until(lambda: _running(made) >= 8, "all requests have begun")
+        made.compose("stop")
+        for thread in threads:
+            thread.join()
+        assert [answer.status_code for answer in answers] == [200] * 8
+
+
+def _running(made):
+    """How many connections to the site's port Apache has, its own health check's aside."""
+    table = made.sh("cat /proc/net/tcp /proc/net/tcp6").stdout
+    # Columns: number, local address:port in hexadecimal, remote, state; 01 is established.
+    rows = [line.split() for line in table.splitlines()]
+    return sum(row[1].endswith(f":{8080:04X}") and row[3] == "01" for row in rows if len(row) > 3)
+
+
+def test_a_stop_under_load_leaves_no_write_unanswered(engine, image):
+    """Exactly the writes that were acknowledged are in the database afterwards."""
+    with project(engine) as made:
+        before = set(user_names(made))
+        with load(made) as running:
+            running.wait_for_writes(20)
+            made.compose("stop")
+        made.compose("start")
+        made.wait_until(lambda: _healthy(made), "the site is healthy again")
+        assert set(user_names(made)) - before == set(running.acknowledged)
+
+
+def _healthy(made):
+    [container] = made.containers("web")
+    return made.inspect(container)["State"]["Health"]["Status"] == "healthy"
+
+
+def test_without_the_lab_there_is_none(engine, image):
+    with project(engine, SITE_LAB="") as made, client(made) as http:
+        assert http.get("/lab/bundle/keys?ids=1").status_code == 404
+
+
+def test_processes_and_threads_are_settings(engine, image):
+    with project(engine, WEBPY_PROCESSES="3", WEBPY_THREADS="2") as made:
+        titles = made.sh("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'").stdout
+        assert titles.count("(wsgi:webpy-site)") == 3
+
+
+def test_no_secret_is_in_the_log(single):
+    assert TOKEN not in single.log("web")
+    assert single.sh("cat var/secret-key").stdout not in single.log("web")
