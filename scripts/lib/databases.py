@@ -10,9 +10,11 @@ For a look by hand and for tests: what is committed is not forced to the disk.
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -241,3 +243,14 @@ def serving(engine, folder, **as_user):
         yield server.database("site")
     finally:
         server.stop("fast")
+
+
+def engine_version(engine):
+    """What is run for `engine`, "sqlite" or one of SERVERS, as its name with the version."""
+    if engine == "sqlite":
+        return f"SQLite {sqlite3.sqlite_version}"
+    postgres = engine == "postgres"
+    program = postgres_binaries() / "postgres" if postgres else mariadb_programs()[0]
+    run = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"\d+(\.\d+)+", run.stdout)
+    return f"{'PostgreSQL' if postgres else 'MariaDB'} {found[0]}"

@@ -1,0 +1,69 @@
+"""The sites of a benchmark: for each mode an Apache of its own, all running at once."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.lib.apache import ROOT, Server, drain, start, wait_until_up
+from scripts.lib.databases import SERVERS
+from scripts.lib.modwsgi import module_path
+from scripts.lib.own_site import as_user, daemon_user, database_uri, make_folder, own_folder
+from scripts.lib.ports import free_port
+
+SITE = Path(__file__).parent.parent / "benchmark_site"
+MODES = ("bare", "default", "nocache", "recipe", "uncached", "bundle")
+
+
+@contextlib.contextmanager
+def sites(options):
+    """Start an Apache for each mode; yields {mode: address}.
+
+    On SQLite each mode has a database of its own, on a server they share one.
+    Raises ServerError, ModuleError and DatabaseError.
+    """
+    user = daemon_user()
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(own_folder("bench-"))
+        site = shutil.copytree(SITE, folder / "site")
+        shared = None
+        if options.database in SERVERS:
+            shared = stack.enter_context(database_uri(options.database, folder))
+            _make_database(shared, user)
+        addresses = {}
+        for mode in options.modes:
+            run = make_folder(folder / mode, user)
+            uri = shared or f"sqlite://{run}/bench.db"
+            if not shared:
+                _make_database(uri, user)
+            defines = {"WEBPY_ROOT": site, "WEBPY_VENV": ROOT / ".venv"}
+            defines |= {"WEBPY_PROCESSES": options.processes, "WEBPY_THREADS": options.threads}
+            server = Server(run, free_port(), module_path(), defines, user)
+            process = start(server, _environment(mode, uri))
+            stack.callback(drain, server, process)
+            wait_until_up(server, process, "/empty")
+            addresses[mode] = server.url
+        yield addresses
+
+
+def _environment(mode, uri):
+    """The environment of the daemons."""
+    return os.environ | {
+        "BENCHMARK_MODE": mode,
+        "BENCHMARK_DATABASE": uri,
+        "BENCHMARK_PROJECT": str(ROOT),
+    }
+
+
+def _make_database(uri, user):
+    """Make the benchmark's database, as the daemons' user."""
+    code = f"from benchmark_site import make_database; make_database({uri!r})"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd="/",
+        env=os.environ | {"PYTHONPATH": f"{SITE}:{ROOT}"},
+        **as_user(user),
+    )
