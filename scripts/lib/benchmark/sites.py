@@ -1,7 +1,6 @@
 """The sites of a benchmark: for each mode an Apache of its own, all running at once."""
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,14 @@ from pathlib import Path
 from scripts.lib.apache import ROOT, Server, drain, start, wait_until_up
 from scripts.lib.databases import SERVERS
 from scripts.lib.modwsgi import module_path
-from scripts.lib.own_site import as_user, daemon_user, database_uri, make_folder, own_folder
+from scripts.lib.own_site import (
+    as_user,
+    daemon_user,
+    database_uri,
+    hermetic_environment,
+    make_folder,
+    own_folder,
+)
 from scripts.lib.ports import free_port
 
 SITE = Path(__file__).parent.parent / "benchmark_site"
@@ -31,39 +37,35 @@ def sites(options):
         shared = None
         if options.database in SERVERS:
             shared = stack.enter_context(database_uri(options.database, folder))
-            _make_database(shared, user)
+            _make_database(shared, folder)
         addresses = {}
         for mode in options.modes:
             run = make_folder(folder / mode, user)
             uri = shared or f"sqlite://{run}/bench.db"
             if not shared:
-                _make_database(uri, user)
+                _make_database(uri, folder)
             defines = {"WEBPY_ROOT": site, "WEBPY_VENV": ROOT / ".venv"}
             defines |= {"WEBPY_PROCESSES": options.processes, "WEBPY_THREADS": options.threads}
             server = Server(run, free_port(), module_path(), defines, user)
-            process = start(server, _environment(mode, uri))
+            environment = hermetic_environment(folder) | {
+                "BENCHMARK_MODE": mode,
+                "BENCHMARK_DATABASE": uri,
+                "BENCHMARK_PROJECT": str(ROOT),
+            }
+            process = start(server, environment)
             stack.callback(drain, server, process)
             wait_until_up(server, process, "/empty")
             addresses[mode] = server.url
         yield addresses
 
 
-def _environment(mode, uri):
-    """The environment of the daemons."""
-    return os.environ | {
-        "BENCHMARK_MODE": mode,
-        "BENCHMARK_DATABASE": uri,
-        "BENCHMARK_PROJECT": str(ROOT),
-    }
-
-
-def _make_database(uri, user):
+def _make_database(uri, folder):
     """Make the benchmark's database, as the daemons' user."""
     code = f"from benchmark_site import make_database; make_database({uri!r})"
     subprocess.run(
         [sys.executable, "-c", code],
         check=True,
         cwd="/",
-        env=os.environ | {"PYTHONPATH": f"{SITE}:{ROOT}"},
-        **as_user(user),
+        env=hermetic_environment(folder) | {"PYTHONPATH": f"{SITE}:{ROOT}"},
+        **as_user(daemon_user()),
     )

@@ -7,6 +7,9 @@ import time
 from pathlib import Path
 
 from locust import HttpUser, between
+from locust.clients import HttpSession, LocustHttpAdapter
+from urllib3.exceptions import ReadTimeoutError
+from urllib3.util import Retry
 
 from scripts.lib.loadtest.answer import answer_of
 
@@ -18,17 +21,42 @@ EXAMPLES = 100
 _noted = itertools.count()
 
 
+class OnceMore(Retry):
+    """Repeats a request once, on another connection, if its own was closed without an answer.
+
+    A server may close a kept connection whenever nothing is asked on it, and so at the moment in
+    which something is: a client repeats the request then, if it only reads (RFC 9112, 9.3.1).
+    """
+
+    def __init__(self, **parts):
+        super().__init__(**({"total": 1, "connect": 0, "redirect": 0, "status": 0} | parts))
+
+    def increment(self, method=None, url=None, response=None, error=None, *further):
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(method, url, response, error, *further)
+
+
 class CheckedUser(HttpUser):
-    """A user whose every answer is checked. A request is sent once: it is never repeated."""
+    """A user whose every answer is checked.
+
+    A write is sent once, on a connection of its own. A read that was sent on a kept connection
+    while the server closed it is repeated.
+    """
 
     abstract = True
     wait_time = between(0, 0.2)
 
     def __init__(self, environment):
         super().__init__(environment)
+        repeating = LocustHttpAdapter(None, max_retries=OnceMore())
+        self.client.mount("http://", repeating)
+        self.client.mount("https://", repeating)
+        self.writing = HttpSession(self.host, environment.events.request, self)
         # Neither a netrc file nor a proxy's variable may change what is sent.
-        self.client.trust_env = False
-        self.headers = {"Authorization": f"Bearer {os.environ['SITE_API_TOKEN']}"}
+        self.writing.trust_env = False
+        self.writing.headers["Authorization"] = f"Bearer {os.environ['SITE_API_TOKEN']}"
+        self.writing.headers["Connection"] = "close"
 
     def exchange(self, method, path, kind, judge, body=None):
         """Send a request and return its Answer.
@@ -37,9 +65,10 @@ class CheckedUser(HttpUser):
         JSON. judge: takes the Answer and returns None for a right one, what is wrong with it as
         text, or False if it is a failure; it may raise ValueError for one that cannot be read.
         """
+        client = self.client if method == "GET" else self.writing
         began = time.monotonic()
-        with self.client.request(
-            method, path, name=kind, json=body, headers=self.headers, catch_response=True,
+        with client.request(
+            method, path, name=kind, json=body, catch_response=True,
             timeout=SECONDS_TO_ANSWER, allow_redirects=False,
         ) as response:  # fmt: skip
             # Not its `text`: without a charset that is guessed, for milliseconds.

@@ -15,7 +15,7 @@ import sys
 
 from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, ServerError, tail
-from scripts.lib.databases import SERVERS, DatabaseError
+from scripts.lib.databases import SERVERS, DatabaseError, engine_version
 from scripts.lib.loadtest import report
 from scripts.lib.loadtest.processes import environment, run_locust
 from scripts.lib.loadtest.target import Target, TargetError
@@ -128,7 +128,7 @@ def configuration(options):
     """What was run, as a dict of text and numbers."""
     served = f"{options.processes} processes x {options.threads} threads"
     further = {
-        "site": options.url or f"{served}, {options.database}",
+        "site": options.url or f"{served}, {engine_version(options.database)}",
         "load": f"lab, mode {options.lab}" if options.lab else "pages and API",
         "users": options.users,
         "seconds": "until stopped" if options.web else options.seconds,
