@@ -1,0 +1,46 @@
+"""The engine's and the balancer's own checks of the files, and what old engines do not know."""
+
+import json
+import re
+
+import pytest
+
+from scripts.lib.apache import ROOT
+from tests.docker.project import CLUSTER, SINGLE, Project
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.parametrize("files", [SINGLE, CLUSTER])
+def test_compose_finds_no_fault(engine, files):
+    checked = Project(engine, files, {}).compose("config", "--quiet")
+    assert checked.stdout + checked.stderr == ""
+
+
+def test_every_service_of_the_cluster_is_hardened(engine):
+    config = Project(engine, CLUSTER, {}).compose("config", "--format", "json").stdout
+    for name, service in json.loads(config)["services"].items():
+        assert service["read_only"] and service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"] and service["pids_limit"], name
+        assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
+
+
+def test_the_balancer_finds_no_fault(engine):
+    mounted = f"{ROOT}/docker/haproxy.cfg:/haproxy.cfg:ro"
+    options = ("--rm", "--volume", mounted, "--entrypoint", "haproxy", "haproxy:3.0")
+    checked = engine.run("run", *options, "-c", "-f", "/haproxy.cfg")
+    assert not re.search("WARNING|ALERT", checked.stdout + checked.stderr)
+
+
+def test_apache_finds_no_fault(engine, image):
+    options = ("--rm", "--entrypoint", "sh", image, "-c")
+    command = "mkdir /tmp/site && apache2 -t -f /srv/site/docker/server.conf"
+    checked = engine.run("run", *options, command)
+    assert (checked.stdout + checked.stderr).strip() == "Syntax OK"
+
+
+def test_the_dockerfile_builds_on_engines_without_a_registry_or_newer_syntax():
+    text = (ROOT / "docker" / "Dockerfile").read_text()
+    for pattern in ("^# *syntax=", "<<", "--link", "--start-interval"):
+        assert not re.search(pattern, text, re.MULTILINE), pattern

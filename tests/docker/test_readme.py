@@ -1,0 +1,79 @@
+"""The README's Docker commands run, from a fresh clone, and what it says of them is so."""
+
+import re
+import shlex
+import subprocess
+from dataclasses import fields
+
+import pytest
+
+from app.settings import ROOT, Settings
+from tests.docker.project import Project, client
+
+pytestmark = pytest.mark.timeout(600)
+README = (ROOT / "README.md").read_text()
+COMMANDS = sorted(
+    {
+        line.partition("  #")[0].strip()
+        for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+        for line in block.splitlines()
+        if "docker compose" in line
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone of this checkout's last commit, as a user has it."""
+    folder = tmp_path_factory.mktemp("clone") / "site"
+    command = ["git", "-c", "safe.directory=*", "clone", "--quiet", "--no-local", ROOT, folder]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_serves_the_site(engine, image, clone, command):
+    """With --detach and --wait, so that it ends; on a port and with an image of the tests."""
+    words = shlex.split(command)
+    given = dict(word.split("=", 1) for word in words[: words.index("docker")])
+    made = Project(engine, (), given, clone)
+    try:
+        made.compose(*words[words.index("compose") + 1 :], "--detach", "--wait")
+        with client(made) as http:
+            assert "Users" in http.get("/").raise_for_status().text
+            assert ("/add" in http.get("/").text) == ("SITE_DEMO" in given)
+            lab = http.get("/lab/bundle/keys?ids=1").json()["detail"]
+            assert ("There is no key 1" in lab) == ("SITE_LAB" in given)
+        scale = re.search(r"web=(\d+)", command)
+        if scale:
+            assert len(made.containers("web")) == int(scale[1])
+    finally:
+        made.compose(*_files(words), "down", "--volumes", "--timeout", "30", check=False)
+
+
+def _files(words):
+    return [word for word in words if word == "-f" or word.endswith(".yaml")]
+
+
+def test_the_readme_gives_the_images_size(engine, image):
+    """In whole MB of 10**6, as docker images shows it; the stand-in's base differs a little."""
+    [said] = re.findall(r"\*\*The image\*\* has (\d+) MB", README)
+    size = int(engine.output("image", "inspect", "--format", "{{.Size}}", image))
+    assert abs(size / 1e6 - int(said)) < 15
+
+
+def test_compose_passes_every_setting_on():
+    """All that the settings know; SITE_SETTINGS would name a file inside the container."""
+    text = (ROOT / "compose.yaml").read_text()
+    passed = set(re.findall(r"^ +- ((?:SITE|DATABASE)_\w+)$", text, re.MULTILINE))
+    assert passed == {item.metadata["variable"] for item in fields(Settings)}
+
+
+def test_the_readme_names_what_compose_reads_from_the_environment():
+    for name in ("compose.yaml", "docker/cluster.yaml"):
+        text = (ROOT / name).read_text()
+        read = re.findall(r"\$\{(\w+)", text) + re.findall(
+            r"^ +- (WEBPY_\w+)$", text, re.MULTILINE
+        )
+        for variable in set(read) - {"WEBPY_LAB_PROCESSES", "WEBPY_LAB_THREADS"}:
+            assert f"`{variable}`" in README, variable
