@@ -31,10 +31,10 @@ class OnceMore(Retry):
     def __init__(self, **parts):
         super().__init__(**({"total": 1, "connect": 0, "redirect": 0, "status": 0} | parts))
 
-    def increment(self, method=None, url=None, response=None, error=None, *further):
+    def increment(self, method=None, url=None, response=None, error=None, **further):
         if isinstance(error, ReadTimeoutError):
             raise error
-        return super().increment(method, url, response, error, *further)
+        return super().increment(method, url, response, error, **further)
 
 
 class CheckedUser(HttpUser):
@@ -56,7 +56,6 @@ class CheckedUser(HttpUser):
         # Neither a netrc file nor a proxy's variable may change what is sent.
         self.writing.trust_env = False
         self.writing.headers["Authorization"] = f"Bearer {os.environ['SITE_API_TOKEN']}"
-        self.writing.headers["Connection"] = "close"
 
     def exchange(self, method, path, kind, judge, body=None):
         """Send a request and return its Answer.
@@ -65,7 +64,10 @@ class CheckedUser(HttpUser):
         JSON. judge: takes the Answer and returns None for a right one, what is wrong with it as
         text, or False if it is a failure; it may raise ValueError for one that cannot be read.
         """
-        client = self.client if method == "GET" else self.writing
+        client = self.client
+        if method != "GET":
+            client = self.writing
+            client.close()
         began = time.monotonic()
         with client.request(
             method, path, name=kind, json=body, catch_response=True,
