@@ -46,7 +46,8 @@ def closing_server(answers):
     def accept():
         with contextlib.suppress(OSError):
             while True:
-                serve(listener.accept()[0])
+                connection, _ = listener.accept()
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=accept, daemon=True).start()

@@ -55,6 +55,7 @@ class CheckedUser(HttpUser):
         self.writing = HttpSession(self.host, environment.events.request, self)
         # Neither a netrc file nor a proxy's variable may change what is sent.
         self.writing.trust_env = False
+        self.writing.headers["Connection"] = "close"
         self.writing.headers["Authorization"] = f"Bearer {os.environ['SITE_API_TOKEN']}"
 
     def exchange(self, method, path, kind, judge, body=None):
