@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from scripts.lib.apache import ROOT
+from scripts.lib.ports import free_port
 from tests.apache.server import TOKEN, apache, hermetic_environment, pypi_module
 
 pytestmark = pytest.mark.timeout(180)
@@ -117,6 +118,29 @@ def test_an_interrupted_run_still_reports_and_leaves_nothing(site, tmp_path):
     assert users_of(site) == before
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert f"--host {site.url}" not in running
+
+
+def test_workers_of_other_machines_join_the_one_that_listens(site, tmp_path):
+    before = users_of(site)
+    place = f"127.0.0.1:{free_port()}"
+    common = ("--url", site.url, "--workers", "1", "--users", "5")
+    master = started(tmp_path, *common, "--seconds", "3", "--listen", place)
+    status = 2
+    deadline = time.monotonic() + 60
+    while status == 2 and master.poll() is None and time.monotonic() < deadline:
+        status, output, errors = run(tmp_path, *common, "--join", place)
+    assert status == 0, output + errors
+    output, errors = master.communicate()
+    assert master.returncode == 0, output + errors
+    assert "POST /api/users" in output
+    assert users_of(site) == before
+
+
+def test_a_master_that_is_not_there_is_named(site, tmp_path):
+    options = ("--url", site.url, "--workers", "1", "--join", "127.0.0.1:9999")
+    status, _, errors = run(tmp_path, *options)
+    assert status == 2
+    assert "nothing at 127.0.0.1:9999" in errors and "--listen" in errors
 
 
 def test_a_wrong_token_is_named_before_the_load(site, tmp_path):

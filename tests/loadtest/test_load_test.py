@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.loadtest.load_test import parse_options
+from scripts.lib.loadtest.load_options import parse_options
 from scripts.lib.loadtest.report import causes, table, verdict
 
 RIGHT = {"requests": 9, "per_second": 3.0, "ms": [1, 20, 300], "failed": 0, "wrong": 0}
@@ -36,6 +36,9 @@ def totals(left=0, exceptions=(), **changed):
         ["--processes", "2", "--url", "http://localhost"],
         ["--database", "sqlite", "--url", "http://localhost"],
         ["--workers", "3", "--users", "2"],
+        ["--listen", "127.0.0.1:5557", "--workers", "2"],
+        ["--join", "127.0.0.1:5557", "--url", "http://localhost"],
+        ["--join", "5557"],
         ["--use", "3"],
     ],
 )

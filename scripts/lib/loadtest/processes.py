@@ -13,6 +13,9 @@ from scripts.lib.ports import free_port
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
 # For the users to end their requests and to delete what they made.
 SECONDS_TO_STOP = 60
+# For the workers to come: started here, and by hand on other machines.
+SECONDS_TO_START = 60
+SECONDS_TO_JOIN = 600
 
 
 def environment(folder, token, prefix, options):
@@ -37,25 +40,37 @@ def environment(folder, token, prefix, options):
 def run_locust(folder, url, variables, options):
     """Load the site as the options say, until the time is over or Ctrl-C; returns nothing.
 
-    What Locust writes is in `folder`: totals.json, its HTML report, CSV files and log.
+    What Locust writes is in `folder`: totals.json, its HTML report, CSV files and log. With
+    `options.join` there is one worker, and all but the log is where its master is.
     """
     command = [sys.executable, "-P", "-m", "locust", "-f", LOCUSTFILE, "--host", url]
     where = {"cwd": folder, "env": variables, "stdin": subprocess.DEVNULL}
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(open(folder / "locust.log", "ab"))
         where |= {"stdout": log, "stderr": log}
-        distribution = []
-        if options.workers:
-            port = free_port()
-            distribution = ["--master", "--master-bind-host", "127.0.0.1"]
-            distribution += ["--master-bind-port", str(port)]
-            distribution += ["--expect-workers", str(options.workers)]
-            distribution += ["--expect-workers-max-wait", "60"]
+        if options.join:
+            _wait(_started([*command, *_worker(options.join)], where, stack))
+            return
+        here = options.listen or ("127.0.0.1", free_port())
+        distribution = _master(here, options) if options.workers else []
         main = _started([*command, *_load(options), *distribution], where, stack)
-        for _ in range(options.workers):
-            joined = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
-            _started([*command, *joined], where, stack)
+        for _ in range(0 if options.listen else options.workers):
+            _started([*command, *_worker(here)], where, stack)
         _wait(main)
+
+
+def _master(here, options):
+    """Locust's options for a master at `here`, a host and a port."""
+    seconds = SECONDS_TO_JOIN if options.listen else SECONDS_TO_START
+    return [
+        *("--master", "--master-bind-host", here[0], "--master-bind-port", str(here[1])),
+        *("--expect-workers", str(options.workers), "--expect-workers-max-wait", str(seconds)),
+    ]
+
+
+def _worker(master):
+    """Locust's options for a worker of the master there."""
+    return ["--worker", "--master-host", master[0], "--master-port", str(master[1])]
 
 
 def _load(options):

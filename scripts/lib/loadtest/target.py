@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import socket
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -14,6 +15,16 @@ KEYS_LEFT = 8
 
 class TargetError(Exception):
     """The site cannot be loaded; the message says why and what to do."""
+
+
+def check_master(place):
+    """Check that something listens at (host, port) for workers. Raises TargetError."""
+    try:
+        socket.create_connection(place, SECONDS).close()
+    except OSError as error:
+        raise TargetError(
+            f"nothing at {place[0]}:{place[1]} to --join ({error}): start that one, with --listen"
+        ) from None
 
 
 class Target:
