@@ -9,6 +9,9 @@ import httpx
 
 from tests.docker.project import client
 
+# How long a client waits for an answer: longer than the balancer for that of a reading request.
+SECONDS = 14
+
 _numbers = count(1)
 
 
@@ -26,13 +29,13 @@ class Load:
         self._stop = threading.Event()
 
     def read_all_the_time(self):
-        with client(self.made) as http:
+        with client(self.made, timeout=SECONDS) as http:
             while not self._stop.is_set():
                 if self._try(http, "GET", "/api/users?limit=5", 200):
                     self.reads.append(time.monotonic())
 
     def write_all_the_time(self):
-        with client(self.made) as http:
+        with client(self.made, timeout=SECONDS) as http:
             while not self._stop.is_set():
                 name = f"load{next(_numbers)}"
                 user = {"name": name, "fullname": "of a load", "password": "a password"}

@@ -90,10 +90,10 @@ def project(engine, files=SINGLE, up=True, **settings):
         made.compose("down", "--volumes", "--timeout", "30", "--remove-orphans", check=False)
 
 
-def client(made, **options):
-    """An httpx client of the project with the API's token."""
+def client(made, timeout=30):
+    """An httpx client of the project with the API's token; it waits `timeout` seconds."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    return httpx.Client(base_url=made.url, headers=headers, timeout=30, **options)
+    return httpx.Client(base_url=made.url, headers=headers, timeout=timeout)
 
 
 def user_names(made):

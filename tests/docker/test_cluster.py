@@ -8,7 +8,7 @@ import time
 import pytest
 
 from scripts.lib.apache import ROOT
-from tests.docker.load import load
+from tests.docker.load import SECONDS, load
 from tests.docker.project import TOKEN, client, user_names
 
 pytestmark = pytest.mark.timeout(600)
@@ -94,7 +94,8 @@ def test_a_killed_web_container_costs_no_acknowledged_write_and_soon_no_request(
     """kill -9 under load. A read is sent to another host; a write cut off may have to be asked."""
     in_rotation(cluster, 3)
     victim = cluster.containers("web")[0]
-    with load(cluster) as running:
+    # So many readers that the victim is answering some of them.
+    with load(cluster, readers=12) as running:
         running.wait_for_writes(20)
         killed = time.monotonic()
         cluster.engine.run("kill", "--signal", "KILL", victim)
@@ -111,13 +112,14 @@ def test_a_web_container_that_hangs_costs_no_read(cluster):
     """One that is paused: the balancer gives up waiting for it and asks another."""
     in_rotation(cluster, 3)
     victim = cluster.containers("web")[0]
-    with load(cluster, readers=4, writers=0) as running:
+    with load(cluster, readers=12, writers=0) as running:
         cluster.wait_until(lambda: len(running.reads) > 50, "reads")
         cluster.engine.run("pause", victim)
         try:
             paused = len(running.reads)
             cluster.wait_until(lambda: len(running.reads) > paused + 500, "reads of the others")
-            time.sleep(12)
+            # Longer than the clients wait for an answer.
+            time.sleep(SECONDS + 4)
         finally:
             cluster.engine.run("unpause", victim)
     assert running.failures == []
