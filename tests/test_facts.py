@@ -11,12 +11,13 @@ from tests.apache.counting import fails_on_the_recipe
 
 sys.path.append(str(Path(__file__).parent / "apache" / "counters"))
 
-from counters import Snapshot, make_app
+from counters import Snapshot, make_app, make_table
 
 
 @pytest.fixture
 def site(mode, tmp_path):
-    app = make_app(mode, tmp_path / "counters.db")
+    make_table(tmp_path / "counters.db")
+    app = make_app(mode, f"sqlite://{tmp_path}/counters.db")
     yield app
     if hasattr(sqlhub.threadingLocal, "connection"):
         del sqlhub.threadConnection

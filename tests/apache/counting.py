@@ -11,13 +11,24 @@ from scripts.lib.apache import ROOT
 from tests.apache.server import apache
 
 PROCESSES = THREADS = 4
+COUNTERS = (
+    "CREATE TABLE counter (id INT PRIMARY KEY, value INT)",
+    "INSERT INTO counter VALUES (1,0), (2,0), (3,0), (4,0), (5,0), (6,0), (7,0), (8,0)",
+)
 
 
 @contextlib.contextmanager
-def counters(mode):
-    """Serve tests/apache/counters in `mode` with 4 processes x 4 threads; yields the Site."""
+def counters(mode, server=None):
+    """Serve tests/apache/counters in `mode` with 4 processes x 4 threads; yields the Site.
+
+    The database is in a SQLite file, or in a `server` of tests/engines/servers.py.
+    """
     application = Path(__file__).parent / "counters"
     settings = {"MODE": mode, "PROJECT": str(ROOT)}
+    if server:
+        settings["COUNTERS_URI"] = uri = server.new_database()
+        for query in COUNTERS:
+            server.execute(query, uri.rpartition("/")[2])
     with apache(application, PROCESSES, THREADS, settings, path="/empty") as site:
         yield site
 

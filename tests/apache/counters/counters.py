@@ -11,6 +11,8 @@ from sqlobject import IntCol, SQLObject, connectionForURI, sqlhub
 from app.cache import statistics
 from app.connections import CLASSES
 from app.lab.recipe import recipe
+from app.postgres import ThreadPostgresConnection
+from app.postgres_token import TOKEN, token
 from app.sqlite import ThreadSQLiteConnection
 from app.transaction import transaction_per_request
 
@@ -120,6 +122,27 @@ class EarlyToken(ThreadSQLiteConnection):
         return False
 
 
+class EarlyPostgresToken(ThreadPostgresConnection):
+    """As EarlyToken, on PostgreSQL."""
+
+    def makeConnection(self):
+        raw = super().makeConnection()
+        kept_open = raw.rows.open
+        raw.rows.open = lambda token: kept_open(raw.early)
+        return raw
+
+    def start(self, raw, writing):
+        super().start(raw, writing)
+        if not writing:
+            with raw.cursor() as cursor:
+                cursor.execute(TOKEN)
+                raw.early = token(cursor)
+            time.sleep(0.001)
+
+    def peek(self, raw):
+        return False
+
+
 class Unchecked(ThreadSQLiteConnection):
     """Does not look whether the rows used before BEGIN are those of the transaction."""
 
@@ -153,32 +176,36 @@ def bundle(uri):
     return transaction_per_request(uri, cache_rows=10_000)
 
 
-def bundle_on(engine):
-    """The bundle on another class than its own for SQLite."""
+def bundle_on(scheme, connection_class):
+    """The bundle on another class than its own for a scheme of URIs."""
 
     def mode(uri):
-        CLASSES["sqlite"] = f"counters.{engine.__name__}"
+        CLASSES[scheme] = f"counters.{connection_class.__name__}"
         return bundle(uri)
 
     return mode
 
 
 MODES = {
-    "recipe": recipe,
+    "recipe": lambda uri: recipe(f"{uri}?timeout=20"),
     "bundle": bundle,
-    "early token": bundle_on(EarlyToken),
-    "unchecked": bundle_on(Unchecked),
+    "early token": bundle_on("sqlite", EarlyToken),
+    "early token on PostgreSQL": bundle_on("postgres", EarlyPostgresToken),
+    "unchecked": bundle_on("sqlite", Unchecked),
 }
 
 
-def make_app(mode, database):
-    """Return the application in `mode` on the SQLite file `database`, which it makes."""
+def make_table(database):
+    """Make the eight counters in the SQLite file `database`, unless they are there."""
     con = connectionForURI(f"sqlite://{database}?timeout=20")
     if not Counter.tableExists(connection=con):
         Counter.createTable(connection=con)
         for _ in range(8):
             Counter(connection=con)
-    uri = f"sqlite://{database}?timeout=20" if mode == "recipe" else f"sqlite://{database}"
+
+
+def make_app(mode, uri):
+    """Return the application in `mode` on the database at `uri`, which has its table."""
     urls = ("/value/(.*)", Value, "/increment/(.*)", Increment, "/crash", Crash)
     urls += ("/move", Move, "/compare", Compare, "/hits", Hits)
     urls += ("/stream", Stream, "/snapshot", Snapshot, "/empty", Empty)
