@@ -26,12 +26,9 @@ site.server         the scripts.lib.apache.Server
 
 import contextlib
 import dataclasses
-import os
-import pwd
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -48,6 +45,13 @@ from scripts.lib.apache import (
 )
 from scripts.lib.daemons import daemon_pids
 from scripts.lib.modwsgi import ModuleError, module_path
+from scripts.lib.own_site import (
+    as_user,
+    daemon_user,
+    hermetic_environment,
+    make_folder,
+    own_folder,
+)
 from scripts.lib.ports import free_port
 
 VENV = Path(sys.prefix)
@@ -94,30 +98,17 @@ def debian_module():
     return DEBIAN_MODULE
 
 
-def daemon_user():
-    """The user of the daemons: www-data for root, else None, which is the user of the tests."""
-    return "www-data" if os.getuid() == 0 else None
-
-
 def run_as_daemon(command, **options):
     """subprocess.run as the daemons' user, failing on an error."""
-    user = daemon_user()
-    if user:
-        options |= {"user": user, "group": user, "extra_groups": []}
-    return subprocess.run(command, check=True, **options)
+    return subprocess.run(command, check=True, **options, **as_user(daemon_user()))
 
 
 @contextlib.contextmanager
 def folders():
     """A new folder for one server, with `data` in it that belongs to the daemons' user."""
-    with tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with own_folder("site-") as folder:
         (folder / "run").mkdir()
-        (folder / "data").mkdir(mode=0o750)
-        if user := daemon_user():
-            entry = pwd.getpwnam(user)
-            os.chown(folder / "data", entry.pw_uid, entry.pw_gid)
+        make_folder(folder / "data", daemon_user())
         yield folder
 
 
@@ -135,18 +126,6 @@ def site_settings(data):
         "SITE_SECRET_KEY": "a secret key of the tests under a real Apache",
         "SITE_API_TOKEN": TOKEN,
     }
-
-
-def hermetic_environment(folder):
-    """The environment of the tests with an empty settings file in `folder` and no settings."""
-    file = folder / "empty.env"
-    file.touch()
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("SITE_") and name != "DATABASE_URI"
-    }
-    return environment | {"SITE_SETTINGS": str(file)}
 
 
 @contextlib.contextmanager
