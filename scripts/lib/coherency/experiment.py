@@ -19,10 +19,10 @@ from scripts.lib.coherency.report import (
     write_history,
     write_results,
 )
-from scripts.lib.coherency.served_lab import served_lab
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.modwsgi import ModuleError
 from scripts.lib.options import whole_number
+from scripts.lib.own_site import own_site
 from scripts.lib.runs import described, described_lines, new_run
 
 BAR = 30
@@ -104,11 +104,11 @@ def main():
     """Run the experiment and print its table; returns the exit status."""
     options = parse_options(sys.argv[1:])
     try:
-        with served_lab(options.processes, options.threads) as (url, token, log):
+        with own_site("sqlite", options.processes, options.threads, lab=True) as lab:
             folder = new_run(ROOT / "var" / "coherency")
-            rows = run_all((url, token), options, folder)
+            rows = run_all((lab.url, lab.token), options, folder)
             ran = configuration(options)
-            write_results(folder, ran, rows, log.read_text(errors="replace"))
+            write_results(folder, ran, rows, lab.log.read_text(errors="replace"))
     except (ModuleError, ServerError, OSError) as error:
         print(f"scripts/coherency: {error}", file=sys.stderr)
         return 2
