@@ -1,6 +1,5 @@
 """`docker/cluster.yaml`: three web containers on one PostgreSQL behind a balancer, and faults."""
 
-import os
 import re
 import subprocess
 import time
@@ -82,12 +81,29 @@ def test_only_the_balancer_has_a_port_and_it_cannot_reach_the_database(cluster):
 
 def test_the_coherency_workloads_across_three_hosts_are_valid_in_bundle_only(cluster):
     """Exit 0: no anomaly in bundle, and the stale reads of default were seen."""
-    command = ["scripts/coherency", "--url", cluster.url, "--modes", "default", "bundle"]
-    command += ["--seconds", "5", "--clients", "8"]
-    environment = {**os.environ, "SITE_API_TOKEN": TOKEN}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    options = ("--modes", "default", "bundle", "--seconds", "12", "--clients", "8")
+    table = script(cluster, "scripts/coherency", *options)
+    assert re.search(r"register *\| default .*stale read", table)
+    assert re.search(r"register *\| bundle .* none", table)
+
+
+def test_a_load_test_across_three_hosts_finds_every_answer_right(cluster):
+    """scripts/loadtest exits with 0 only if no answer was wrong and none failed."""
+    script(cluster, "scripts/loadtest", "--users", "10", "--seconds", "8")
+
+
+def script(made, *command):
+    """Run a script of the checkout on the running site; returns what it prints."""
+    environment = {**made.engine.environment, "SITE_API_TOKEN": TOKEN}
+    done = subprocess.run(
+        [*command, "--url", made.url],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"stale", done.stdout)
+    return done.stdout
 
 
 def test_a_killed_web_container_costs_no_acknowledged_write_and_soon_no_request(cluster):
