@@ -1,6 +1,7 @@
 """Types of command-line options, for argparse."""
 
 import argparse
+import re
 
 
 def whole_number(lowest, highest):
@@ -14,3 +15,10 @@ def whole_number(lowest, highest):
         return int(text)
 
     return parse
+
+
+def site_address(text):
+    """A type for add_argument: a site's address, returned without a slash at the end."""
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like http://localhost:8080")
+    return text.rstrip("/")

@@ -1,6 +1,8 @@
 """scripts/coherency from beginning to end, on two workloads for a few seconds."""
 
 import json
+import os
+import socket
 import subprocess
 
 import pytest
@@ -9,9 +11,12 @@ from scripts.lib.apache import ROOT
 from scripts.lib.coherency.history import from_lines
 from scripts.lib.coherency.result import Outcome
 from scripts.lib.coherency.workloads import WORKLOADS
+from scripts.lib.own_site import own_site
+from scripts.lib.ports import free_port
 from tests.apache.server import pypi_module
 
 pytestmark = pytest.mark.timeout(300)
+OWN = {name: value for name, value in os.environ.items() if name != "SITE_API_TOKEN"}
 COMMAND = ["scripts/coherency", "--seconds", "6", "--modes", "recipe", "bundle"]
 COMMAND += ["--workloads", "counter", "crash"]
 
@@ -35,3 +40,42 @@ def test_the_recipe_shows_its_faults_and_the_bundle_none():
         assert len(history) == result["operations"]
         checked = WORKLOADS[result["workload"]].check(history)
         assert checked.outcome is Outcome[result["outcome"].upper()]
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_the_bundle_is_valid_on_a_database_server(engine, request):
+    request.getfixturevalue(f"{engine}_server")
+    pypi_module()
+    command = ["scripts/coherency", "--database", engine, "--seconds", "8"]
+    command += ["--modes", "recipe", "bundle", "--workloads", "counter", "list-append"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert {"postgres": "PostgreSQL", "mariadb": "MariaDB"}[engine] in run.stdout
+    assert "| counter | bundle |" in run.stdout
+
+
+def test_a_running_site_is_driven_by_its_address():
+    pypi_module()
+    with own_site("sqlite", 2, 2, lab=True) as lab:
+        command = [*COMMAND, "--url", lab.url]
+        environment = OWN | {"SITE_API_TOKEN": lab.token}
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert f"- site: {lab.url}" in run.stdout
+        assert f"- hosts that answered: {socket.gethostname()}" in run.stdout
+        environment["SITE_API_TOKEN"] = "token-of-another-site"
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+        assert run.returncode == 2
+        assert "401: SITE_API_TOKEN must be the site's" in run.stderr
+
+
+def test_a_site_that_is_away_or_has_no_lab_is_named_with_the_cure(site):
+    environment = OWN | {"SITE_API_TOKEN": site.token}
+    for url, told in (
+        (site.url, "SITE_LAB must be on"),
+        (f"http://127.0.0.1:{free_port()}", "is not reachable"),
+    ):
+        command = ["scripts/coherency", "--url", url]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+        assert (run.returncode, run.stdout) == (2, "")
+        assert told in run.stderr

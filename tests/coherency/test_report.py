@@ -58,13 +58,30 @@ def test_a_witness_is_told_as_a_transcript():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--seconds", "0"], ["--seconds", "x"], ["--modes", "fast"], ["--clients", "99"], ["--sec"]],
+    [
+        ["--seconds", "0"],
+        ["--seconds", "x"],
+        ["--modes", "fast"],
+        ["--clients", "99"],
+        ["--sec"],
+        ["--url", "localhost"],
+        ["--database", "oracle"],
+        ["--threads", "2", "--url", "http://127.0.0.1:1"],
+    ],
 )
 def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         parse_options(arguments)
     assert stopped.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_a_running_site_needs_its_token(monkeypatch, capsys):
+    monkeypatch.delenv("SITE_API_TOKEN", raising=False)
+    with pytest.raises(SystemExit) as stopped:
+        parse_options(["--url", "http://127.0.0.1:1"])
+    assert stopped.value.code == 2
+    assert "SITE_API_TOKEN is not set" in capsys.readouterr().err
 
 
 def test_the_seconds_are_shared_by_the_workloads():

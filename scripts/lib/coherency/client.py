@@ -11,6 +11,11 @@ from scripts.lib.coherency.history import Operation
 # The problem type with which the site says that a commit's outcome is unknown.
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 SECONDS = 30
+CURES = {
+    401: ": SITE_API_TOKEN must be the site's;",
+    403: ": the site's SITE_API_TOKEN is not set, so writing is off;",
+    404: ": SITE_LAB must be on there and Apache have the Define WEBPY_LAB;",
+}
 
 
 class Client:
@@ -23,6 +28,8 @@ class Client:
 
     def __init__(self, url, mode, token, client=0, step=1000):
         """`url`: the site's, without a slash at the end; `token`: the API's."""
+        secure = urlsplit(url).scheme == "https"
+        self._connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._address = urlsplit(url).netloc
         self._base = f"{urlsplit(url).path}/lab/{mode}"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -41,9 +48,13 @@ class Client:
     def reset(self, keys, value):
         """Make the keys 1 to `keys` with `value`; raises OSError if the lab does not do it."""
         body = {"keys": keys, "value": value}
-        status, _, answer = self._exchange("POST", "reset", body)
+        try:
+            status, _, answer = self._exchange("POST", "reset", body)
+        except (OSError, http.client.HTTPException) as error:
+            raise OSError(f"{self._address} is not reachable ({error})") from None
         if status != 200:
-            raise OSError(f"the lab at {self._base} does not reset its keys: {status} {answer}")
+            cure = CURES.get(status, "")
+            raise OSError(f"{self._address}{self._base}/reset answers {status}{cure} {answer}")
 
     def transact(self, f, *steps):
         """Send `steps` as one transaction and return the Operation, called `f`."""
@@ -65,7 +76,7 @@ class Client:
     def _exchange(self, method, path, body=None):
         """Return (status, content type, answer): JSON as values, anything else as text."""
         if self._connection is None:
-            self._connection = http.client.HTTPConnection(self._address, timeout=SECONDS)
+            self._connection = self._connect(self._address, timeout=SECONDS)
         data = None if body is None else json.dumps(body)
         try:
             self._connection.request(method, f"{self._base}/{path}", data, self._headers)

@@ -22,8 +22,9 @@ def run_workload(pool, lab, mode, name, options):
     with Client(*_of(lab, mode)) as client:
         client.reset(first_key(name) + KEYS_EACH - 1, workload.value)
     start = time.monotonic() + SECONDS_TO_GATHER
+    load = (start, options.seconds_each, options.serializable_reads or not workload.cycles)
     jobs = [
-        pool.submit(_work, lab, mode, name, number, options.seed, start, options.seconds_each)
+        pool.submit(_work, lab, mode, name, number, options.seed, load)
         for number in range(1, options.clients + 1)
     ]
     history = [operation for job in jobs for operation in job.result()]
@@ -35,8 +36,12 @@ def _of(lab, mode):
     return url, mode, token
 
 
-def _work(lab, mode, name, number, seed, start, seconds):
-    """One client's load, in a process of its own; returns its history."""
+def _work(lab, mode, name, number, seed, load):
+    """One client's load, in a process of its own; returns its history.
+
+    load: (its beginning by time.monotonic(), seconds, whether reads go as reading requests).
+    """
+    start, seconds, by_get = load
     workload = WORKLOADS[name]
     turn = Turn(number, random.Random(f"{seed} {mode} {name} {number}"))
     first = first_key(name)
@@ -45,12 +50,12 @@ def _work(lab, mode, name, number, seed, start, seconds):
         while (passed := (time.monotonic() - start) / seconds) < 1:
             window = first + int(passed * workload.windows) * workload.window
             turn.keys = range(window, window + workload.window)
-            _send(client, name, workload.steps(turn))
+            _send(client, name, workload.steps(turn), by_get)
         return client.history
 
 
-def _send(client, name, steps):
-    if all(step[0] == "read" for step in steps):
+def _send(client, name, steps, by_get):
+    if by_get and all(step[0] == "read" for step in steps):
         client.read(name, *(step[1] for step in steps))
     else:
         client.transact(name, *steps)

@@ -5,12 +5,14 @@ that they must; 1 if the bundle is invalid; 2 if that is unknown, or the experim
 """
 
 import argparse
-import sqlite3
+import contextlib
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
 from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, ServerError
+from scripts.lib.coherency.client import Client
 from scripts.lib.coherency.drive import run_workload
 from scripts.lib.coherency.report import (
     Row,
@@ -20,19 +22,21 @@ from scripts.lib.coherency.report import (
     write_results,
 )
 from scripts.lib.coherency.workloads import WORKLOADS
+from scripts.lib.databases import SERVERS, DatabaseError, engine_version
 from scripts.lib.modwsgi import ModuleError
-from scripts.lib.options import whole_number
-from scripts.lib.own_site import own_site
+from scripts.lib.options import site_address, whole_number
+from scripts.lib.own_site import OwnSite, own_site
 from scripts.lib.runs import described, described_lines, new_run
 
 BAR = 30
+TOKEN = "SITE_API_TOKEN"
 
 
 def parse_options(arguments):
     """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
     parser = argparse.ArgumentParser(
         prog="scripts/coherency",
-        description="Drive the lab's modes on SQLite under an Apache of its own and check them.",
+        description="Drive the lab's modes and check them; without --url in an own Apache.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -46,26 +50,71 @@ def parse_options(arguments):
     parser.add_argument(
         "--clients", type=whole_number(2, 15), default=6, help="processes (default 6)"
     )
-    parser.add_argument("--processes", type=whole_number(1, 64), default=4, help="of each mode")
-    parser.add_argument("--threads", type=whole_number(1, 64), default=4)
     parser.add_argument("--seed", type=whole_number(0, 10**9), default=0)
+    parser.add_argument(
+        "--url",
+        type=site_address,
+        help=f"a running site with the lab on; the environment needs its {TOKEN}",
+    )
+    parser.add_argument(
+        "--database", choices=("sqlite", *SERVERS), help="without --url (default sqlite)"
+    )
+    parser.add_argument(
+        "--processes", type=whole_number(1, 64), help="of each mode, without --url (default 4)"
+    )
+    parser.add_argument(
+        "--threads", type=whole_number(1, 64), help="of each process, without --url (default 4)"
+    )
     options = parser.parse_args(arguments)
+    _check(parser, options)
+    options.database = options.database or "sqlite"
+    options.serializable_reads = options.database == "sqlite" and not options.url
+    options.processes = options.processes or 4
+    options.threads = options.threads or 4
     options.seconds_each = options.seconds / len(options.workloads)
     return options
 
 
+def _check(parser, options):
+    """End with status 2 and a message if options do not go together."""
+    for name in ("database", "processes", "threads"):
+        if options.url and getattr(options, name) is not None:
+            parser.error(f"argument --{name}: the site at --url has its own; leave one out")
+    if options.url and not os.environ.get(TOKEN):
+        parser.error(f"{TOKEN} is not set: put the API token of the site at --url into it")
+
+
+@contextlib.contextmanager
+def lab_of(options):
+    """The lab to drive; yields an OwnSite, whose log is None for a site that runs already.
+
+    Raises OSError if that one does not answer as the lab does, and what own_site raises.
+    """
+    if not options.url:
+        with own_site(options.database, options.processes, options.threads, lab=True) as lab:
+            yield lab
+        return
+    token = os.environ[TOKEN]
+    for mode in options.modes:
+        with Client(options.url, mode, token) as client:
+            client.reset(1, 0)
+    yield OwnSite(options.url, token, None)
+
+
 def run_all(lab, options, folder):
-    """Run and check every workload in every mode; returns the list of Rows."""
+    """Run and check every workload in every mode; returns (Rows, hosts)."""
     rows = []
+    hosts = set()
     cells = [(workload, mode) for workload in options.workloads for mode in options.modes]
     with ProcessPoolExecutor(options.clients) as pool:
         for number, (workload, mode) in enumerate(cells):
             _show_progress(number, len(cells), f"{workload}, {mode}")
             history = run_workload(pool, lab, mode, workload, options)
             write_history(folder, mode, workload, history)
+            hosts |= {operation.host for operation in history if operation.host}
             rows.append(_row(workload, mode, history, options.seconds_each))
     _show_progress(len(cells), len(cells), "done")
-    return rows
+    return rows, sorted(hosts)
 
 
 def _row(workload, mode, history, seconds):
@@ -87,13 +136,17 @@ def _show_progress(done, all_cells, what):
         print(f"\r[{bar:{BAR}}] {done}/{all_cells} {what:30}", end=end, file=sys.stderr)
 
 
-def configuration(options):
-    """What was run, as a dict of text and numbers."""
+def configuration(options, hosts):
+    """What was run, as a dict of text and numbers; `hosts`: the names of those that answered."""
     packages = ("web.py", "SQLObject", "mod_wsgi", "networkx")
-    further = {
-        "database": f"SQLite {sqlite3.sqlite_version}",
-        "seconds of load on each mode": options.seconds,
+    served = {
+        "database": engine_version(options.database),
         "served by": f"{options.processes} processes x {options.threads} threads for each mode",
+    }
+    further = {
+        **({"site": options.url} if options.url else served),
+        "hosts that answered": ", ".join(hosts),
+        "seconds of load on each mode": options.seconds,
         "client processes": options.clients,
         "seed": options.seed,
     }
@@ -104,12 +157,13 @@ def main():
     """Run the experiment and print its table; returns the exit status."""
     options = parse_options(sys.argv[1:])
     try:
-        with own_site("sqlite", options.processes, options.threads, lab=True) as lab:
+        with lab_of(options) as lab:
             folder = new_run(ROOT / "var" / "coherency")
-            rows = run_all((lab.url, lab.token), options, folder)
-            ran = configuration(options)
-            write_results(folder, ran, rows, lab.log.read_text(errors="replace"))
-    except (ModuleError, ServerError, OSError) as error:
+            rows, hosts = run_all((lab.url, lab.token), options, folder)
+            ran = configuration(options, hosts)
+            log = lab.log.read_text(errors="replace") if lab.log else None
+            write_results(folder, ran, rows, log)
+    except (DatabaseError, ModuleError, ServerError, OSError) as error:
         print(f"scripts/coherency: {error}", file=sys.stderr)
         return 2
     found = outcome(rows)

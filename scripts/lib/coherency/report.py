@@ -92,7 +92,10 @@ def write_history(folder, mode, workload, history):
 
 
 def write_results(folder, configuration, rows, log):
-    """Write the table with the witnesses, the same as JSON, the configuration and the log."""
+    """Write the table with the witnesses, the same as JSON, the configuration and the log.
+
+    `log`: the site's error log as text, or None where it is not ours to read.
+    """
     told = ["# Coherency", "", *described_lines(configuration), "", *table(rows)]
     told += ["", "## The smallest witness of each anomaly", *witnesses(rows), ""]
     (folder / "results.md").write_text("\n".join(told))
@@ -112,4 +115,5 @@ def write_results(folder, configuration, rows, log):
     ]
     write_json(folder / "results.json", results)
     write_json(folder / "configuration.json", configuration)
-    (folder / "error.log").write_text(log)
+    if log is not None:
+        (folder / "error.log").write_text(log)

@@ -64,6 +64,8 @@ class Workload:
 
     steps: makes a Turn's steps. check: history to Result. value: what the keys begin with.
     window: how many keys are used at once. seen: {mode: the anomaly that must be seen there}.
+    cycles: it is checked for an order of all transactions, which reading requests have only where
+    they are serializable: on a database server they see one committed snapshot.
     """
 
     steps: Callable
@@ -72,6 +74,7 @@ class Workload:
     window: int = 4
     windows: int = 1
     seen: dict = dataclasses.field(default_factory=dict)
+    cycles: bool = False
 
 
 def _own_register(turn):
@@ -155,7 +158,7 @@ WORKLOADS = {
     ),
     "bank": Workload(_transfers, _check_bank, value=BALANCE, window=ACCOUNTS),
     "set": Workload(_elements, sets.check, value=[], windows=20),
-    "list-append": Workload(_lists, list_append.check, value=[], windows=50),
+    "list-append": Workload(_lists, list_append.check, value=[], windows=50, cycles=True),
     "long-fork": Workload(_fork, long_fork.check, window=2, windows=100),
     "write-skew": Workload(_skew, write_skew.check, window=2, windows=100),
     "crash": Workload(

@@ -2,11 +2,10 @@
 
 import argparse
 import os
-import re
 
 from app.lab.modes import MODES
 from scripts.lib.databases import SERVERS
-from scripts.lib.options import whole_number
+from scripts.lib.options import site_address, whole_number
 
 TOKEN = "SITE_API_TOKEN"
 MOST_KEYS = 20_000
@@ -26,7 +25,7 @@ def parse_options(arguments):
     add("--users", type=whole_number(1, 10_000), default=50, help="at a time (default 50)")
     add("--seconds", type=whole_number(1, 86_400), default=60, help="of load (default 60)")
     add("--workers", type=whole_number(0, 64), default=0, help="share the users (default none)")
-    add("--url", type=_address, help=f"a running site; the environment needs its {TOKEN}")
+    add("--url", type=site_address, help=f"a running site; the environment needs its {TOKEN}")
     add("--database", choices=("sqlite", *SERVERS), help="without --url (default sqlite)")
     add("--processes", type=whole_number(1, 64), help="of Apache, without --url (default 4)")
     add("--threads", type=whole_number(1, 128), help="of each process (default 4)")
@@ -61,12 +60,6 @@ def _check(parser, options):
             parser.error(f"argument {name}: needs --url and the number of all --workers")
     if options.join and (options.listen or options.web):
         parser.error("argument --join: the one that is joined has --listen and --web")
-
-
-def _address(text):
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not like http://localhost:8080")
-    return text.rstrip("/")
 
 
 def _place(text):
