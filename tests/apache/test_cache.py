@@ -75,5 +75,5 @@ def test_a_token_that_is_not_the_transactions_is_found_out(wrong):
 
 
 def test_a_token_that_is_not_the_transactions_is_found_out_on_postgresql(postgres_server):
-    found, _ = differences("early token on PostgreSQL", 50_000, postgres_server)
+    found, _ = differences("early token on PostgreSQL", 50_000, postgres_server, pause=1)
     assert found > 0

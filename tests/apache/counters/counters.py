@@ -137,7 +137,8 @@ class EarlyPostgresToken(ThreadPostgresConnection):
             with raw.cursor() as cursor:
                 cursor.execute(TOKEN)
                 raw.early = token(cursor)
-            time.sleep(0.001)
+            # Long enough that somebody does commit meanwhile.
+            time.sleep(0.01)
 
     def peek(self, raw):
         return False
