@@ -1,8 +1,11 @@
 """The coherent cache on SQLite: what is kept between reading requests, and what never is."""
 
 import datetime
+import os
+import random
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 import web
@@ -381,6 +384,30 @@ def test_the_oldest_rows_go_first_and_the_number_is_bounded(site):
     assert site.counted(lambda: Novel.get(1).title)[1] == 1
     raw = site.run(lambda: sqlhub.threadConnection._connection)
     assert len(raw.rows) == LIMIT
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.timeout(600)
+def test_memory_stays_flat_over_a_million_reads_of_a_table_larger_than_the_bound(site):
+    rows, each = 20_000, 500
+    with sqlite3.connect(site.path) as raw:
+        titles = ((f"a novel with number {number}", number) for number in range(rows))
+        raw.executemany("INSERT INTO novel (title, pages, author_id) VALUES (?, ?, 1)", titles)
+    raw.close()
+    choice = random.Random(1)
+
+    def read():
+        return sum(len(Novel.get(id).title) for id in choice.sample(range(1, rows), each))
+
+    for _ in range(10):
+        site.run(read)
+    before = resident_bytes()
+    for _ in range(1_000_000 // each):
+        site.run(read)
+    assert resident_bytes() - before < 3_000_000
 
 
 def test_the_statistics_count_hits_misses_drops_and_size(site):
