@@ -25,7 +25,7 @@ class Site:
         self.processor = transaction_per_request(uri, **options)
         self.processor()
         self.connection = sqlhub.processConnection
-        Entry.createTable()
+        Entry.createTable(ifNotExists=True)
         del sqlhub.processConnection
         self.handler = None
         site = self

@@ -1,8 +1,16 @@
 """The coherent cache on PostgreSQL: rows are kept while the snapshot is the same."""
 
+import contextlib
+import subprocess
+import time
+
 import pytest
 from sqlobject import sqlhub
 
+from scripts.lib.databases import Postgres, postgres_binaries
+from scripts.lib.ports import free_port
+from tests.engines.conftest import EngineSite
+from tests.engines.servers import PASSWORD, USERS, folder_of
 from tests.test_transaction import Entry, add
 
 
@@ -140,3 +148,36 @@ def test_at_another_level_nothing_is_kept(make_site, level):
     for _ in range(2):
         site.request(read(counts), "GET")
     assert counts == [None, None]
+
+
+@contextlib.contextmanager
+def standby_of(server):
+    """A hot standby of the running `server`, itself a running server."""
+    with folder_of(USERS["postgres"]) as (folder, as_user):
+        subprocess.run(
+            [postgres_binaries() / "pg_basebackup", "-h", "127.0.0.1", "-p", str(server.port),
+             "-U", "site", "-D", folder / "data", "-R", "-c", "fast"],
+            cwd=folder, check=True, env={"PGPASSWORD": PASSWORD}, **as_user,
+        )  # fmt: skip
+        standby = Postgres(folder, free_port(), PASSWORD, **as_user)
+        standby.start()
+        try:
+            yield standby
+        finally:
+            standby.stop("immediate")
+
+
+def test_on_a_standby_nothing_is_kept_and_what_the_primary_commits_is_seen(make_site, server):
+    primary = make_site(cache_rows=10)
+    primary.request(add())
+    counts = []
+    with standby_of(server) as standby:
+        site = EngineSite(standby, standby.address(primary.database), cache_rows=10)
+        for number in (0, 7, 8):
+            primary.execute(f"UPDATE entry SET number = {number}")
+            deadline = time.monotonic() + 30
+            while site.request(read(counts), "GET").data != b"%d" % number:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        site.connection.close()
+    assert set(counts) == {None}
