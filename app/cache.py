@@ -1,9 +1,10 @@
 """The coherent cache: rows kept between reading requests while they are provably fresh.
 
-At the start of a reading request the engine gives a *snapshot token*, read inside the transaction.
-While it equals the token under which a raw connection's rows were kept, each is what a SELECT
-would return now; when it differs, all are dropped. Tokens of two connections are never compared,
-so the rows belong to one raw connection, hence to one thread.
+A reading request's transaction has a *snapshot token*. While it equals the one under which a raw
+connection's rows were kept, each is what a SELECT would return now; when it differs, all are
+dropped. A request that needs no query looks at the token without a transaction (reading.py).
+Tokens of two connections are never compared, so the rows belong to one raw connection, hence to
+one thread.
 
 What is kept is a row's values and no instance: every request gets instances of its own, so nothing
 that a handler does to one is seen by the next. Rows are only kept of classes that load themselves
