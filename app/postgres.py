@@ -129,6 +129,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         if raw.info.transaction_status:
             # Left by an answer that another thread dropped.
             self.rollback(raw)
+        if raw.closed:
+            raise self.module.OperationalError("the connection was lost while it was idle")
         raw.writing = writing
         raw.opening = self._openings[writing]
 

@@ -39,6 +39,23 @@ def messages_of(site, handler, method):
     return sent
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_connection_that_the_driver_has_found_closed_is_replaced(site, method):
+    """As it does when it receives the end of the session behind the answer to a COMMIT."""
+    site.request(add("a"))
+    raws = []
+
+    def handler():
+        raws.append(sqlhub.threadConnection._connection)
+        return Entry.get(1).name
+
+    for _ in range(2):
+        assert site.request(handler, method).data == b"a"
+        raws[-1].unanswered = False
+        raws[-1].close()
+    assert raws[0] is not raws[1]
+
+
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 def test_begin_goes_out_with_the_first_query(site):
     site.request(add("a"))
