@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 DRIVERS = "psycopg,psycopg2"
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 REFUSED = {"25006"}
-CONFLICTS = {"40001", "40P01", "55P03"}
+# 42P07: a table that another session has made meanwhile, as no snapshot shows that.
+CONFLICTS = {"40001", "40P01", "42P07", "55P03"}
 # Sessions that are ended by the server or refused by it: shutdown, crash, starting up, idle too
 # long, too many connections.
 GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}

@@ -5,7 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from sqlobject import sqlhub
 
+from app import models
+from app.connections import connection_for
+from app.models import User
 from app.settings import ROOT
 from scripts.lib.ports import free_port
 from tests.apache.server import folders
@@ -51,6 +55,22 @@ def test_two_commands_at_once_make_them_once(uri, tmp_path):
     processes = [subprocess.Popen(command, **options) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     assert "users in it: 3" in make_database(uri, tmp_path).stdout
+
+
+def test_a_table_made_after_the_look_for_it_is_found_at_the_next(uri, monkeypatch):
+    """What the loser of a race of two commands meets: CREATE TABLE for one that is there."""
+    monkeypatch.setattr(sqlhub, "processConnection", connection_for(uri), raising=False)
+    models.make_database()
+    look, looks = User.tableExists, []
+
+    def late_look():
+        looks.append(look() if looks else False)
+        return looks[-1]
+
+    monkeypatch.setattr(User, "tableExists", late_look)
+    assert "users in it: 3" in models.make_database()[0]
+    assert looks == [False, True]
+    sqlhub.processConnection.close()
 
 
 @pytest.mark.parametrize(
