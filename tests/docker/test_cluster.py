@@ -81,7 +81,7 @@ def test_only_the_balancer_has_a_port_and_it_cannot_reach_the_database(cluster):
 
 def test_the_coherency_workloads_across_three_hosts_are_valid_in_bundle_only(cluster):
     """Exit 0: no anomaly in bundle, and the stale reads of default were seen."""
-    options = ("--modes", "default", "bundle", "--seconds", "12", "--clients", "8")
+    options = ("--modes", "default", "bundle", "--seconds", "22", "--clients", "8")
     table = script(cluster, "scripts/coherency", *options)
     assert re.search(r"register *\| default .*stale read", table)
     assert re.search(r"register *\| bundle .* none", table)

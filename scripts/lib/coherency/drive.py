@@ -10,6 +10,27 @@ from scripts.lib.coherency.workloads import KEYS_EACH, WORKLOADS, Turn, first_ke
 SECONDS_TO_GATHER = 0.2
 KEYS_IN_A_READ = 100
 FINAL_ROUNDS = 5
+SECONDS_TO_WARM_UP = 1
+
+
+def warm_up(pool, lab, mode, clients):
+    """Have the processes of a mode answer `clients` readers, until they are past their start.
+
+    The key is none of a workload's, so that none is cached from here. Raises as run_workload does.
+    """
+    key = 1 + KEYS_EACH * len(WORKLOADS)
+    with Client(*_of(lab, mode)) as client:
+        client.reset(key, 0)
+    jobs = [pool.submit(_read_for, lab, mode, key, SECONDS_TO_WARM_UP) for _ in range(clients)]
+    for job in jobs:
+        job.result()
+
+
+def _read_for(lab, mode, key, seconds):
+    end = time.monotonic() + seconds
+    with Client(*_of(lab, mode)) as client:
+        while time.monotonic() < end:
+            client.read("warm-up", key)
 
 
 def run_workload(pool, lab, mode, name, options):

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, ServerError
 from scripts.lib.coherency.client import Client
-from scripts.lib.coherency.drive import run_workload
+from scripts.lib.coherency.drive import run_workload, warm_up
 from scripts.lib.coherency.report import (
     Row,
     outcome,
@@ -107,6 +107,8 @@ def run_all(lab, options, folder):
     hosts = set()
     cells = [(workload, mode) for workload in options.workloads for mode in options.modes]
     with ProcessPoolExecutor(options.clients) as pool:
+        for mode in options.modes:
+            warm_up(pool, lab, mode, options.clients)
         for number, (workload, mode) in enumerate(cells):
             _show_progress(number, len(cells), f"{workload}, {mode}")
             history = run_workload(pool, lab, mode, workload, options)
