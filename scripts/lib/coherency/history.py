@@ -52,6 +52,15 @@ class Operation:
         return [step[1:] for step in self.value if step[0] == kind]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that was done to the site under load; times as an Operation's."""
+
+    name: str
+    t0: int
+    t1: int
+
+
 def reads(history):
     """Yield (operation, key, seen) for every acknowledged read."""
     for operation in history:

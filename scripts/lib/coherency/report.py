@@ -10,7 +10,10 @@ from scripts.lib.runs import described_lines, write_json
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """The result of one workload in one mode; expected: the anomaly that must be seen, or ""."""
+    """The result of one workload in one mode.
+
+    expected: the anomaly that must be seen, or "". faults: the Faults during its load.
+    """
 
     workload: str
     mode: str
@@ -19,6 +22,7 @@ class Row:
     acknowledged: int
     seconds: float
     expected: str
+    faults: tuple = ()
 
     @property
     def as_expected(self):
