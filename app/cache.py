@@ -103,13 +103,13 @@ class RowCache:
         if values is None:
             return None
         self.hits += 1
-        return kept.instance(id, values, connection)
+        return kept.instance(values, connection)
 
     def put(self, id, cls, instance):
         """Keep the values of `instance`, which has just been read and not been changed."""
         self.misses += 1
         kept = self.of(cls)
-        values = kept and kept.values(instance)
+        values = kept and kept.values(id, instance)
         if values is None or id in kept.rows or self.token is None:
             return
         if len(self._order) >= self._limit:
@@ -124,6 +124,8 @@ class KeptRows:
 
     def __init__(self, cls):
         self.rows = {}
+        # Whether the last select of the class found all of its rows here.
+        self.whole = False
         self._cls = cls
         self._table = cls.sqlmeta.table
         self._columns = list(cls.sqlmeta.columnList)
@@ -137,31 +139,62 @@ class KeptRows:
                 for name in ("__init__", "_init", "_SO_selectInit")
             )
         )
+        if self.plain and not isinstance(vars(cls)["sqlmeta"], _MetaOnUse):
+            cls.sqlmeta = _MetaOnUse(cls.sqlmeta)
 
     def fits(self):
         """Whether the class has the table and columns that it had: both can be changed."""
         meta = self._cls.sqlmeta
         return self._columns == meta.columnList and self._table == meta.table
 
-    def values(self, instance):
+    def values(self, id, instance):
         """The values of an instance that has been read, None where they must not be kept."""
         state = instance.__dict__
         try:
             values = {name: state[name] for name in self._names}
         except KeyError:
             return None
-        return values if all(map(_immutable, values.values())) else None
+        if not all(map(_immutable, values.values())):
+            return None
+        values["id"] = id
+        return values
 
-    def instance(self, id, values, connection):
+    def instance(self, values, connection):
         """What SQLObject.get and _init make of a row, without the query and the decoding."""
-        cls = self._cls
-        instance = cls.__new__(cls)
+        instance = self._cls.__new__(self._cls)
         state = instance.__dict__ = values.copy()
-        state["id"] = id
         state["_connection"] = connection
-        meta = state["sqlmeta"] = cls.sqlmeta(instance)
-        meta._perConnection = True
         return instance
+
+    def instances(self, ids, held, connection):
+        """The instances of `ids` that `held` has by id; new ones of the other rows are put there.
+
+        None where a row is neither held nor kept.
+        """
+        instances = []
+        for id in ids:
+            instance = held.get(id)
+            if instance is None:
+                values = self.rows.get(id)
+                if values is None:
+                    return None
+                instance = held[id] = self.instance(values, connection)
+            instances.append(instance)
+        return instances
+
+
+class _MetaOnUse:
+    """The `sqlmeta` of a class: for an instance made here, its own is made when it is used."""
+
+    def __init__(self, meta):
+        self._meta = meta
+
+    def __get__(self, instance, owner):
+        if instance is None:
+            return self._meta
+        meta = instance.__dict__["sqlmeta"] = self._meta(instance)
+        meta._perConnection = True
+        return meta
 
 
 class _MadeOnUse:

@@ -14,7 +14,10 @@ A request's transaction asks of it:
 - where `raw.rows` is a RowCache (cache.py), `open_rows(raw)` opens it with the snapshot token of
   the transaction begun on `raw`; `reading()` is the calling thread's raw connection that has one,
   and `peek(raw)` tells, with nothing begun, whether its rows are what a transaction that began
-  now would read; `TOKEN_COMES_ALONG` says that the first query brings the token for nothing.
+  now would read; `TOKEN_COMES_ALONG` says that the first query brings the token for nothing;
+- `LIST_OF_ALL` is the SQL that makes a JSON list of the column `id` of all rows, and
+  `TOKEN_EXPRESSION` that of the token within a query; `peek_ids(raw, query)` sends one that is to
+  answer with the token and a list, with nothing begun: the list, None where the token is another.
 
 A class takes `timeout`, the seconds to wait for another transaction's lock, and of SERVER_OPTIONS
 and `cache_rows` those that its `OPTIONS` names. Values are text where they come from the URI.

@@ -20,7 +20,8 @@ from sqlobject.postgres.pgconnection import PostgresConnection
 from app.cache import RowCache
 from app.connections import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Verdict
 from app.postgres_text import PostgresName
-from app.postgres_token import ANSWER, CHANGES_SESSION, TOKEN, token
+from app.postgres_token import ANSWER, CHANGES_SESSION, EXPRESSION, TOKEN, token
+from app.postgres_wire import wire
 from app.server_connections import KEPT, ServerConnections
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,10 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
     dbName = PostgresName(PostgresConnection.dbName)
     OPTIONS = SERVER_OPTIONS | {"cache_rows"}
     TOKEN_COMES_ALONG = True
+    TOKEN_EXPRESSION = EXPRESSION
+    # In the order in which the rows come; text, as a driver may decode JSON or not.
+    # https://www.postgresql.org/docs/current/functions-aggregate.html
+    LIST_OF_ALL = "coalesce(json_agg(id)::text, '[]')"
 
     def __init__(self, driver=DRIVERS, cache_rows=0, **kw):
         """`driver`: psycopg (3) or psycopg2; the first that is installed. ValueError if none.
@@ -67,6 +72,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             raise ValueError(
                 f"PostgreSQL needs its driver ({driver}): pip install 'psycopg[binary]'"
             ) from None
+        self._wire = wire(self.driver, self.module)
         # What the driver says itself of a lost connection, which the server cannot.
         errors = ["OperationalError"] + ["InterfaceError"] * (self.driver == "psycopg2")
         self._lost = tuple(getattr(self.module, error) for error in errors)
@@ -77,6 +83,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             True: self._opening(self.writing_level),
             False: self._opening(f"{self.reading_level} read only"),
         }
+        # Before a query that goes out without BEGIN.
+        self._alone = f"SET LOCAL transaction_read_only=on;{self._limits()}"
 
     def _connect_options(self):
         """What psycopg and psycopg2 pass to libpq: no wait for a silent server is endless.
@@ -98,11 +106,11 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         return options
 
     def _opening(self, mode):
+        return f"BEGIN ISOLATION LEVEL {mode.upper()};{self._limits()}"
+
+    def _limits(self):
         statement, lock = (math.ceil(s * 1000) for s in (self.statement_timeout, self.timeout))
-        return (
-            f"BEGIN ISOLATION LEVEL {mode.upper()};"
-            f"SET LOCAL statement_timeout={statement};SET LOCAL lock_timeout={lock};"
-        )
+        return f"SET LOCAL statement_timeout={statement};SET LOCAL lock_timeout={lock};"
 
     def makeConnection(self):
         """Open a raw connection of the calling thread; dberrors.OperationalError if it cannot."""
@@ -120,7 +128,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
 
     def check(self, raw):
         self._settle(raw)
-        self._send(raw, "SELECT 1")
+        self._wire.send(raw, "SELECT 1")
 
     def start(self, raw, writing):
         """Have the transaction begin with the first query."""
@@ -145,25 +153,31 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
                 self._executeRetry(raw, cursor, "")
 
     def peek(self, raw):
+        found = self._look(raw, TOKEN)
+        return found is not None and found[0] == raw.rows.token
+
+    def peek_ids(self, raw, query):
+        if CHANGES_SESSION.search(query):
+            return None
+        found = self._look(raw, self._alone + query)
+        return found[1] if found is not None and found[0] == raw.rows.token else None
+
+    def _look(self, raw, message):
+        """Send a message that is a transaction of its own; return the first row of its answer.
+
+        None where it fails or the connection should be checked first: who begins sees to that.
+        """
         if time.monotonic() - raw.used > self.check_after:
-            return False
+            return None
         try:
             self._settle(raw)
             if raw.info.transaction_status:
-                return False
-            with raw.cursor() as cursor:
-                cursor.execute(TOKEN)
-                found = token(cursor)
+                return None
+            _, row = self._wire.send(raw, message)
         except self.module.Error:
-            return False
+            return None
         raw.used = time.monotonic()
-        return found == raw.rows.token
-
-    def _send(self, raw, query):
-        """Send `query` and return the tag of the command that was executed, as COMMIT's."""
-        with raw.cursor() as cursor:
-            cursor.execute(query)
-            return cursor.statusmessage
+        return row
 
     def _settle(self, raw):
         """Receive the answer to a COMMIT that was not waited for."""
@@ -242,7 +256,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         if not raw.closed and not raw.info.transaction_status:
             raise TransactionLost("a query of the handler's has ended the transaction")
         try:
-            tag = self._send(raw, "COMMIT")
+            tag, _ = self._wire.send(raw, "COMMIT")
         except self.module.Error as error:
             if self.verdict(error) is not Verdict.GONE:
                 raise
@@ -263,7 +277,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             self.discard(raw)
         elif raw.info.transaction_status:
             try:
-                self._send(raw, "ROLLBACK")
+                self._wire.send(raw, "ROLLBACK")
             except self.module.Error:
                 log.warning("ROLLBACK failed, the connection is thrown away", exc_info=True)
                 self.discard(raw)

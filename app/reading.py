@@ -1,5 +1,7 @@
 """How a reading request uses the rows that earlier ones have left (cache.py)."""
 
+import json
+
 from sqlobject.dbconnection import Iteration
 
 from app.connections import Verdict
@@ -73,19 +75,64 @@ class KeptRowsReader:
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
         own_way = select.IterationClass is Iteration and not select.ops.get("lazyColumns")
-        if own_way and not self.writing and self._connection.rows is not None:
+        if own_way and not self.writing:
             return iter(self._select_kept(select))
         return iter(list(select.IterationClass(self, self._connection, select, True)))
 
     def _select_kept(self, select):
-        """The instances of a select; rows that are kept are not decoded again."""
+        """The instances of a select; rows that are kept are not decoded again.
+
+        While all are kept, the engine answers with one row that has their ids.
+        """
         cls = select.sourceClass
-        to_id = cls.sqlmeta.idType
         held = self.cache.held(cls)
-        found = self.queryAll(self.queryForSelect(select))
+        query = self.queryForSelect(select)
+        ids = self._ids_where_all_are_kept(cls, query)
+        instances = None if ids is None else self._kept_instances(cls, json.loads(ids), held)
+        return self._decoded(cls, self.queryAll(query), held) if instances is None else instances
+
+    def _ids_where_all_are_kept(self, cls, query):
+        """The ids that `query` finds, as JSON; None where it is to be sent as it is.
+
+        Where that needs no transaction, none is begun, as for kept_instance.
+        """
+        begun = self._raw is not None
+        if begun:
+            self.kept_rows()
+        raw = self._dbConnection.reading()
+        kept = None if raw is None else raw.rows.of(cls)
+        if kept is None or not kept.whole or self.ended_by or ";" in query:
+            return None
+        columns = self._dbConnection.LIST_OF_ALL
+        if begun:
+            return self.queryOne(_ids_of(query, cls, columns))[0]
+        columns = f"{self._dbConnection.TOKEN_EXPRESSION}, {columns}"
+        ids = self._dbConnection.peek_ids(raw, _ids_of(query, cls, columns))
+        if ids is not None:
+            self._peeked = raw, raw.rows.token
+            self._rows = raw.rows
+        return ids
+
+    def _kept_instances(self, cls, ids, held):
+        """The instances of `ids`, None where a row of them is neither kept nor in `held`."""
+        rows = self.kept_rows()
+        kept = None if rows is None else rows.of(cls)
+        if kept is None:
+            return None
+        instances = kept.instances(ids, held, self)
+        if instances is None:
+            kept.whole = False
+        else:
+            rows.hits += len(instances)
+        return instances
+
+    def _decoded(self, cls, found, held):
+        """The instances of the rows that a query has found, decoded where they are not kept."""
+        to_id = cls.sqlmeta.idType
         rows = self.kept_rows()
         kept = None if rows is None else rows.of(cls)
         known = kept.rows if kept else {}
+        whole = to_id is int and bool(found)
         instances = []
         for row in found:
             id = row[0] if row[0] is None else to_id(row[0])
@@ -93,9 +140,26 @@ class KeptRowsReader:
             if instance is None and id is not None:
                 values = known.get(id)
                 if values is None:
+                    whole = False
                     instance = cls.get(id, connection=self, selectResults=row[1:])
                 else:
-                    instance = held[id] = kept.instance(id, values, self)
+                    instance = held[id] = kept.instance(values, self)
                     rows.hits += 1
             instances.append(instance)
+        if kept:
+            kept.whole = whole
         return instances
+
+
+def _ids_of(query, cls, columns):
+    """The query for `columns` with the ids that `query` finds, in its order, as one list.
+
+    All columns are counted so that the engine goes through the rows as it does for `query`: an
+    index that has the ids alone may be in another order.
+    """
+    names = [f"c{number}" for number in range(len(cls.sqlmeta.columnList))]
+    counts = "".join(f", count({name})" for name in names)
+    return (
+        f"WITH found({', '.join(['id', *names])}) AS (\n{query}\n) "
+        f"SELECT {columns}{counts} FROM found"
+    )

@@ -36,6 +36,11 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
     """
 
     OPTIONS = frozenset(["cache_rows"])
+    # In the order in which the rows come, be it that of an ORDER BY in the subquery: rule 16 of
+    # https://www.sqlite.org/optoverview.html#subquery_flattening.
+    LIST_OF_ALL = "json_group_array(id)"
+    # https://www.sqlite.org/pragma.html#pragfunc
+    TOKEN_EXPRESSION = "(SELECT data_version FROM pragma_data_version)"
 
     def __init__(self, filename, timeout=5, cache_rows=0, **kw):
         """`filename` is the database's path, `timeout` the seconds to wait for a lock;
@@ -126,6 +131,15 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
             return not raw.in_transaction and self.token(raw) == raw.rows.token
         except sqlite3.Error:
             return False
+
+    def peek_ids(self, raw, query):
+        try:
+            if raw.in_transaction:
+                return None
+            token, ids, *_ = raw.execute(query).fetchone()
+        except sqlite3.Error:
+            return None
+        return ids if token == raw.rows.token else None
 
     def token(self, raw):
         """The snapshot token: it differs when any other connection has committed since this
