@@ -1,6 +1,6 @@
 """Statements of our own on a connection to PostgreSQL: COMMIT, ROLLBACK, the look at the token.
 
-With psycopg 3 they go straight to libpq: a cursor takes two thirds of the time of such a statement.
+With psycopg 3 they go straight to libpq: a cursor would take two thirds of their time.
 https://www.psycopg.org/psycopg3/docs/api/pq.html
 """
 

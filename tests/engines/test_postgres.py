@@ -20,22 +20,37 @@ def engine(request):
     return request.param
 
 
-def messages_of(site, handler, method):
-    """Return what is sent to the server, message by message, for one request."""
+def messages_of(site, handler, method, times=2):
+    """Return what is sent to the server, message by message, for the last of `times` requests.
+
+    Not the COMMIT that is not waited for.
+    """
     sent = []
+    raws = []
     raw_class = site.connection.module
+    wire = site.connection._wire
 
     class Cursor(raw_class.Cursor):
         def execute(self, query, *more, **options):
             sent.append(query)
             return super().execute(query, *more, **options)
 
-    def watched():
-        sqlhub.threadConnection._connection.cursor_factory = Cursor
-        return handler()
+    class WatchedWire:
+        def send(self, raw, query):
+            sent.append(query)
+            return wire.send(raw, query)
 
-    site.request(handler, method)
+    def watched():
+        raws.append(sqlhub.threadConnection._connection)
+        raws[0].cursor_factory = Cursor
+
     site.request(watched, method)
+    site.connection._wire = WatchedWire()
+    for _ in range(times):
+        sent.clear()
+        site.request(handler, method)
+    site.connection._wire = wire
+    raws[0].cursor_factory = raw_class.Cursor
     return sent
 
 

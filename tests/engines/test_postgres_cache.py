@@ -11,6 +11,7 @@ from scripts.lib.databases import Postgres, postgres_binaries
 from scripts.lib.ports import free_port
 from tests.engines.conftest import EngineSite
 from tests.engines.servers import PASSWORD, USERS, folder_of
+from tests.engines.test_postgres import messages_of
 from tests.test_transaction import Entry, add
 
 
@@ -138,6 +139,89 @@ def test_a_commit_after_a_kept_row_was_used_has_the_request_run_again(make_site)
         answer = site.request(handler, "GET").data
     assert seen[-2:] == [0, 1]
     assert answer == b"1 [1, 1]"
+
+
+def names():
+    return " ".join(entry.name for entry in Entry.select(orderBy="-name"))
+
+
+def messages_once_kept(site, handler):
+    """The messages of one request once all rows that `handler` reads are kept.
+
+    Anything that commits in the cluster, autovacuum too, has them dropped meanwhile.
+    """
+    for _ in range(100):
+        sent = messages_of(site, handler, "GET", times=4)
+        if "WITH found(" in sent[0]:
+            return sent
+    raise AssertionError(f"the rows are not kept: {sent}")
+
+
+def test_a_list_of_kept_rows_is_one_message_without_a_transaction(make_site):
+    site = make_site(cache_rows=10)
+    for name in ("a", "c", "b"):
+        site.request(add(name))
+    [sent] = messages_once_kept(site, names)
+    assert sent.startswith("SET LOCAL transaction_read_only=on;")
+    assert "BEGIN" not in sent
+    assert site.request(names, "GET").data == b"c b a"
+
+
+@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
+def test_a_list_of_kept_rows_is_new_after_a_commit(make_site):
+    site = make_site(cache_rows=10)
+    for name in ("a", "c", "b"):
+        site.request(add(name))
+    for name in ("d", "e", "f"):
+        for _ in range(4):
+            site.request(names, "GET")
+        site.execute(f"UPDATE entry SET name = '{name}' WHERE id = 1")
+        assert site.request(names, "GET").data == f"{name} c b".encode()
+
+
+def test_a_commit_between_a_list_and_the_next_query_has_the_request_run_again(make_site):
+    site = make_site(cache_rows=10)
+    site.request(add("a"))
+    interrupted, runs = [], []
+
+    def both():
+        before = names()
+        if sqlhub.threadConnection._raw is None and not interrupted:
+            interrupted.append(len(runs))
+            site.execute("UPDATE entry SET name = 'b'")
+        runs.append(before)
+        return f"{before} {Entry.select(Entry.q.name == before).count()}"
+
+    while not interrupted:
+        assert len(runs) < 100
+        answer = site.request(both, "GET").data
+    assert runs[interrupted[0] :] == ["a", "b"]
+    assert answer == b"b 1"
+
+
+def test_a_list_of_kept_rows_whose_query_writes_is_run_again_as_a_writing_request(make_site):
+    site = make_site(cache_rows=10)
+    site.request(add("a"))
+    site.execute("CREATE SEQUENCE visits")
+    methods = []
+
+    def visits():
+        methods.append(sqlhub.threadConnection.writing)
+        return str(len(list(Entry.select("nextval('visits') > 0"))))
+
+    for number in range(1, 4):
+        messages_once_kept(site, names)
+        assert site.request(visits, "GET").data == b"1"
+        assert site.execute("SELECT last_value FROM visits") == [(number,)]
+    assert methods == [False, True] * 3
+
+
+def test_an_error_in_a_list_of_kept_rows_is_that_of_its_query(make_site):
+    site = make_site(cache_rows=10)
+    site.request(add("a"))
+    messages_once_kept(site, names)
+    assert site.request(lambda: list(Entry.select("nowhere = 1")), "GET").status[:3] == "500"
+    assert site.request(names, "GET").data == b"a"
 
 
 @pytest.mark.parametrize("level", ["read committed", "serializable"])

@@ -1,0 +1,235 @@
+"""Lists of rows that are kept, on SQLite: their ids are read, the rows are not decoded again."""
+
+import itertools
+import sqlite3
+import threading
+
+import pytest
+from sqlobject import IntCol, SQLObject, StringCol, sqlhub
+from sqlobject.sqlbuilder import DESC
+
+from app.request_transaction import OutsideItsRequest
+from app.transaction import transaction_per_request
+from tests.test_cache import MODELS, Author, Novel, Site, site, statements, titles
+
+__all__ = ["site"]
+
+
+class Word(SQLObject):
+    """Its index holds the ids in another order than the table."""
+
+    text = StringCol(alternateID=True, length=20)
+    size = IntCol(default=0)
+
+
+class Code(SQLObject):
+    """Its ids are text."""
+
+    class sqlmeta:
+        idType = str
+
+    meaning = StringCol()
+
+
+@pytest.fixture
+def words(tmp_path):
+    made = Site(tmp_path / "site.db")
+    transaction_per_request(f"sqlite://{made.path}", cache_rows=100)()
+    for model in (Word, Code):
+        model.createTable()
+    for number, text in enumerate(["pear", "fig", "apple", "olive", "fig, dried"]):
+        Word(text=text, size=number % 3)
+        Code(id=text, meaning=f"a {text}")
+    del sqlhub.processConnection
+    return made
+
+
+def sent_for(site, function):
+    """What is sent for `function` once all rows that it reads are kept."""
+    return statements(site, function, 5)[-1].strip()
+
+
+def test_a_list_of_kept_rows_is_one_query_without_a_transaction(site):
+    sent = sent_for(site, titles)
+    assert sent.startswith("WITH found(")
+    assert sent.count("FROM novel") == 1
+    assert "BEGIN" not in sent and "COMMIT" not in sent
+
+
+SELECTS = {
+    "unordered": {},
+    "ordered": {"orderBy": "text"},
+    "ordered with ties": {"orderBy": "size"},
+    "ordered downwards": {"orderBy": DESC(Word.q.size)},
+    "ordered by two": {"orderBy": ["-size", "text"]},
+    "reversed": {"orderBy": "text", "reversed": True},
+    "limited": {"orderBy": "-text", "limit": 3},
+    "filtered": {"clause": Word.q.size > 0, "orderBy": "-text"},
+    "filtered by text": {"clause": "word.text LIKE 'fig%' -- as a comment"},
+    "with a semicolon": {"clause": "word.text <> ';'"},
+    "ended": {"clause": "word.size > 0;"},
+    "distinct": {"distinct": True, "orderBy": "text"},
+    "joined": {"clause": "word.size = other.size", "clauseTables": ["word other"]},
+    "of nothing": {"clause": Word.q.size > 9},
+}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("select", SELECTS)
+def test_a_list_of_kept_rows_has_the_rows_of_its_query_in_their_order(words, select, begun):
+    def listed():
+        if begun:
+            Word.select().count()
+        found = Word.select(**SELECTS[select])
+        return str(found), [(word.id, word.text, word.size) for word in found]
+
+    with sqlite3.connect(words.path) as raw:
+        answers = [words.run(listed) for _ in range(4)]
+        expected = raw.execute(answers[0][0]).fetchall()
+    raw.close()
+    assert [rows for _, rows in answers] == [expected] * 4
+
+
+def test_ids_that_are_no_integers_are_read_with_their_rows(words):
+    for _ in range(4):
+        assert words.run(lambda: [code.meaning for code in Code.select(orderBy="-id")]) == [
+            "a pear", "a olive", "a fig, dried", "a fig", "a apple",
+        ]  # fmt: skip
+
+
+def test_a_list_of_kept_rows_is_new_after_another_process_has_committed(site):
+    for number in range(5):
+        for _ in range(4):
+            assert site.run(titles)[0] == f"novel {number}"
+        site.change(f"UPDATE novel SET title = 'novel {number + 1}' WHERE id = 1")
+
+
+def test_a_row_that_another_process_adds_or_deletes_is_in_the_next_list_or_not(site):
+    for _ in range(4):
+        site.run(titles)
+    site.change("INSERT INTO novel (title, author_id) VALUES ('added', 1)")
+    for _ in range(4):
+        assert site.run(titles) == ["novel 0", "novel 1", "novel 2", "added"]
+    site.change("DELETE FROM novel WHERE id = 2")
+    for _ in range(4):
+        assert site.run(titles) == ["novel 0", "novel 2", "added"]
+
+
+def test_a_list_of_rows_of_which_one_is_not_kept_is_whole(site):
+    for _ in range(4):
+        site.run(titles)
+    raw = site.run(lambda: sqlhub.threadConnection._connection)
+    del raw.rows.of(Novel).rows[2]
+    assert site.run(titles) == ["novel 0", "novel 1", "novel 2"]
+    assert sent_for(site, titles).startswith("WITH found(")
+
+
+def test_a_commit_between_a_list_and_the_next_query_has_the_request_run_again(site):
+    runs = []
+
+    def both():
+        before = titles()
+        if not runs:
+            site.change("UPDATE novel SET title = 'new' WHERE id = 1")
+            site.change("UPDATE author SET name = 'Grace'")
+        runs.append(before[0])
+        return before[0], Author.select(Author.q.name != "").count(), Author.get(1).name
+
+    for _ in range(4):
+        site.run(titles)
+    assert site.run(both) == ("new", 1, "Grace")
+    assert runs == ["novel 0", "new"]
+
+
+def test_a_list_and_a_get_have_the_same_instances(site):
+    def compared():
+        first = Novel.get(2)
+        listed = list(Novel.select(orderBy="id"))
+        return first is listed[1], listed[0] is Novel.get(1), listed[2] is Author.get(1).novels[2]
+
+    for _ in range(5):
+        assert site.run(compared) == (True, True, True)
+
+
+def test_what_a_handler_does_to_a_listed_instance_is_not_seen_by_the_next(site):
+    def mark():
+        for novel in Novel.select():
+            novel.__dict__["_SO_val_title"] = "forged"
+            novel.mark = "left"
+            novel.sqlmeta.dirty = True
+
+    def seen():
+        return [
+            (novel.title, hasattr(novel, "mark"), novel.sqlmeta.dirty)
+            for novel in Novel.select(orderBy="id")
+        ]
+
+    for _ in range(4):
+        site.run(titles)
+    for _ in range(2):
+        site.run(mark)
+        assert site.run(seen) == [(f"novel {number}", False, False) for number in range(3)]
+
+
+def test_an_instances_sqlmeta_is_its_own_and_the_classs_is_the_class(site):
+    def metas():
+        novels = list(Novel.select(orderBy="id"))
+        assert [novel.sqlmeta.instance.id for novel in novels] == [1, 2, 3]
+        assert all(novel.sqlmeta._perConnection for novel in novels)
+        assert novels[0].sqlmeta.asDict()["title"] == "novel 0"
+        return Novel.sqlmeta.table, Novel.sqlmeta is type(novels[0].sqlmeta)
+
+    for _ in range(4):
+        assert site.run(metas) == ("novel", True)
+
+
+def test_a_class_derived_after_its_base_was_kept_has_a_sqlmeta_of_its_own(site):
+    site.run(titles)
+    name = f"Derived{next(itertools.count())}"
+    derived = type(name, (Novel,), {"__module__": __name__, "note": StringCol(default=None)})
+    assert "note" in derived.sqlmeta.columns
+    assert "note" not in Novel.sqlmeta.columns
+    assert derived.sqlmeta.table == "derived0"
+
+
+def test_a_list_that_outlives_its_request_or_thread_fails_loudly(site):
+    for _ in range(4):
+        site.run(titles)
+    leaked = site.run(lambda: Novel.select(connection=sqlhub.threadConnection))
+    with pytest.raises(OutsideItsRequest):
+        list(leaked)
+
+    def in_another_thread():
+        select, errors = Novel.select(connection=sqlhub.threadConnection), []
+
+        def use():
+            try:
+                list(select)
+            except OutsideItsRequest as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+        return len(errors), titles()[0]
+
+    assert site.run(in_another_thread) == (1, "novel 0")
+
+
+def test_an_error_in_a_list_of_kept_rows_is_that_of_its_query(site):
+    def fails():
+        return list(Novel.select("no_such_column = 1"))
+
+    for _ in range(4):
+        site.run(titles)
+    site.run(fails)
+    assert site.status.startswith("500")
+    assert site.run(titles)[0] == "novel 0"
+
+
+def test_the_models_that_the_tests_share_keep_their_rows(site):
+    """Else the tests above would show nothing."""
+    for _ in range(4):
+        site.run(titles)
+    raw = site.run(lambda: sqlhub.threadConnection._connection)
+    assert Novel in MODELS and raw.rows.of(Novel).whole
