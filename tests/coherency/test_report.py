@@ -64,7 +64,7 @@ def test_the_table_names_anomalies_what_is_unknown_and_what_was_not_seen():
     ("rows", "beginning", "named"),
     [
         ([row("bundle", VALID), row("default", INVALID, "stale read")], "Valid", "10 operations"),
-        ([row("bundle", INVALID)], "Invalid", "1 anomalies (register in bundle)"),
+        ([row("bundle", INVALID)], "Invalid", "in register, 1 in all"),
         ([row("default", VALID, "stale read")], "Unknown", "register in default"),
         ([row("default", INVALID)], "Valid", "no run of the bundle"),
     ],

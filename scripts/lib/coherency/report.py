@@ -97,7 +97,8 @@ def verdict(rows):
         )
     if found is Outcome.INVALID:
         count = sum(row.anomalies for row in bundle)
-        return f"Invalid: the bundle has {count:,} anomalies ({', '.join(wrong)})."
+        where = ", ".join(row.workload for row in bundle if row.anomalies)
+        return f"Invalid: the bundle has anomalies in {where}, {count:,} in all."
     return f"Unknown: what must be seen was not ({', '.join(wrong)})."
 
 

@@ -8,6 +8,7 @@ LINES = ("-", "--", ":", "-.")
 # More names than these would hide the lines.
 MOST_NAMED = 6
 MOST_STEPS = 500
+LEAST_MS = 0.1
 
 
 def draw_staleness(figure, by_mode):
@@ -27,10 +28,12 @@ def draw_staleness(figure, by_mode):
 def _draw_mode(axes, processes):
     for number, ((_, process), found) in enumerate(processes.items()):
         ages, shares = shares_at_least(found)
+        # The line comes from the left edge and ends on the ground.
+        x = [min(LEAST_MS, *ages), *thinned(ages, MOST_STEPS), ages[-1]] if ages else []
+        y = [shares[0], *thinned(shares, MOST_STEPS), 0] if ages else []
         axes.plot(
-            thinned(ages, MOST_STEPS), thinned(shares, MOST_STEPS), LINES[number % len(LINES)],
-            color=COLOURS[number % len(COLOURS)], drawstyle="steps-pre",
-            label=f"{process}: {shares[0] if shares else 0:.0f} %",
+            x, y, LINES[number % len(LINES)], color=COLOURS[number % len(COLOURS)],
+            drawstyle="steps-pre", label=f"{process}: {shares[0] if shares else 0:.0f} %",
         )  # fmt: skip
     if len(processes) <= MOST_NAMED:
         axes.legend(loc="upper right", fontsize=7, title="process", title_fontsize=7)

@@ -30,6 +30,7 @@ def draw_summary(figure, rows, title):
     found.spines[:].set_visible(False)
     found.set_title("anomalies", fontsize=10, color=INK)
     _draw_rates(rates, rows, workloads, modes)
+    figure.legend(loc="outside lower right", ncols=4, fontsize=9, title="requests/s in all")
     figure.suptitle(title, color=INK, fontsize=11)
 
 
@@ -55,11 +56,10 @@ def _draw_rates(axes, rows, workloads, modes):
         lines = [workloads.index(row.workload) for row in of_mode]
         axes.plot(
             [row.rate for row in of_mode], lines, MARKERS[mode], color=MODE_COLOURS[mode],
-            markersize=6, label=f"{mode}: {overall_rate(of_mode):.0f}/s in all",
+            markersize=6, label=f"{mode}: {overall_rate(of_mode):.0f}", clip_on=False,
         )  # fmt: skip
     axes.set_xlim(left=0)
     axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_title("requests/s", fontsize=10, color=INK)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, fontsize=8)

@@ -104,5 +104,6 @@ def _name_faults(axes, cells):
     for cell in cells:
         for name, begin, end in cell.faults:
             axes.text(
-                (begin + end) / 2, 0.04, name, rotation=90, ha="center", va="bottom", fontsize=6
-            )
+                (begin + end) / 2, 0.04, name, rotation=90, ha="center", va="bottom", fontsize=6,
+                clip_on=True, in_layout=False,
+            )  # fmt: skip
