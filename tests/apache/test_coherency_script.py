@@ -48,6 +48,7 @@ def test_the_recipe_shows_its_faults_and_the_bundle_none():
         assert len(history) == result["operations"]
         checked = WORKLOADS[result["workload"]].check(history)
         assert checked.outcome is Outcome[result["outcome"].upper()]
+        assert checked.counts == result["anomalies"]
 
 
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])
