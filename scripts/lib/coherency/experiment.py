@@ -159,7 +159,7 @@ def main():
     except (DatabaseError, ModuleError, ServerError, OSError) as error:
         print(f"scripts/coherency: {error}", file=sys.stderr)
         return 2
-    print(f"The histories, the plots and the witnesses are in {folder}/report.html")
+    print(f"The plots and the witnesses are in {folder}/report.html, the histories beside it")
     return outcome(rows).value
 
 

@@ -58,9 +58,22 @@ def told(witness):
     kept = [pair for pair in numbered if pair not in between]
     served = dict.fromkeys((op.host, op.pid) for _, op in kept if op.pid)
     names = {who: f"P{number}" for number, who in enumerate(served, 1)}
+    lines = _lines(kept, names)
+    cut = FIRST_OPERATIONS if between else len(lines)
+    return Transcript(
+        first=lines[:cut],
+        left_out=_left_out([operation for _, operation in between]),
+        last=lines[cut:],
+        processes={name: f"process {pid} on {host}" for (host, pid), name in names.items()},
+        reason=witness.reason,
+    )
+
+
+def _lines(kept, names):
+    """The Lines of pairs of number and operation; names: {(host, process id): its name}."""
     operations = [operation for _, operation in kept]
     begin = operations[0].t0
-    lines = tuple(
+    return tuple(
         Line(
             number=number,
             begin=(operation.t0 - begin) / 1e6,
@@ -71,14 +84,6 @@ def told(witness):
             outcome=RAISED if ("raise",) in operation.value else OUTCOMES[operation.type],
         )
         for number, operation in kept
-    )
-    cut = FIRST_OPERATIONS if between else len(lines)
-    return Transcript(
-        first=lines[:cut],
-        left_out=_left_out([operation for _, operation in between]),
-        last=lines[cut:],
-        processes={name: f"process {pid} on {host}" for (host, pid), name in names.items()},
-        reason=witness.reason,
     )
 
 
