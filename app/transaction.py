@@ -25,6 +25,7 @@ A request whose database is away is answered 503 with Retry-After, and so is one
 broke during COMMIT: nobody knows whether it was committed, so it is not run again.
 """
 
+import itertools
 import logging
 import random
 import time
@@ -117,6 +118,15 @@ def savepoint():
     return _required("savepoint()").savepoint()
 
 
+def runs():
+    """Return how many times the request's handler has been begun: 1 in its first run, then 2 …
+
+    Outside a request it is 1.
+    """
+    transaction = _current()
+    return 1 if transaction is None else transaction.runs
+
+
 def _current():
     transaction = getattr(sqlhub.threadingLocal, "connection", None)
     if isinstance(transaction, RequestTransaction) and transaction.request is web.ctx.get("env"):
@@ -152,8 +162,9 @@ class _Server:
         writing = web.ctx.method not in READING_METHODS
         replay = Replay()
         conflicts = 0
-        while True:
+        for run in itertools.count(1):
             transaction = self._begin(writing)
+            transaction.runs = run
             try:
                 return self._answer(transaction, handler, replay)
             except TryEnded:

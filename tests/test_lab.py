@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
@@ -14,7 +15,7 @@ from app import antiforgery, api, inputs
 from app.lab import handlers, page
 from app.lab.modes import MODES, application
 from app.settings import settings
-from app.transaction import transaction_per_request
+from app.transaction import runs, transaction_per_request
 from tests.http_client import KEY, TOKEN, Client, serving
 
 OPERATIONS = [
@@ -90,6 +91,31 @@ def test_an_answer_tells_who_served_it(client):
     assert sorted(served_by) == ["host", "process", "thread"]
     assert served_by["process"] == os.getpid()
     assert client.get(f"/lab/{client.mode}/keys", "ids=1").json["served_by"] == served_by
+
+
+def test_an_answer_of_the_first_run_says_so(client):
+    assert transact(client, ["write", 1, 5]).json["runs"] == 1
+    assert client.get(f"/lab/{client.mode}/keys", "ids=1").json["runs"] == 1
+
+
+def test_an_answer_counts_the_run_that_a_conflict_ended(tmp_path):
+    with lab("bundle", tmp_path) as bundle:
+        send(bundle, "reset", keys=1, value=0)
+        other = sqlite3.connect(tmp_path / "bundle.db", isolation_level=None)
+        ended = []
+
+        def begun():
+            ended.append(runs())
+            if len(ended) == 2:
+                other.execute("ROLLBACK")
+            return authorized()
+
+        other.execute("BEGIN IMMEDIATE")
+        authorized = handlers.authorize_writing
+        with patch.object(handlers, "authorize_writing", begun):
+            answer = transact(bundle, ["add", 1, 1])
+        other.close()
+        assert (answer.status, answer.json["runs"], ended) == (200, 2, [1, 2])
 
 
 def test_a_reset_makes_all_keys_anew(client):

@@ -25,6 +25,7 @@ SHORTENED = {
     "scripts/test": ("--strict tests/test_readme.py -k names", ""),
     "scripts/shell": ("", "print('users:', len(list(User.select())))\n"),
     "scripts/benchmark": ("--rounds 1 --seconds 1 --routes row --modes default bundle", ""),
+    "scripts/coherency": ("--seconds 4 --modes bundle --workloads register", ""),
     "scripts/loadtest": ("--seconds 2 --users 5", ""),
     ".venv/bin/python -m app.models": ("", ""),
 }

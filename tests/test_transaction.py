@@ -9,7 +9,7 @@ import web
 from sqlobject import IntCol, SQLObject, StringCol, dberrors, sqlhub
 
 from app.request_transaction import OutsideItsRequest
-from app.transaction import doom, on_commit, savepoint, transaction_per_request
+from app.transaction import doom, on_commit, runs, savepoint, transaction_per_request
 
 
 class Entry(SQLObject):
@@ -330,6 +330,30 @@ def test_a_conflict_is_run_again_with_the_whole_upload(make_site):
     assert answer == b"added"
     assert seen == [b"bytes"] * 3
     assert site.names() == ["a"]
+
+
+def test_a_handler_knows_which_of_its_runs_this_is(make_site):
+    site = make_site(timeout=0.01)
+    busy = Busy(site.path)
+    seen = []
+
+    def conflicting():
+        seen.append(runs())
+        if len(seen) == 3:
+            busy.release()
+        Entry(name="a")
+
+    site.request(conflicting)
+    assert seen == [1, 2, 3]
+    seen.clear()
+
+    def writing():
+        seen.append(runs())
+        Entry(name="b")
+
+    site.request(writing, "GET")
+    assert seen == [1, 2]
+    assert runs() == 1
 
 
 def test_a_conflict_without_end_is_answered_503_with_retry_after(make_site):

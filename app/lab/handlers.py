@@ -13,26 +13,27 @@ from app.lab import operations
 from app.lab.accepted import MOST_OPERATIONS, checked_operations, checked_reset
 from app.problems import Problem
 from app.settings import settings
+from app.transaction import runs
 
 FORM_HEADER = "HTTP_X_FORM_TOKEN"
 
 
 class Keys:
-    """The values of `ids`, each read with `get`."""
+    """The values of `ids`, each read with `get`; `runs` as in `answered`."""
 
     def GET(self, mode):
         ids = query_numbers("ids", MOST_OPERATIONS)
         values = {str(key): operations.read(mode, key) for key in ids}
-        return json_answer({"values": values, "served_by": served_by()})
+        return answered({"values": values})
 
 
 class Transactions:
-    """Several operations in one request."""
+    """Several operations in one request; `runs` as in `answered`."""
 
     def POST(self, mode):
         authorize_writing()
         done = operations.run(mode, checked_operations(json_object()))
-        return json_answer({"operations": done, "served_by": served_by()})
+        return answered({"operations": done})
 
 
 class Reset:
@@ -64,6 +65,12 @@ def authorize_writing():
         authorize()
     else:
         check_form({FIELD: token})
+
+
+def answered(values):
+    """The JSON of `values` with who served it, and in which run of the handler: "runs" is 1 more
+    than the retries of the request, and always 1 in a mode that does not run one again."""
+    return json_answer({**values, "runs": runs(), "served_by": served_by()})
 
 
 def served_by():

@@ -18,12 +18,24 @@ class Run {
     this.mode = mode;
     this.dots = [];
     this.processes = [];
-    this.stale = this.added = this.errors = this.requests = this.lost = 0;
+    this.stale = this.added = this.errors = this.requests = 0;
+    // Known only when the last addition has been answered.
+    this.lost = null;
     // Above every value of an earlier run, which a process may still have in its cache.
     this.first = Date.now();
     this.newest = this.first;
     this.canvas = document.querySelector(`canvas[data-mode="${mode}"]`);
     this.cells = document.querySelectorAll(`tr[data-mode="${mode}"] td`);
+    this.forgetEarlierRun();
+  }
+
+  forgetEarlierRun() {
+    for (const cell of this.cells) {
+      cell.textContent = "–";
+      cell.classList.remove("fault");
+    }
+    this.canvas.setAttribute("aria-label", `${this.mode}: no answers yet`);
+    this.draw();
   }
 
   async send(path, body) {
@@ -107,7 +119,7 @@ class Run {
     const rate = this.rate || (this.requests * 1000) / (performance.now() - this.began);
     const counts = [this.dots.length, this.stale, this.added, this.lost, this.errors];
     [...counts, Math.round(rate)].forEach((count, place) => {
-      this.cells[place].textContent = count;
+      this.cells[place].textContent = count ?? "–";
     });
     this.cells[1].classList.toggle("fault", this.stale > 0);
     this.cells[3].classList.toggle("fault", this.lost > 0);

@@ -8,6 +8,17 @@ from matplotlib.figure import Figure
 # Text and lines, and what is behind them, on a light page; each with its colour on a dark one.
 INK, INK_AT_NIGHT = "#1f2328", "#e6edf3"
 PAPER, PAPER_AT_NIGHT = "#ffffff", "#0d1117"
+# Told apart by those who see no red or green, and seen on white and on black.
+MODE_COLOURS = {
+    "bare": "#7f7f7f",
+    "default": "#a08060",
+    "nocache": "#d1720a",
+    "recipe": "#c0569b",
+    "uncached": "#3a8fc4",
+    "bundle": "#009e73",
+}
+# Of the PNG, and of what the SVG has as pixels because as lines it would be too large.
+DPI = 150
 
 STYLE = {
     "axes.edgecolor": INK,
@@ -35,8 +46,8 @@ def save_plot(path, width, height, draw):
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
-        figure.savefig(path, metadata={"Date": None})
-        figure.savefig(path.with_suffix(".png"), dpi=150)
+        figure.savefig(path, dpi=DPI, metadata={"Date": None})
+        figure.savefig(path.with_suffix(".png"), dpi=DPI)
     path.write_text(_with_night(path.read_text()))
 
 

@@ -33,13 +33,22 @@ def test_the_recipe_shows_its_faults_and_the_bundle_none():
     assert "lost update" in found["counter", "recipe"]
     assert "G1a" in found["crash", "recipe"]
     assert found["counter", "bundle"] == found["crash", "bundle"] == {}
-    assert "### G1a: crash, recipe" in (folder / "results.md").read_text()
+    assert run.stdout.startswith((folder / "results.md").read_text().split("\n\n", 1)[1][:-1])
+    assert "G1a: crash, recipe" in (folder / "report.html").read_text()
+    assert json.loads((folder / "configuration.json").read_text())["seed"] == 0
+    assert "AskedFor" in (folder / "error.log").read_text()
+    plots = {path.name for path in folder.glob("*.svg")}
+    assert plots == {"summary.svg", "time-recipe.svg", "time-bundle.svg"}
+    assert {path.with_suffix(".png").name for path in folder.glob("*.svg")} == {
+        path.name for path in folder.glob("*.png")
+    }
     for result in results:
         name = f"{result['mode']}-{result['workload']}.jsonl"
         history = from_lines((folder / "history" / name).read_text().splitlines())
         assert len(history) == result["operations"]
         checked = WORKLOADS[result["workload"]].check(history)
         assert checked.outcome is Outcome[result["outcome"].upper()]
+        assert checked.counts == result["anomalies"]
 
 
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])

@@ -50,6 +50,9 @@ def test_run_shows_stale_reads_of_default_and_none_of_the_bundle(open_page, tmp_
     # Stock SQLObject under mod_wsgi answers some requests with 500, which the browser reports.
     assert [text for text in page.complaints if "500" not in text] == []
     page.screenshot(path=tmp_path / "lab.png", full_page=True)
+    page.get_by_role("button", name="Run").click()
+    assert set(page.locator("tr[data-mode=bundle] td").all_text_contents()) == {"–"}
+    assert not drawn(page, "bundle")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

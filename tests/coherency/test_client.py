@@ -83,6 +83,7 @@ def test_a_refused_connection_is_a_failure():
 
 def test_an_acknowledged_operation_has_what_was_read_and_who_served_it():
     body = {"operations": [["append", 1, 5], ["read", 1, [4, 5]]], "served_by": SERVED_BY}
+    body["runs"] = 3
     with answering(200, "application/json", body) as url, Client(url, "bundle", "t") as client:
         operation = client.transact("f", ("append", 1, 5), ("read", 1))
         assert operation.value == (("append", 1, 5), ("read", 1, (4, 5)))
@@ -92,6 +93,7 @@ def test_an_acknowledged_operation_has_what_was_read_and_who_served_it():
             7,
             9,
         )
+        assert operation.runs == 3
         assert operation.t0 <= operation.t1
 
 

@@ -169,6 +169,26 @@ def test_the_witness_of_a_long_history_is_small():
     ]
 
 
+def test_the_witness_has_no_read_whose_write_began_after_the_contradiction():
+    writer, stale = write(0, 10, 1, 1), read(20, 30, 1, 0)
+    under_way, later = read(25, 100, 1, 5), write(50, 60, 1, 5)
+    result = linearizability.check([writer, stale, under_way, later])
+    assert result.witness.operations == (writer, stale)
+
+
+def test_a_line_of_before_retries_were_noted_is_of_a_first_run():
+    line = to_line(RAISED).replace(',"runs":1', "")
+    assert line != to_line(RAISED)
+    assert from_lines([line])[0].runs == 1
+
+
+def test_the_count_of_long_forks_does_not_depend_on_the_order_of_the_lines():
+    one, other = (("read", 1, 1), ("read", 2, 0)), (("read", 1, 0), ("read", 2, 1))
+    history = [op(n, n + 1, *steps) for n, steps in enumerate((one, other, one, other))]
+    swapped = [history[0], history[2], history[1], history[3]]
+    assert long_fork.check(history).counts == long_fork.check(swapped).counts == {"long fork": 3}
+
+
 def test_the_count_of_lost_updates_is_what_is_missing():
     history = [add(n, n + 1, 1, 1) for n in range(0, 100, 2)] + [read(200, 201, 1, 40)]
     assert counter.check(history).counts == {"lost update": 10}

@@ -1,10 +1,23 @@
-"""The experiment's verdict, its table and its transcripts."""
+"""The experiment's verdict, its table, and the files it leaves."""
+
+import dataclasses
+import json
 
 import pytest
 
 from scripts.lib.coherency import register
 from scripts.lib.coherency.experiment import parse_options
-from scripts.lib.coherency.report import Row, outcome, table, transcript, witnesses
+from scripts.lib.coherency.history import Fault
+from scripts.lib.coherency.report import (
+    Row,
+    outcome,
+    read_history,
+    summary,
+    table,
+    verdict,
+    write_history,
+    write_results,
+)
 from scripts.lib.coherency.result import Outcome
 from tests.coherency.histories import op
 
@@ -40,20 +53,42 @@ def test_the_table_names_anomalies_what_is_unknown_and_what_was_not_seen():
     rows = [row("bundle", VALID), row("default", INVALID), row("default", VALID, "stale read")]
     lines = list(table([*rows, row("recipe", UNKNOWN)]))
     assert lines[2:5] == [
-        "| register | bundle | 10 | 9 | 5 | none | none |",
-        "| register | default | 10 | 9 | 5 | 1 stale read | any |",
-        "| register | default | 10 | 9 | 5 | none | stale read (!) |",
+        "| register | bundle | 10 | 9 | 0 | 5 | none | none |",
+        "| register | default | 10 | 9 | 0 | 5 | 1 stale read | any |",
+        "| register | default | 10 | 9 | 0 | 5 | none | stale read (!) |",
     ]
     assert "unknown: nothing was acknowledged" in lines[5]
 
 
-def test_a_witness_is_told_as_a_transcript():
-    assert list(transcript(INVALID.witness)) == [
-        "T1  0.0 to 1.0 ms, client 1, process unknown, ok: write 1 1",
-        "T2  2.0 to 3.0 ms, client 2, process unknown, ok: read 1: 0",
-        "1 was acknowledged as 1 before this read of 0 began",
-    ]
-    assert "\n### stale read: register, default\n" in list(witnesses([row("default", INVALID)]))
+@pytest.mark.parametrize(
+    ("rows", "beginning", "named"),
+    [
+        ([row("bundle", VALID), row("default", INVALID, "stale read")], "Valid", "10 operations"),
+        ([row("bundle", INVALID)], "Invalid", "in register, 1 in all"),
+        ([row("default", VALID, "stale read")], "Unknown", "register in default"),
+        ([row("default", INVALID)], "Valid", "no run of the bundle"),
+    ],
+)
+def test_the_verdict_is_one_sentence_that_names_what_is_not_as_it_must_be(rows, beginning, named):
+    assert verdict(rows).startswith(f"{beginning}: ") and named in verdict(rows)
+
+
+def test_the_run_keeps_what_is_printed_the_figures_the_configuration_and_the_log(tmp_path):
+    stopped = Fault("SIGSTOP", 1, 2)
+    rows = [dataclasses.replace(row("default", INVALID), faults=(stopped,), retries=3)]
+    write_results(tmp_path, {"seed": 7}, rows, "a line of the log")
+    assert "\n".join(summary({"seed": 7}, rows)) in (tmp_path / "results.md").read_text()
+    (result,) = json.loads((tmp_path / "results.json").read_text())
+    assert (result["retries"], result["anomalies"]) == (3, {"stale read": 1})
+    assert result["faults"] == [{"name": "SIGSTOP", "t0": 1, "t1": 2}]
+    assert json.loads((tmp_path / "configuration.json").read_text()) == {"seed": 7}
+    assert (tmp_path / "error.log").read_text() == "a line of the log"
+
+
+def test_a_history_is_read_as_it_was_written(tmp_path):
+    write_history(tmp_path, "default", "register", STALE[::-1])
+    read = read_history(tmp_path, "default", "register")
+    assert list(map(dataclasses.astuple, read)) == list(map(dataclasses.astuple, STALE))
 
 
 @pytest.mark.parametrize(

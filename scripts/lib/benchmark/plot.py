@@ -3,17 +3,8 @@
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from scripts.lib.benchmark.load import ROUTES
-from scripts.lib.plots import INK
+from scripts.lib.plots import INK, MODE_COLOURS
 
-# Told apart by those who see no red or green, and seen on white and on black.
-COLOURS = {
-    "bare": "#7f7f7f",
-    "default": "#a08060",
-    "nocache": "#d1720a",
-    "recipe": "#c0569b",
-    "uncached": "#3a8fc4",
-    "bundle": "#009e73",
-}
 TICKS = [2.0**power for power in range(-6, 7)]
 # Of the distance between two routes.
 GROUP = 0.84
@@ -27,11 +18,13 @@ def draw_ratios(figure, rows, base, title):
     """
     axes = figure.add_subplot()
     routes = list(dict.fromkeys(row.route for row in rows))
-    modes = [mode for mode in COLOURS if any(row.mode == mode for row in rows) and mode != base]
+    modes = [
+        mode for mode in MODE_COLOURS if any(row.mode == mode for row in rows) and mode != base
+    ]
     axes.set_yscale("log")
     for place, mode in enumerate(modes):
         _draw_mode(axes, [row for row in rows if row.mode == mode], routes, base, place, modes)
-    axes.axhline(1, color=COLOURS[base], linewidth=1.5)
+    axes.axhline(1, color=MODE_COLOURS[base], linewidth=1.5)
     axes.set_xticks(range(len(routes)), [_broken(ROUTES[route].title) for route in routes])
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.5, len(routes) - 0.5)
@@ -51,7 +44,7 @@ def _draw_mode(axes, rows, routes, base, place, modes):
         ratio = row.ratio(base)
         x = routes.index(row.route) - GROUP / 2 + (place + 0.5) * width
         label = row.mode if row is rows[0] else None
-        axes.bar(x, ratio - 1, width * 0.94, bottom=1, color=COLOURS[row.mode], label=label)
+        axes.bar(x, ratio - 1, width * 0.94, bottom=1, color=MODE_COLOURS[row.mode], label=label)
         ends = [min(row.ratios[base]), max(row.ratios[base])]
         axes.vlines(x, *ends, color=INK, linewidth=0.8)
         up = ratio >= 1

@@ -22,5 +22,5 @@ def find(findings, history):
         for value in elements(seen):
             writer = undone.get((key, value))
             if writer is not None:
-                reason = f"{value} was rolled back and is visible in {key}"
+                reason = f"{value} was rolled back and is visible in key {key}"
                 findings.add("G1a", (writer, operation), reason)

@@ -110,9 +110,11 @@ class Client:
     def _operation(self, f, steps, outcome, answer, times):
         done = _steps_unanswered(steps)
         served_by = {"host": "", "process": 0, "thread": 0}
+        runs = 1
         if outcome == "ok":
             done = _steps_answered(steps, answer)
             served_by = answer["served_by"]
+            runs = answer.get("runs", 1)
         return Operation(
             client=self._client,
             session=self._session,
@@ -124,6 +126,7 @@ class Client:
             host=served_by["host"],
             pid=served_by["process"],
             thread=served_by["thread"],
+            runs=runs,
         )
 
 

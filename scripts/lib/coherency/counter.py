@@ -31,18 +31,20 @@ def check(history, initial=0):
         least = initial + _sum_before(acknowledged.get(key), operation.t0, bisect_left)
         most = initial + _sum_before(begun.get(key), operation.t1, bisect_right)
         if seen < least and least - seen > lost.get(key, (0,))[0]:
-            lost[key] = (least - seen, operation)
+            lost[key] = (least - seen, operation, least)
         elif seen > most:
-            reason = f"{key} is {seen}, only {most} can have been added"
+            reason = f"key {key} is {seen}, only {most} can have been added"
             findings.add("invented update", (operation,), reason)
     _report_lost(findings, lost, added)
     return findings.result(checked)
 
 
 def _report_lost(findings, lost, added):
-    for key, (missing, operation) in lost.items():
+    for key, (missing, operation, least) in lost.items():
         before = [adder for adder, _ in added[key] if adder.ok and adder.t1 < operation.t0]
-        reason = f"{missing} of what was acknowledged for {key} is missing"
+        reason = (
+            f"key {key} must be at least {least} by what was acknowledged: {missing} are missing"
+        )
         findings.add("lost update", (*before, operation), reason, missing)
 
 

@@ -14,21 +14,16 @@ from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, ServerError
 from scripts.lib.coherency.client import Client
 from scripts.lib.coherency.drive import run_workload, warm_up
-from scripts.lib.coherency.report import (
-    Row,
-    outcome,
-    table,
-    write_history,
-    write_results,
-)
+from scripts.lib.coherency.html_report import write_report
+from scripts.lib.coherency.report import Row, outcome, summary, write_history, write_results
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.databases import SERVERS, DatabaseError, engine_version
 from scripts.lib.modwsgi import ModuleError
 from scripts.lib.options import site_address, whole_number
 from scripts.lib.own_site import OwnSite, own_site
-from scripts.lib.runs import described, described_lines, new_run
+from scripts.lib.progress import Progress
+from scripts.lib.runs import described, new_run
 
-BAR = 30
 TOKEN = "SITE_API_TOKEN"
 
 
@@ -109,13 +104,13 @@ def run_all(lab, options, folder):
     with ProcessPoolExecutor(options.clients) as pool:
         for mode in options.modes:
             warm_up(pool, lab, mode, options.clients)
-        for number, (workload, mode) in enumerate(cells):
-            _show_progress(number, len(cells), f"{workload}, {mode}")
-            history = run_workload(pool, lab, mode, workload, options)
-            write_history(folder, mode, workload, history)
-            hosts |= {operation.host for operation in history if operation.host}
-            rows.append(_row(workload, mode, history, options.seconds_each))
-    _show_progress(len(cells), len(cells), "done")
+        with Progress(len(cells), options.seconds_each) as progress:
+            for workload, mode in cells:
+                progress.next(f"{workload}, {mode}")
+                history = run_workload(pool, lab, mode, workload, options)
+                write_history(folder, mode, workload, history)
+                hosts |= {operation.host for operation in history if operation.host}
+                rows.append(_row(workload, mode, history, options.seconds_each))
     return rows, sorted(hosts)
 
 
@@ -128,14 +123,8 @@ def _row(workload, mode, history, seconds):
         acknowledged=sum(operation.ok for operation in history),
         seconds=seconds,
         expected=WORKLOADS[workload].seen.get(mode, ""),
+        retries=sum(operation.runs - 1 for operation in history),
     )
-
-
-def _show_progress(done, all_cells, what):
-    if sys.stderr.isatty():
-        bar = "#" * (BAR * done // all_cells)
-        end = "\n" if done == all_cells else ""
-        print(f"\r[{bar:{BAR}}] {done}/{all_cells} {what:30}", end=end, file=sys.stderr)
 
 
 def configuration(options, hosts):
@@ -165,13 +154,13 @@ def main():
             ran = configuration(options, hosts)
             log = lab.log.read_text(errors="replace") if lab.log else None
             write_results(folder, ran, rows, log)
+        print("\n".join(summary(ran, rows)))
+        write_report(folder, ran, rows)
     except (DatabaseError, ModuleError, ServerError, OSError) as error:
         print(f"scripts/coherency: {error}", file=sys.stderr)
         return 2
-    found = outcome(rows)
-    print("\n".join([*described_lines(ran), "", *table(rows)]))
-    print(f"\n{found.name.lower()}; the histories and the witnesses are in {folder}")
-    return found.value
+    print(f"The plots and the witnesses are in {folder}/report.html, the histories beside it")
+    return outcome(rows).value
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ An operation's value is the request's steps in order, each a tuple:
 
 Its type is "ok" (acknowledged), "fail" (certainly without effect) or "info" (it may have happened
 or may yet happen). Times are monotonic nanoseconds of one clock. An operation precedes another
-only if it ended before the other began: at equal times they are taken as concurrent.
+only if it ended before the other began: at equal times they are taken as concurrent. `runs` is how
+often its handler was run before it was acknowledged.
 """
 
 import dataclasses
@@ -36,6 +37,7 @@ class Operation:
     host: str = ""
     pid: int = 0
     thread: int = 0
+    runs: int = 1
 
     @property
     def ok(self):

@@ -6,6 +6,7 @@ answer it keeps every state that the register can be in, with the operations tha
 effect before their own answers, and meets none of these twice.
 """
 
+import dataclasses
 from collections import defaultdict
 
 from scripts.lib.coherency.result import Findings
@@ -31,12 +32,25 @@ def check(history, initial=0, most_states=MOST_STATES):
         if not known:
             capped.append(key)
         elif last is not None:
-            until = [operation for operation in operations if operation.t0 <= last.t1]
-            smallest = _shrink(until, key, initial, most_states)
-            reason = f"no order of these on {key} agrees with their times and values"
+            smallest = _smallest(operations, last.t1, key, initial, most_states)
+            reason = f"no order of these on key {key} agrees with their times and values"
             findings.add("not linearizable", smallest, reason)
     unknown = f"more than {most_states} states on keys {capped}" if capped else ""
     return findings.result(any(operation.ok for operation in history), unknown)
+
+
+def _smallest(operations, end, key, initial, most_states):
+    """The fewest operations found that are a contradiction at the time `end`.
+
+    What is still under way then counts as unanswered: what it has read may be written later.
+    """
+    until = {}
+    for operation in operations:
+        if operation.t1 <= end:
+            until[operation] = operation
+        elif operation.t0 <= end:
+            until[dataclasses.replace(operation, type="info")] = operation
+    return [until[one] for one in _shrink(list(until), key, initial, most_states)]
 
 
 def _search(operations, key, initial, most_states):

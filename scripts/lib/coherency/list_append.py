@@ -39,10 +39,13 @@ def _find_wrong_elements(findings, history):
     appended = {pair for operation in history for pair in operation.steps("append")}
     for operation, key, seen in reads(history):
         if len(set(seen)) < len(seen):
-            findings.add("duplicate", (operation,), f"{key} has a value twice: {seen}")
+            twice = sorted({value for value in seen if seen.count(value) > 1})
+            findings.add("duplicate", (operation,), f"key {key} has more than once: {twice}")
         for value in seen:
             if (key, value) not in appended:
-                findings.add("invented value", (operation,), f"nobody appended {value} to {key}")
+                findings.add(
+                    "invented value", (operation,), f"nobody appended {value} to key {key}"
+                )
 
 
 def _find_internal(findings, history):
@@ -57,7 +60,7 @@ def _find_internal(findings, history):
                 known, exact = expected.get(key, ((), False))
                 end = value[len(value) - len(known) :] if len(value) >= len(known) else None
                 if end != known or (exact and value != known):
-                    reason = f"{key} is {value} to a transaction that must see {known}"
+                    reason = f"key {key} is not what the transaction itself made of it before"
                     findings.add("internal", (operation,), reason)
                 expected[key] = (value, True)
 
@@ -77,7 +80,7 @@ def _find_lost_updates(findings, history):
                     base.setdefault(key, value)
     for (key, state), operations in updates.items():
         if len(operations) > 1:
-            reason = f"each read {key} as {state} and appended to that"
+            reason = f"each read key {key} with {len(state)} elements and appended to that"
             findings.add("lost update", operations[:2], reason, len(operations) - 1)
 
 
@@ -90,6 +93,8 @@ def _longest_reads(findings, history):
     for operation, key, seen in reads(history):
         order, reader = longest[key]
         if order[: len(seen)] != seen:
-            reason = f"{key} is {seen} here and {order} there"
+            pairs = enumerate(zip(seen, order, strict=False))
+            place, (one, other) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
+            reason = f"element {place + 1} of key {key} is {one} to one and {other} to the other"
             findings.add("incompatible order", (operation, reader), reason)
     return longest

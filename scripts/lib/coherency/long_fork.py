@@ -21,7 +21,7 @@ def check(history):
     findings = Findings()
     for found in groups.values():
         # If these sets are a chain, each one in the order of size is within its successor.
-        found.sort(key=lambda pair: len(pair[0]))
+        found.sort(key=lambda pair: (len(pair[0]), pair[1].t0))
         for (fewer, one), (more, other) in zip(found, found[1:], strict=False):
             if not fewer <= more:
                 reason = f"one read sees {sorted(fewer - more)}, the other {sorted(more - fewer)}"

@@ -1,18 +1,29 @@
-"""What an experiment leaves behind: the table, the witnesses told, and the run directory."""
+"""What an experiment leaves behind: rows, verdict, table, and the files of the run directory."""
 
 import dataclasses
-import json
 
-from scripts.lib.coherency.history import to_line
+from scripts.lib.coherency.history import from_lines, to_line
 from scripts.lib.coherency.result import Outcome, Result
 from scripts.lib.runs import described_lines, write_json
+
+COLUMNS = (
+    "workload",
+    "mode",
+    "operations",
+    "acknowledged",
+    "retries",
+    "requests/s",
+    "anomalies",
+    "expected",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
     """The result of one workload in one mode.
 
-    expected: the anomaly that must be seen, or "". faults: the Faults during its load.
+    expected: the anomaly that must be seen, or "". faults: the Faults during its load. retries:
+    the runs of a handler after its first in the acknowledged requests.
     """
 
     workload: str
@@ -23,6 +34,7 @@ class Row:
     seconds: float
     expected: str
     faults: tuple = ()
+    retries: int = 0
 
     @property
     def as_expected(self):
@@ -30,6 +42,34 @@ class Row:
         if self.mode == "bundle":
             return self.result.outcome is Outcome.VALID
         return not self.expected or self.expected in self.result.counts
+
+    @property
+    def anomalies(self):
+        """How many there were, of all kinds."""
+        return sum(self.result.counts.values())
+
+    @property
+    def rate(self):
+        """Operations per second of load."""
+        return self.operations / self.seconds
+
+    @property
+    def cells(self):
+        """The text of each of the COLUMNS; what is not as it must be ends with (!)."""
+        found = ", ".join(f"{count:,} {name}" for name, count in self.result.counts.items())
+        if self.result.outcome is Outcome.UNKNOWN:
+            found = f"unknown: {self.result.reason}"
+        expected = "none" if self.mode == "bundle" else self.expected or "any"
+        return (
+            self.workload,
+            self.mode,
+            f"{self.operations:,}",
+            f"{self.acknowledged:,}",
+            f"{self.retries:,}",
+            f"{self.rate:.0f}",
+            found or "none",
+            expected if self.as_expected else f"{expected} (!)",
+        )
 
 
 def outcome(rows):
@@ -43,48 +83,41 @@ def outcome(rows):
     return Outcome.VALID if all(row.as_expected for row in rows) else Outcome.UNKNOWN
 
 
+def verdict(rows):
+    """The experiment's outcome in a sentence."""
+    found = outcome(rows)
+    bundle = [row for row in rows if row.mode == "bundle"]
+    wrong = [f"{row.workload} in {row.mode}" for row in rows if not row.as_expected]
+    if found is Outcome.VALID:
+        checked = f"{sum(row.operations for row in bundle):,} operations" if bundle else "no run"
+        shown = sum(bool(row.expected) for row in rows)
+        return (
+            f"Valid: no anomaly in {checked} of the bundle; of {shown} anomalies that must be "
+            "seen in the other modes none was missed."
+        )
+    if found is Outcome.INVALID:
+        count = sum(row.anomalies for row in bundle)
+        where = ", ".join(row.workload for row in bundle if row.anomalies)
+        return f"Invalid: the bundle has anomalies in {where}, {count:,} in all."
+    return f"Unknown: what must be seen was not ({', '.join(wrong)})."
+
+
+def overall_rate(rows):
+    """Operations per second of load in all the rows."""
+    return sum(row.operations for row in rows) / sum(row.seconds for row in rows)
+
+
 def table(rows):
     """The table's lines, in Markdown."""
-    yield "| workload | mode | operations | acknowledged | requests/s | anomalies | expected |"
-    yield "|---|---|---|---|---|---|---|"
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|---" * len(COLUMNS) + "|"
     for row in rows:
-        found = ", ".join(f"{count} {name}" for name, count in row.result.counts.items())
-        if row.result.outcome is Outcome.UNKNOWN:
-            found = f"unknown: {row.result.reason}"
-        expected = "none" if row.mode == "bundle" else row.expected or "any"
-        missed = "" if row.as_expected else " (!)"
-        yield (
-            f"| {row.workload} | {row.mode} | {row.operations} | {row.acknowledged} "
-            f"| {row.operations / row.seconds:.0f} | {found or 'none'} | {expected}{missed} |"
-        )
+        yield f"| {' | '.join(row.cells)} |"
 
 
-def transcript(witness):
-    """The lines that tell a witness: times in ms from its beginning, then why it is one."""
-    begin = witness.operations[0].t0
-    for number, operation in enumerate(witness.operations, 1):
-        times = f"{(operation.t0 - begin) / 1e6:.1f} to {(operation.t1 - begin) / 1e6:.1f} ms"
-        who = f"client {operation.client}, process {operation.pid or 'unknown'}"
-        steps = ", ".join(map(_told, operation.value))
-        yield f"T{number}  {times}, {who}, {operation.type}: {steps}"
-    yield witness.reason
-
-
-def _told(step):
-    if step[0] == "read":
-        seen = "no answer" if step[2] is None else json.dumps(step[2])
-        return f"read {step[1]}: {seen}"
-    return " ".join(json.dumps(part) if isinstance(part, tuple) else str(part) for part in step)
-
-
-def witnesses(rows):
-    """The lines that tell the smallest witness of each anomaly in each row, in Markdown."""
-    for row in rows:
-        for anomaly, witness in row.result.witnesses.items():
-            yield f"\n### {anomaly}: {row.workload}, {row.mode}\n"
-            yield "```"
-            yield from transcript(witness)
-            yield "```"
+def summary(configuration, rows):
+    """The lines that are printed and kept: what was run, the table and the verdict."""
+    return [*described_lines(configuration), "", *table(rows), "", verdict(rows)]
 
 
 def write_history(folder, mode, workload, history):
@@ -92,32 +125,43 @@ def write_history(folder, mode, workload, history):
     ordered = sorted(history, key=lambda operation: operation.t0)
     lines = "".join(f"{to_line(operation)}\n" for operation in ordered)
     (folder / "history").mkdir(exist_ok=True)
-    (folder / "history" / f"{mode}-{workload}.jsonl").write_text(lines)
+    _history_file(folder, mode, workload).write_text(lines)
+
+
+def read_history(folder, mode, workload):
+    """Return the history that write_history has written."""
+    with _history_file(folder, mode, workload).open() as lines:
+        return from_lines(lines)
+
+
+def _history_file(folder, mode, workload):
+    return folder / "history" / f"{mode}-{workload}.jsonl"
 
 
 def write_results(folder, configuration, rows, log):
-    """Write the table with the witnesses, the same as JSON, the configuration and the log.
+    """Write what is printed, the rows as JSON, the configuration and the log.
 
     `log`: the site's error log as text, or None where it is not ours to read.
     """
-    told = ["# Coherency", "", *described_lines(configuration), "", *table(rows)]
-    told += ["", "## The smallest witness of each anomaly", *witnesses(rows), ""]
-    (folder / "results.md").write_text("\n".join(told))
-    results = [
-        {
-            "workload": row.workload,
-            "mode": row.mode,
-            "outcome": row.result.outcome.name.lower(),
-            "reason": row.result.reason,
-            "anomalies": row.result.counts,
-            "operations": row.operations,
-            "acknowledged": row.acknowledged,
-            "seconds": row.seconds,
-            "expected": row.expected,
-        }
-        for row in rows
-    ]
-    write_json(folder / "results.json", results)
+    told = "\n".join(["# Coherency", "", *summary(configuration, rows)])
+    (folder / "results.md").write_text(f"{told}\n")
+    write_json(folder / "results.json", [_figures(row) for row in rows])
     write_json(folder / "configuration.json", configuration)
     if log is not None:
         (folder / "error.log").write_text(log)
+
+
+def _figures(row):
+    return {
+        "workload": row.workload,
+        "mode": row.mode,
+        "outcome": row.result.outcome.name.lower(),
+        "reason": row.result.reason,
+        "anomalies": row.result.counts,
+        "operations": row.operations,
+        "acknowledged": row.acknowledged,
+        "retries": row.retries,
+        "seconds": row.seconds,
+        "expected": row.expected,
+        "faults": [dataclasses.asdict(fault) for fault in row.faults],
+    }

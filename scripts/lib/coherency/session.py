@@ -46,5 +46,5 @@ def _check_session(findings, operations):
 
 def _compare(findings, anomaly, earlier, operation, key, value):
     if earlier and value < earlier[0]:
-        reason = f"the session knew {key} as {earlier[0]} and then reads {value}"
+        reason = f"the session knew key {key} as {earlier[0]} and then reads {value}"
         findings.add(anomaly, {earlier[1], operation}, reason)

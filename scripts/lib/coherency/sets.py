@@ -33,7 +33,7 @@ def check(history):
                 wrong.setdefault((key, element), found)
     findings = Findings()
     for (key, element), (anomaly, operations) in wrong.items():
-        findings.add(anomaly, operations, f"{element} {REASONS[anomaly]} {key}")
+        findings.add(anomaly, operations, f"{element} {REASONS[anomaly]} key {key}")
     missing = sorted(set(writers) - final)
     unknown = f"keys {missing} have no read after their last write" if missing else ""
     return findings.result(final, unknown)
