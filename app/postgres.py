@@ -5,8 +5,8 @@ for COMMIT, which a reading request does not wait for (with psycopg 3; psycopg2 
 request that reads one row waits once, a request that reads and writes one row three times. With
 the cache, its token is the first query: all rows that it proves fresh take that one round trip.
 
-Nothing is left in the session: the timeouts are set within each transaction and no statement is
-prepared, so that PgBouncer can hand each transaction to another session of the server
+Nothing is left in a session that is not the connection's own, and no statement is prepared: so
+PgBouncer can hand each transaction to another session of the server
 (https://www.pgbouncer.org/features.html).
 """
 
@@ -19,22 +19,16 @@ from sqlobject.postgres.pgconnection import PostgresConnection
 
 from app.cache import RowCache
 from app.connections import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Verdict
+from app.postgres_errors import verdict_of
+from app.postgres_session import CHANGES_LIMITS, Limits
 from app.postgres_text import PostgresName
-from app.postgres_token import ANSWER, CHANGES_SESSION, EXPRESSION, TOKEN, token
+from app.postgres_token import CHANGES_SESSION, EXPRESSION, TOKEN, token
 from app.postgres_wire import wire
 from app.server_connections import KEPT, ServerConnections
 
 log = logging.getLogger(__name__)
 
 DRIVERS = "psycopg,psycopg2"
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-REFUSED = {"25006"}
-# 42P07: a table that another session has made meanwhile, as no snapshot shows that.
-CONFLICTS = {"40001", "40P01", "42P07", "55P03"}
-# Sessions that are ended by the server or refused by it: shutdown, crash, starting up, idle too
-# long, too many connections.
-GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
-CONNECTION_CLASS = "08"
 
 
 class StaleConnection(dberrors.OperationalError):
@@ -79,12 +73,11 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         # SQLObject shows it in an error, with the password.
         self.dsn = f"host={self.host} port={self.port} dbname={self.db} user={self.user}"
         self.dsn_dict |= self._connect_options()
+        self._limits = Limits(self.statement_timeout, self.timeout)
         self._openings = {
-            True: self._opening(self.writing_level),
-            False: self._opening(f"{self.reading_level} read only"),
+            True: f"BEGIN ISOLATION LEVEL {self.writing_level.upper()};",
+            False: f"BEGIN ISOLATION LEVEL {self.reading_level.upper()} READ ONLY;",
         }
-        # Before a query that goes out without BEGIN.
-        self._alone = f"SET LOCAL transaction_read_only=on;{self._limits()}"
 
     def _connect_options(self):
         """What psycopg and psycopg2 pass to libpq: no wait for a silent server is endless.
@@ -105,12 +98,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             options["connection_factory"] = type("RawPostgresConnection", (base,), {})
         return options
 
-    def _opening(self, mode):
-        return f"BEGIN ISOLATION LEVEL {mode.upper()};{self._limits()}"
-
-    def _limits(self):
-        statement, lock = (math.ceil(s * 1000) for s in (self.statement_timeout, self.timeout))
-        return f"SET LOCAL statement_timeout={statement};SET LOCAL lock_timeout={lock};"
+    def _limited(self, raw, opening):
+        return opening if raw.limited else opening + self._limits.of_transaction
 
     def makeConnection(self):
         """Open a raw connection of the calling thread; dberrors.OperationalError if it cannot."""
@@ -118,7 +107,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         # PgBouncer gives the next transaction another session, which has not prepared them.
         raw.prepare_threshold = None
         raw.opening = None
-        raw.writing = raw.unanswered = False
+        # `limited`: whether its session holds the limits, so that no transaction has to.
+        raw.writing = raw.unanswered = raw.limited = False
         if self._cache_rows and self.reading_level == "repeatable read":
             raw.rows = RowCache(self._cache_rows)
         return raw
@@ -134,6 +124,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         """Have the transaction begin with the first query."""
         if not raw.kept:
             raw.autocommit = True
+            raw.limited = self._limits.hold_in_session(self._wire, raw)
         self._settle(raw)
         if raw.info.transaction_status:
             # Left by an answer that another thread dropped.
@@ -141,7 +132,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         if raw.closed:
             raise self.module.OperationalError("the connection was lost while it was idle")
         raw.writing = writing
-        raw.opening = self._openings[writing]
+        raw.opening = self._limited(raw, self._openings[writing])
 
     def reading(self):
         raw = self.serving(KEPT)
@@ -159,7 +150,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
     def peek_ids(self, raw, query):
         if CHANGES_SESSION.search(query):
             return None
-        found = self._look(raw, self._alone + query)
+        read_only = self._limited(raw, "SET LOCAL transaction_read_only=on;")
+        found = self._look(raw, read_only + query)
         return found[1] if found is not None and found[0] == raw.rows.token else None
 
     def _look(self, raw, message):
@@ -188,6 +180,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
     def hand_out(self, raw):
         super().hand_out(raw)
         self.open_rows(raw)
+        raw.limited = False
         if raw.rows is not None:
             raw.rows.clear()
 
@@ -199,6 +192,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             PostgresConnection._executeRetry(self, conn, cursor, query)
         if conn.rows is not None and not conn.writing and CHANGES_SESSION.search(query):
             conn.rows.clear()
+        if conn.limited and CHANGES_LIMITS.search(query):
+            conn.limited = False
 
     def _execute_first(self, conn, cursor, query):
         """Begin the transaction with its first query and, where rows are kept, the token."""
@@ -214,7 +209,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             raise
         if with_token:
             if together:
-                cursor.set_result(ANSWER)
+                # Behind the answers to the opening.
+                cursor.set_result(opening.count(";"))
             conn.rows.open(token(cursor))
         if self.driver == "psycopg":
             cursor.set_result(-1)
@@ -293,10 +289,4 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
         if state is None:
             return Verdict.GONE if isinstance(error, self._lost) else Verdict.FAILED
-        if state in REFUSED:
-            return Verdict.REFUSED
-        if state in CONFLICTS:
-            return Verdict.CONFLICT
-        if state in GONE or state.startswith(CONNECTION_CLASS):
-            return Verdict.GONE
-        return Verdict.FAILED
+        return verdict_of(state)

@@ -7,8 +7,6 @@ EXPRESSION = """CASE WHEN NOT pg_is_in_recovery() THEN concat_ws(' ', pg_current
     pg_backend_pid(), length(current_user), current_user, current_setting('row_security'),
     current_setting('search_path')) END"""
 TOKEN = f"SELECT {EXPRESSION};"
-# Which of the answers to an opening and the token is the token's.
-ANSWER = 3
 # What changes the rows that a role or schema shows, though not the snapshot.
 CHANGES_SESSION = re.compile(r"\b(set|reset|discard|set_config)\b", re.IGNORECASE)
 

@@ -81,6 +81,47 @@ def test_begin_goes_out_with_the_first_query(site):
     assert "SELECT" in first and write.startswith("UPDATE") and commit == "COMMIT"
 
 
+def limit():
+    # Without its whole name, by which the connection would notice.
+    query = "SELECT setting FROM pg_settings WHERE name LIKE 'statement_timeou_'"
+    return sqlhub.threadConnection.queryOne(query)[0]
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_the_limits_of_a_session_of_ones_own_are_not_set_in_each_transaction(make_site):
+    site = make_site(statement_timeout=7)
+    site.request(add("a"))
+    assert not any("SET" in sent for sent in messages_of(site, lambda: Entry.get(1).name, "GET"))
+    assert site.request(limit).data == b"7000"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "SET statement_timeout = 0",
+        "reset all",
+        "SELECT set_config('statement_timeout', '0', false)",
+    ],
+)
+@pytest.mark.parametrize("through", ["sqlobject", "driver"])
+def test_a_limit_that_a_handler_has_changed_holds_again_in_the_next_request(
+    make_site, change, through
+):
+    site = make_site(statement_timeout=7)
+
+    def handler():
+        if through == "driver":
+            sqlhub.threadConnection.getConnection().cursor().execute(change)
+        else:
+            sqlhub.threadConnection.query(change)
+        return limit()
+
+    for method in ("POST", "GET"):
+        assert site.request(limit, method).data == b"7000"
+        assert site.request(handler, method).data == b"0"
+        assert site.request(limit, method).data == b"7000"
+
+
 def test_a_conflict_at_commit_is_run_again(site):
     """Both have read and written before either commits, so the second fails at its COMMIT."""
     reached = threading.Barrier(2)
@@ -218,6 +259,10 @@ def test_pgbouncer_in_transaction_pooling_mode_serves_many_threads_by_one_sessio
         site.handler = handler
         in_threads(*[work] * 4)
         site.connection.close()
+        # Another client's statements in the one session are not limited.
+        limits = "current_setting('statement_timeout'), current_setting('lock_timeout')"
+        assert connection_for(pooled).queryAll(f"SELECT {limits}") == [("0", "0")]
+        connection_for(pooled).close()
         assert statuses == ["200 OK"] * 80
         assert site.execute("SELECT number FROM entry") == [(40,)]
 
