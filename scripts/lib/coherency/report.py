@@ -1,5 +1,6 @@
 """What an experiment leaves behind: the table, the witnesses told, and the run directory."""
 
+import collections
 import dataclasses
 import json
 
@@ -57,6 +58,7 @@ def table(rows):
             f"| {row.workload} | {row.mode} | {row.operations} | {row.acknowledged} "
             f"| {row.operations / row.seconds:.0f} | {found or 'none'} | {expected}{missed} |"
         )
+    yield from faults_table(rows)
 
 
 def transcript(witness):
@@ -114,6 +116,7 @@ def write_results(folder, configuration, rows, log):
             "acknowledged": row.acknowledged,
             "seconds": row.seconds,
             "expected": row.expected,
+            "faults": [dataclasses.asdict(fault) for fault in row.faults],
         }
         for row in rows
     ]
@@ -121,3 +124,15 @@ def write_results(folder, configuration, rows, log):
     write_json(folder / "configuration.json", configuration)
     if log is not None:
         (folder / "error.log").write_text(log)
+
+
+def faults_table(rows):
+    """The lines of a table of how often each fault was done to each mode; none without faults."""
+    counts = collections.Counter((fault.name, row.mode) for row in rows for fault in row.faults)
+    if counts:
+        modes = list(dict.fromkeys(row.mode for row in rows))
+        yield ""
+        yield "| fault | " + " | ".join(modes) + " |"
+        yield "|---" * (1 + len(modes)) + "|"
+        for name in sorted({name for name, _ in counts}):
+            yield f"| {name} | " + " | ".join(str(counts[name, mode]) for mode in modes) + " |"
