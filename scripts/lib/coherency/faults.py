@@ -25,7 +25,9 @@ SECONDS_STOPPED = 1
 
 def kill(target, choice):
     """End one daemon by SIGKILL, with whatever it is doing."""
-    os.kill(choice.choice(sorted(target.pids())), signal.SIGKILL)
+    pid = choice.choice(sorted(target.pids()))
+    os.kill(pid, signal.SIGKILL)
+    target.wait_until_gone({pid})
 
 
 def stop(target, choice):
@@ -108,8 +110,8 @@ class Schedule:
 def disturb(target, names, seconds, choice):
     """Do the FAULTS called `names` to the target, spread over `seconds`; returns the Faults.
 
-    Each begins when the one before is over, the mode's processes have loaded the application and
-    have served for a PAUSE, so this may take longer. Processes that do not come back are left
+    A Fault lasts until the mode's processes have all loaded the application. The next begins when
+    they have served for a PAUSE, so this may take longer. Processes that do not come back are left
     to those who look for them afterwards.
     Raises ServerError where a fault cannot be done.
     """
