@@ -1,5 +1,6 @@
 """The daemon processes of one group: finding them, and replacing them one after the other.
 
+A group is known by the title of its processes: `(wsgi:NAME)`, and in the lab `(lab:MODE)`.
 Each one gets SIGUSR1, lets its requests end while the others take new ones, and is replaced by
 Apache; the next follows when the replacement has loaded the application. So no request is lost or
 waits for the application to load. Old and new code serve side by side meanwhile.
@@ -20,7 +21,9 @@ class ReloadError(Exception):
 
 
 def _title(pid):
-    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+    # mod_wsgi fills a shorter title up with blanks.
+    first = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    return first.decode(errors="replace").rstrip(" ")
 
 
 def _parent(pid):
@@ -28,17 +31,22 @@ def _parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def daemon_pids(parent, name):
-    """The process ids of the daemons of group `name` below the Apache with pid `parent`."""
+def daemon_pids(parent, name, kind="wsgi"):
+    """The process ids of the daemons titled `(kind:name)` below the Apache with pid `parent`."""
     pids = set()
     for entry in os.listdir("/proc"):
         if not entry.isdecimal():
             continue
         # Processes end while they are looked at.
         with contextlib.suppress(OSError, IndexError):
-            if _parent(entry) == parent and _title(entry) == f"(wsgi:{name})":
+            if _parent(entry) == parent and _title(entry) == f"({kind}:{name})":
                 pids.add(int(entry))
     return pids
+
+
+def loaded_pids(parent, name, kind="wsgi"):
+    """Those of daemon_pids that have loaded the application."""
+    return {pid for pid in daemon_pids(parent, name, kind) if _ready(pid)}
 
 
 def _wait(condition, seconds, complaint):
@@ -59,34 +67,35 @@ def _ready(pid):
         return False
 
 
-def _replace(parent, name, pid, seconds):
-    before = daemon_pids(parent, name)
+def _replace(group, pid, seconds):
+    before = daemon_pids(*group)
     try:
         os.kill(pid, signal.SIGUSR1)
     except ProcessLookupError:
         # It has ended by itself since the group was listed, so Apache replaces it anyway.
         return
     _wait(
-        lambda: pid not in daemon_pids(parent, name),
+        lambda: pid not in daemon_pids(*group),
         seconds,
         f"process {pid} did not end its requests",
     )
     _wait(
-        lambda: any(_ready(new) for new in daemon_pids(parent, name) - before),
+        lambda: loaded_pids(*group) - before,
         seconds,
         f"the replacement of process {pid} did not load the application",
     )
 
 
-def roll(parent, name, seconds=120):
-    """Replace the daemons of group `name` below the Apache `parent`, one after the other.
+def roll(parent, name, seconds=120, kind="wsgi"):
+    """Replace the daemons titled `(kind:name)` below the Apache `parent`, one after the other.
 
     seconds: how long one daemon may take to end its requests, and its replacement to load. Returns
     how many were replaced. Raises ReloadError if there is none, or one takes longer.
     """
-    pids = sorted(daemon_pids(parent, name))
+    group = (parent, name, kind)
+    pids = sorted(daemon_pids(*group))
     if not pids:
         raise ReloadError(f"the Apache with process id {parent} has no daemon named {name}")
     for pid in pids:
-        _replace(parent, name, pid, seconds)
+        _replace(group, pid, seconds)
     return len(pids)

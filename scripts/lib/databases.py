@@ -23,6 +23,7 @@ from urllib.parse import quote
 from scripts.lib.ports import free_port
 
 SECONDS_TO_START = 60
+NO_SUCH_THREAD = 1094
 
 
 class DatabaseError(Exception):
@@ -64,6 +65,23 @@ def listens(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
+
+
+class SQLite:
+    """Databases in files, asked as the servers below are; there is nothing to start or stop."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def database(self, name):
+        """The URI of the database `name`."""
+        return f"sqlite://{self.folder}/{name}.db"
+
+    def execute(self, query, database):
+        """Run a `query` that only reads, and return its rows."""
+        file = f"file:{quote(str(self.folder))}/{database}.db?mode=ro"
+        with contextlib.closing(sqlite3.connect(file, uri=True)) as raw:
+            return raw.execute(query).fetchall()
 
 
 class Postgres:
@@ -212,12 +230,19 @@ class MariaDB:
 
     def end_sessions(self):
         """End all other sessions, as an administrator does; returns how many."""
+        import MySQLdb
+
         sessions = self.execute(
             "SELECT id FROM information_schema.processlist "
             "WHERE user = 'site' AND id <> connection_id()"
         )
         for (session,) in sessions:
-            self.execute(f"KILL {session}")
+            try:
+                self.execute(f"KILL {session}")
+            except MySQLdb.OperationalError as error:
+                # One may have ended by itself since they were listed.
+                if error.args[0] != NO_SUCH_THREAD:
+                    raise
         return len(sessions)
 
 
@@ -226,7 +251,7 @@ SERVERS = {"postgres": Postgres, "mariadb": MariaDB}
 
 @contextlib.contextmanager
 def serving(engine, folder, **as_user):
-    """Run a server of `engine` in `folder`, which keeps its data; yields a database's URI.
+    """Run a server of `engine` in `folder`, which keeps its data; yields it.
 
     Raises DatabaseError where the server is not installed or does not start.
     """
@@ -240,9 +265,11 @@ def serving(engine, folder, **as_user):
     except subprocess.CalledProcessError as error:
         raise DatabaseError(f"{engine} does not start: see {folder}/log ({error})") from None
     try:
-        yield server.database("site")
+        yield server
     finally:
-        server.stop("fast")
+        # Whoever uses it may have stopped it and failed to start it again.
+        with contextlib.suppress(subprocess.CalledProcessError):
+            server.stop("fast")
 
 
 def engine_version(engine):

@@ -12,19 +12,27 @@ from pathlib import Path
 
 from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, Server, ServerError, drain, start, wait_until_up
-from scripts.lib.databases import serving
+from scripts.lib.databases import SQLite, serving
 from scripts.lib.modwsgi import module_path
 from scripts.lib.ports import free_port
 from scripts.lib.serve import DAEMON_USER
 
+DATABASE = "site"
+
 
 @dataclass(frozen=True)
 class OwnSite:
-    """A running site: its address without a slash at the end, API token, error log's path."""
+    """A running site: its address without a slash at the end, and its API token.
+
+    log: the error log's path. apache: the process id of Apache's parent. server: what has the
+    database DATABASE, one of SERVERS or SQLite (databases.py). All None where it is not ours.
+    """
 
     url: str
     token: str
-    log: Path
+    log: Path | None = None
+    apache: int | None = None
+    server: object = None
 
 
 def daemon_user():
@@ -55,18 +63,18 @@ def own_folder(prefix):
 
 
 @contextlib.contextmanager
-def database_uri(engine, folder):
-    """Run what `engine` needs in a new folder below `folder`; yields a database's URI.
+def database_server(engine, folder):
+    """Run what `engine` needs in a new folder below `folder`; yields one of SERVERS or SQLite.
 
     Raises DatabaseError where a server is not installed or does not start.
     """
     user = daemon_user()
     state = make_folder(folder / engine, user)
     if engine == "sqlite":
-        yield f"sqlite://{state}/site.db"
+        yield SQLite(state)
     else:
-        with serving(engine, state, **as_user(user)) as uri:
-            yield uri
+        with serving(engine, state, **as_user(user)) as server:
+            yield server
 
 
 def hermetic_environment(folder):
@@ -88,12 +96,12 @@ def own_site(engine, processes, threads, lab=False):
     lab: serve the lab's modes too, each by `processes` x `threads`, and the site by one.
     Raises ServerError, ModuleError and DatabaseError.
     """
-    with own_folder("site-") as folder, database_uri(engine, folder) as uri:
+    with own_folder("site-") as folder, database_server(engine, folder) as database:
         run = folder / "run"
         run.mkdir()
         token = secrets.token_hex(16)
         environment = hermetic_environment(folder)
-        environment |= {"DATABASE_URI": uri, "SITE_API_TOKEN": token}
+        environment |= {"DATABASE_URI": database.database(DATABASE), "SITE_API_TOKEN": token}
         defines = {"WEBPY_ROOT": ROOT, "WEBPY_VENV": ROOT / ".venv"}
         sizes = {"PROCESSES": processes, "THREADS": threads}
         if lab:
@@ -108,7 +116,7 @@ def own_site(engine, processes, threads, lab=False):
         try:
             for path in [f"/lab/{mode}/keys?ids=1" for mode in MODES] if lab else ["/"]:
                 wait_until_up(server, process, path)
-            yield OwnSite(server.url, token, server.log)
+            yield OwnSite(server.url, token, server.log, process.pid, database)
         finally:
             drain(server, process)
 

@@ -147,9 +147,9 @@ def database_uri(engine, folder):
         return
     state = folder / engine
     state.mkdir(mode=0o700, exist_ok=True)
-    with serving(engine, state) as uri:
+    with serving(engine, state) as server:
         print(f"{engine} runs in {state}", flush=True)
-        yield {"DATABASE_URI": uri}
+        yield {"DATABASE_URI": server.database("site")}
 
 
 def prepare(options):

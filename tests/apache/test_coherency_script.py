@@ -1,4 +1,4 @@
-"""scripts/coherency from beginning to end, on two workloads for a few seconds."""
+"""scripts/coherency from beginning to end, on a few workloads for a few seconds."""
 
 import json
 import os
@@ -8,8 +8,13 @@ import subprocess
 import pytest
 
 from scripts.lib.apache import ROOT
+from scripts.lib.coherency.drive import ClientPool, run_workload
+from scripts.lib.coherency.experiment import parse_options
+from scripts.lib.coherency.faults import disturb, faults_on
+from scripts.lib.coherency.final_reads import SQL, from_inside
 from scripts.lib.coherency.history import from_lines
 from scripts.lib.coherency.result import Outcome
+from scripts.lib.coherency.target import Target
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.own_site import own_site
 from scripts.lib.ports import free_port
@@ -61,6 +66,55 @@ def test_the_bundle_is_valid_on_a_database_server(engine, request):
     assert run.returncode == 0, run.stdout + run.stderr
     assert {"postgres": "PostgreSQL", "mariadb": "MariaDB"}[engine] in run.stdout
     assert "| counter | bundle |" in run.stdout
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_under_every_fault_the_bundle_loses_no_acknowledged_write_and_recovers(engine, request):
+    if engine != "sqlite":
+        request.getfixturevalue(f"{engine}_server")
+    pypi_module()
+    command = ["scripts/coherency", "--faults", "--database", engine, "--seconds", "12"]
+    command += ["--processes", "2", "--modes", "recipe", "bundle"]
+    command += ["--workloads", "counter", "set", "register"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "| kill -9 |" in run.stdout
+    folder = ROOT / "var" / "coherency" / "latest"
+    results = json.loads((folder / "results.json").read_text())
+    done = {"recipe": [], "bundle": []}
+    for result in results:
+        done[result["mode"]] += [fault["name"] for fault in result["faults"]]
+    assert set(done["recipe"]) == set(done["bundle"]) == faults_on(engine)
+    for result in (result for result in results if result["mode"] == "bundle"):
+        assert (result["outcome"], result["anomalies"]) == ("valid", {})
+        name = f"bundle-{result['workload']}.jsonl"
+        history = from_lines((folder / "history" / name).read_text().splitlines())
+        writes = [one for one in history if one.ok and not one.steps("read")]
+        for fault in result["faults"]:
+            assert any(write.t0 > fault["t1"] for write in writes), fault
+        assert [one.ok for one in history if one.host == SQL] == [True]
+
+
+def test_acknowledged_writes_that_a_crash_loses_are_found(postgres_server):
+    """PostgreSQL acknowledges here before it writes its log."""
+    pypi_module()
+    command = ["--faults", "--database", "postgres", "--seconds", "4", "--workloads", "set"]
+    options = parse_options(command)
+    with own_site("postgres", 2, 2, lab=True) as lab, ClientPool(options.clients) as pool:
+        for setting in ("synchronous_commit = off", "wal_writer_delay = '10s'"):
+            lab.server.execute(f"ALTER SYSTEM SET {setting}")
+        lab.server.execute("SELECT pg_reload_conf()")
+        target = Target(lab.apache, "bundle", 2, lab.server)
+        address = (lab.url, lab.token)
+
+        def crash():
+            return disturb(target, ["database crash"], options.seconds, None)
+
+        load = run_workload(pool, address, "bundle", "set", options, crash)
+        final = from_inside(pool, address, "bundle", "set", target, options.clients)
+    result = final.judged(WORKLOADS["set"].check(load.history + final.history))
+    assert result.outcome is Outcome.INVALID
+    assert "lost write" in result.counts
 
 
 def test_a_running_site_is_driven_by_its_address():

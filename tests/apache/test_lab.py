@@ -1,7 +1,9 @@
 """The lab under a real Apache: the faults of three modes show, and the bundle has none of them."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,8 +11,8 @@ import pytest
 from scripts.lib.coherency import aborted_read, counter, register
 from scripts.lib.coherency.client import Client
 from scripts.lib.coherency.result import Outcome
-from scripts.lib.daemons import daemon_pids
-from tests.apache.server import TOKEN, apache
+from scripts.lib.daemons import daemon_pids, loaded_pids
+from tests.apache.server import TOKEN, apache, debian_module, pypi_module
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -90,6 +92,29 @@ def test_a_mode_has_processes_of_its_own(site, mode):
 
 def test_the_lab_s_processes_are_not_taken_for_the_site_s(site):
     assert len(daemon_pids(site.process.pid, site.server.name)) == 1
+
+
+@pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
+def test_the_lab_s_processes_load_the_application_before_the_first_request(module):
+    options = {"settings": {"SITE_LAB": "1"}, "defines": DEFINES, "module": module()}
+    with apache(processes=1, threads=2, **options) as running:
+        deadline = time.monotonic() + 60
+        while sum(map(has_loaded_the_application, lab_pids(running))) < 3 * len(MODES):
+            assert time.monotonic() < deadline, running.error_log()
+            time.sleep(0.1)
+        for mode in MODES:
+            answer = httpx.get(f"{running.url}/lab/{mode}/keys?ids=1")
+            assert "There is no key 1" in answer.json()["detail"]
+        assert "[wsgi:error]" not in running.error_log()
+
+
+def lab_pids(site):
+    return set.union(*(loaded_pids(site.process.pid, mode, "lab") for mode in MODES))
+
+
+def has_loaded_the_application(pid):
+    """Whether it has the driver's module, which nothing else imports."""
+    return "_sqlite3" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_the_lab_leaves_the_site_s_addresses_alone(site):

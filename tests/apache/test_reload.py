@@ -71,6 +71,16 @@ def test_wrong_option_is_named_on_stderr_with_status_2(options, named):
     assert named in done.stderr
 
 
+def test_a_group_with_a_short_name_is_found():
+    with apache(defines={"WEBPY_NAME": "shop"}) as site:
+        before = site.pids()
+        command = [ROOT / "scripts" / "reload", "--name", "shop", "--pid-file"]
+        command.append(site.server.directory / "apache.pid")
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "replaced 2 processes\n")
+        assert not site.pids() & before
+
+
 def test_group_that_is_not_there_is_named(site):
     command = [ROOT / "scripts" / "reload", "--name", "another", "--pid-file"]
     command.append(site.server.directory / "apache.pid")

@@ -12,7 +12,7 @@ from scripts.lib.modwsgi import module_path
 from scripts.lib.own_site import (
     as_user,
     daemon_user,
-    database_uri,
+    database_server,
     hermetic_environment,
     make_folder,
     own_folder,
@@ -36,7 +36,8 @@ def sites(options):
         site = shutil.copytree(SITE, folder / "site")
         shared = None
         if options.database in SERVERS:
-            shared = stack.enter_context(database_uri(options.database, folder))
+            server = stack.enter_context(database_server(options.database, folder))
+            shared = server.database("site")
             _make_database(shared, folder)
         addresses = {}
         for mode in options.modes:

@@ -24,6 +24,7 @@ SENTENCES = {
     "G2-item": "Each of several transactions missed what the next one wrote (write skew).",
     "G2": "Two transactions each found a group of keys empty and filled one (write skew).",
     "long fork": "Two reads saw two writes in opposite orders.",
+    "does not recover": "Requests still fail long after the last fault has passed.",
 }
 ENDINGS = {
     "-process": " The order of one client's operations is a part of the contradiction.",

@@ -1,16 +1,42 @@
-"""Runs one workload in one mode: several client processes, then final reads."""
+"""Runs one workload in one mode by several client processes."""
 
+import dataclasses
+import multiprocessing
 import random
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 from scripts.lib.coherency.client import Client
 from scripts.lib.coherency.workloads import KEYS_EACH, WORKLOADS, Turn, first_key
 
 # Until all client processes wait for the start.
 SECONDS_TO_GATHER = 0.2
-KEYS_IN_A_READ = 100
-FINAL_ROUNDS = 5
 SECONDS_TO_WARM_UP = 1
+# A site that is away refuses as often as it is asked.
+SECONDS_AFTER_FAILURE = 0.01
+
+
+class ClientPool(ProcessPoolExecutor):
+    """A worker process for each client. Their load goes on until the Event `over` is set."""
+
+    def __init__(self, clients):
+        self.over = multiprocessing.Event()
+        super().__init__(clients, initializer=_share, initargs=(self.over,))
+
+
+def _share(over):
+    # An Event can be handed to a process at its start only.
+    global _over
+    _over = over
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What clients did for so many seconds, as Operations, and the Faults meanwhile."""
+
+    history: list
+    faults: tuple
+    seconds: float
 
 
 def warm_up(pool, lab, mode, clients):
@@ -33,23 +59,30 @@ def _read_for(lab, mode, key, seconds):
             client.read("warm-up", key)
 
 
-def run_workload(pool, lab, mode, name, options):
-    """Run a workload for `options.seconds_each` and return its history.
+def run_workload(pool, lab, mode, name, options, disturb=None):
+    """Run a workload for `options.seconds_each` and return its Load.
 
-    pool: a ProcessPoolExecutor with a worker for each of `options.clients`. lab: (address of the
-    site, token). Raises OSError if the lab does not answer.
+    pool: a ClientPool of `options.clients`. lab: (address of the site, token). disturb: called
+    when the load has begun; it returns the Faults, and the load lasts until then at least.
+    Raises OSError if the lab does not answer, and what `disturb` raises.
     """
     workload = WORKLOADS[name]
     with Client(*_of(lab, mode)) as client:
         client.reset(first_key(name) + KEYS_EACH - 1, workload.value)
+    pool.over.clear()
     start = time.monotonic() + SECONDS_TO_GATHER
     load = (start, options.seconds_each, options.serializable_reads or not workload.cycles)
     jobs = [
         pool.submit(_work, lab, mode, name, number, options.seed, load)
         for number in range(1, options.clients + 1)
     ]
+    try:
+        faults = disturb() if disturb else ()
+    finally:
+        pool.over.set()
+    seconds = max(options.seconds_each, time.monotonic() - start)
     history = [operation for job in jobs for operation in job.result()]
-    return history + _final_reads(lab, mode, name)
+    return Load(history, faults, seconds)
 
 
 def _of(lab, mode):
@@ -68,29 +101,16 @@ def _work(lab, mode, name, number, seed, load):
     first = first_key(name)
     time.sleep(max(0, start - time.monotonic()))
     with Client(*_of(lab, mode), number) as client:
-        while (passed := (time.monotonic() - start) / seconds) < 1:
-            window = first + int(passed * workload.windows) * workload.window
+        while (passed := (time.monotonic() - start) / seconds) < 1 or not _over.is_set():
+            window = first + int(passed * workload.windows) % workload.windows * workload.window
             turn.keys = range(window, window + workload.window)
-            _send(client, name, workload.steps(turn), by_get)
+            sent = _send(client, name, workload.steps(turn), by_get)
+            if sent.type == "fail":
+                time.sleep(SECONDS_AFTER_FAILURE)
         return client.history
 
 
 def _send(client, name, steps, by_get):
     if by_get and all(step[0] == "read" for step in steps):
-        client.read(name, *(step[1] for step in steps))
-    else:
-        client.transact(name, *steps)
-
-
-def _final_reads(lab, mode, name):
-    """Reads of all the workload's keys by new clients, of several processes with luck."""
-    workload = WORKLOADS[name]
-    first = first_key(name)
-    keys = range(first, first + workload.window * workload.windows)
-    history = []
-    for number in range(FINAL_ROUNDS):
-        with Client(*_of(lab, mode), -1 - number) as client:
-            for place in range(0, len(keys), KEYS_IN_A_READ):
-                client.read(name, *keys[place : place + KEYS_IN_A_READ])
-            history += client.history
-    return history
+        return client.read(name, *(step[1] for step in steps))
+    return client.transact(name, *steps)

@@ -5,17 +5,22 @@ that they must; 1 if the bundle is invalid; 2 if that is unknown, or the experim
 """
 
 import argparse
+import collections
 import contextlib
 import os
+import random
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, ServerError
 from scripts.lib.coherency.client import Client
-from scripts.lib.coherency.drive import run_workload, warm_up
+from scripts.lib.coherency.drive import ClientPool, run_workload, warm_up
+from scripts.lib.coherency.faults import Schedule, disturb, faults_on
+from scripts.lib.coherency.final_reads import SQL, from_inside, from_outside
 from scripts.lib.coherency.html_report import write_report
 from scripts.lib.coherency.report import Row, outcome, summary, write_history, write_results
+from scripts.lib.coherency.target import Target
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.databases import SERVERS, DatabaseError, engine_version
 from scripts.lib.modwsgi import ModuleError
@@ -60,6 +65,11 @@ def parse_options(arguments):
     parser.add_argument(
         "--threads", type=whole_number(1, 64), help="of each process, without --url (default 4)"
     )
+    parser.add_argument(
+        "--faults",
+        action="store_true",
+        help="kill, stop and restart daemons, Apache and the database under load; without --url",
+    )
     options = parser.parse_args(arguments)
     _check(parser, options)
     options.database = options.database or "sqlite"
@@ -75,6 +85,8 @@ def _check(parser, options):
     for name in ("database", "processes", "threads"):
         if options.url and getattr(options, name) is not None:
             parser.error(f"argument --{name}: the site at --url has its own; leave one out")
+    if options.url and options.faults:
+        parser.error("argument --faults: only a site of its own is disturbed; leave --url out")
     if options.url and not os.environ.get(TOKEN):
         parser.error(f"{TOKEN} is not set: put the API token of the site at --url into it")
 
@@ -93,42 +105,68 @@ def lab_of(options):
     for mode in options.modes:
         with Client(options.url, mode, token) as client:
             client.reset(1, 0)
-    yield OwnSite(options.url, token, None)
+    yield OwnSite(options.url, token)
 
 
-def run_all(lab, options, folder):
-    """Run and check every workload in every mode; returns (Rows, hosts)."""
+def run_all(site, options, folder):
+    """Run and check every workload in every mode of the OwnSite; returns (Rows, hosts)."""
     rows = []
     hosts = set()
     cells = [(workload, mode) for workload in options.workloads for mode in options.modes]
-    with ProcessPoolExecutor(options.clients) as pool:
+    schedule = None
+    if options.faults:
+        schedule = Schedule(faults_on(options.database), len(options.workloads), options.seed)
+    with ClientPool(options.clients) as pool:
         for mode in options.modes:
-            warm_up(pool, lab, mode, options.clients)
+            warm_up(pool, (site.url, site.token), mode, options.clients)
         with Progress(len(cells), options.seconds_each) as progress:
             for workload, mode in cells:
                 progress.next(f"{workload}, {mode}")
-                history = run_workload(pool, lab, mode, workload, options)
+                history, row = _run_cell(pool, site, workload, mode, options, schedule)
                 write_history(folder, mode, workload, history)
                 hosts |= {operation.host for operation in history if operation.host}
-                rows.append(_row(workload, mode, history, options.seconds_each))
-    return rows, sorted(hosts)
+                rows.append(row)
+    return rows, sorted(hosts - {SQL})
 
 
-def _row(workload, mode, history, seconds):
-    return Row(
+def _run_cell(pool, site, workload, mode, options, schedule):
+    """Run and check one workload in one mode; returns (history, Row)."""
+    lab = (site.url, site.token)
+    target = Target(site.apache, mode, options.processes, site.server)
+    faults = None
+    if schedule:
+        if mode != "bundle":
+            # The connections of stock SQLObject that a fault broke in another load stay broken.
+            target.replace()
+        names = schedule.take(mode, options.seconds_each)
+        choice = random.Random(f"{options.seed} {mode} {workload}")
+        faults = partial(disturb, target, names, options.seconds_each, choice)
+    load = run_workload(pool, lab, mode, workload, options, faults)
+    if options.url:
+        final = from_outside(lab, mode, workload)
+    else:
+        final = from_inside(pool, lab, mode, workload, target, options.clients)
+    if final.failed:
+        # The next workload is to show what it does by itself.
+        target.replace()
+    history = load.history + final.history
+    row = Row(
         workload=workload,
         mode=mode,
-        result=WORKLOADS[workload].check(history),
+        result=final.judged(WORKLOADS[workload].check(history)),
         operations=len(history),
         acknowledged=sum(operation.ok for operation in history),
-        seconds=seconds,
+        seconds=load.seconds,
         expected=WORKLOADS[workload].seen.get(mode, ""),
+        faults=load.faults,
         retries=sum(operation.runs - 1 for operation in history),
     )
+    return history, row
 
 
-def configuration(options, hosts):
+def configuration(options, hosts, rows):
     """What was run, as a dict of text and numbers; `hosts`: the names of those that answered."""
+    faults = collections.Counter(fault.name for row in rows for fault in row.faults)
     packages = ("web.py", "SQLObject", "mod_wsgi", "networkx")
     served = {
         "database": engine_version(options.database),
@@ -140,6 +178,7 @@ def configuration(options, hosts):
         "seconds of load on each mode": options.seconds,
         "client processes": options.clients,
         "seed": options.seed,
+        "faults": ", ".join(f"{count} {name}" for name, count in sorted(faults.items())) or "none",
     }
     return described("scripts/coherency", packages, **further)
 
@@ -150,8 +189,8 @@ def main():
     try:
         with lab_of(options) as lab:
             folder = new_run(ROOT / "var" / "coherency")
-            rows, hosts = run_all((lab.url, lab.token), options, folder)
-            ran = configuration(options, hosts)
+            rows, hosts = run_all(lab, options, folder)
+            ran = configuration(options, hosts, rows)
             log = lab.log.read_text(errors="replace") if lab.log else None
             write_results(folder, ran, rows, log)
         print("\n".join(summary(ran, rows)))

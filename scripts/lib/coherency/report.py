@@ -1,5 +1,6 @@
 """What an experiment leaves behind: rows, verdict, table, and the files of the run directory."""
 
+import collections
 import dataclasses
 
 from scripts.lib.coherency.history import from_lines, to_line
@@ -113,6 +114,7 @@ def table(rows):
     yield "|---" * len(COLUMNS) + "|"
     for row in rows:
         yield f"| {' | '.join(row.cells)} |"
+    yield from faults_table(rows)
 
 
 def summary(configuration, rows):
@@ -149,6 +151,18 @@ def write_results(folder, configuration, rows, log):
     write_json(folder / "configuration.json", configuration)
     if log is not None:
         (folder / "error.log").write_text(log)
+
+
+def faults_table(rows):
+    """The lines of a table of how often each fault was done to each mode; none without faults."""
+    counts = collections.Counter((fault.name, row.mode) for row in rows for fault in row.faults)
+    if counts:
+        modes = list(dict.fromkeys(row.mode for row in rows))
+        yield ""
+        yield "| fault | " + " | ".join(modes) + " |"
+        yield "|---" * (1 + len(modes)) + "|"
+        for name in sorted({name for name, _ in counts}):
+            yield f"| {name} | " + " | ".join(str(counts[name, mode]) for mode in modes) + " |"
 
 
 def _figures(row):

@@ -26,14 +26,14 @@ def draw_staleness(figure, by_mode):
 
 
 def _draw_mode(axes, processes):
-    for number, ((_, process), found) in enumerate(processes.items()):
+    for number, ((host, process), found) in enumerate(processes.items()):
         ages, shares = shares_at_least(found)
         # The line comes from the left edge and ends on the ground.
         x = [min(LEAST_MS, *ages), *thinned(ages, MOST_STEPS), ages[-1]] if ages else []
         y = [shares[0], *thinned(shares, MOST_STEPS), 0] if ages else []
         axes.plot(
             x, y, LINES[number % len(LINES)], color=COLOURS[number % len(COLOURS)],
-            drawstyle="steps-pre", label=f"{process}: {shares[0] if shares else 0:.0f} %",
+            drawstyle="steps-pre", label=f"{process or host}: {shares[0] if shares else 0:.0f} %",
         )  # fmt: skip
     if len(processes) <= MOST_NAMED:
         axes.legend(loc="upper right", fontsize=7, title="process", title_fontsize=7)

@@ -79,7 +79,7 @@ def _lines(kept, names):
             begin=(operation.t0 - begin) / 1e6,
             end=(operation.t1 - begin) / 1e6,
             client=operation.client if operation.session is None else operation.session,
-            process=names.get((operation.host, operation.pid), ""),
+            process=names.get((operation.host, operation.pid), operation.host),
             steps=_steps(operation, operations),
             outcome=RAISED if ("raise",) in operation.value else OUTCOMES[operation.type],
         )

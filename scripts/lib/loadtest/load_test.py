@@ -26,7 +26,7 @@ from scripts.lib.runs import described, described_lines, new_run
 def site(options):
     """The site to load: the one at --url, or one of our own; yields an OwnSite."""
     if options.url:
-        yield OwnSite(options.url, os.environ[TOKEN], None)
+        yield OwnSite(options.url, os.environ[TOKEN])
     else:
         lab = options.lab is not None
         with own_site(options.database, options.processes, options.threads, lab) as own:
