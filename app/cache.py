@@ -139,7 +139,7 @@ class KeptRows:
                 for name in ("__init__", "_init", "_SO_selectInit")
             )
         )
-        if self.plain and not isinstance(vars(cls)["sqlmeta"], _MetaOnUse):
+        if self.plain and not isinstance(vars(cls).get("sqlmeta"), _MetaOnUse):
             cls.sqlmeta = _MetaOnUse(cls.sqlmeta)
 
     def fits(self):
