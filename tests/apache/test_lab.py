@@ -1,5 +1,7 @@
 """The lab under a real Apache: the faults of three modes show, and the bundle has none of them."""
 
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -15,7 +17,9 @@ from tests.apache.server import TOKEN, apache
 pytestmark = pytest.mark.timeout(300)
 
 MODES = ("default", "nocache", "recipe", "bundle")
-DEFINES = {"WEBPY_LAB": 1, "WEBPY_LAB_PROCESSES": 3, "WEBPY_LAB_THREADS": 3}
+LAB_PROCESSES = 3
+LOADED = re.compile(r"pid (\d+).* Loading .*/app/lab/lab\.wsgi'")
+DEFINES = {"WEBPY_LAB": 1, "WEBPY_LAB_PROCESSES": LAB_PROCESSES, "WEBPY_LAB_THREADS": 3}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,16 @@ def test_the_fault_of_a_stock_mode_shows_and_the_bundle_has_none(site, mode, dri
     assert fault.outcome is Outcome.INVALID
     assert anomaly in fault.counts
     assert drive(site, "bundle").outcome is Outcome.VALID
+
+
+def test_every_process_of_the_lab_has_loaded_it_before_the_first_request():
+    """Apache's log names a process for each script that it loads, and has no error."""
+    with apache(processes=1, threads=2, settings={"SITE_LAB": "1"}, defines=DEFINES) as running:
+        deadline = time.monotonic() + 60
+        while len(set(LOADED.findall(running.error_log()))) < len(MODES) * LAB_PROCESSES:
+            assert time.monotonic() < deadline, running.error_log()
+            time.sleep(0.1)
+        assert ":error]" not in running.error_log()
 
 
 @pytest.mark.parametrize("mode", MODES)
