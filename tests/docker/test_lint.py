@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -38,6 +39,13 @@ def test_apache_finds_no_fault(engine, image):
     command = "mkdir /tmp/site && apache2 -t -f /srv/site/docker/server.conf"
     checked = engine.run("run", *options, command)
     assert (checked.stdout + checked.stderr).strip() == "Syntax OK"
+
+
+def test_the_settings_that_compose_reads_are_not_committed():
+    """They hold secrets: .env is Compose's file, site.env the site's."""
+    for name in (".env", "site.env"):
+        command = ["git", "-c", "safe.directory=*", "check-ignore", "--quiet", name]
+        assert subprocess.run(command, cwd=ROOT).returncode == 0, name
 
 
 def test_the_dockerfile_builds_on_engines_without_a_registry_or_newer_syntax():

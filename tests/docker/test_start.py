@@ -72,6 +72,13 @@ def test_a_secret_can_be_given_in_a_file(engine, image, name, tmp_path):
     assert (ended.returncode, ended.stdout) == (0, f"{value}\n"), ended.stderr
 
 
+def test_an_empty_address_of_the_database_counts_as_none(engine, image):
+    """As from a line `DATABASE_URI=` in .env: the database is the file, so that a key is made."""
+    command = ("python", "-c", "import os; print(len(os.environ['SITE_SECRET_KEY']))")
+    ended = start(engine, image, command=command, DATABASE_URI="")
+    assert (ended.returncode, ended.stdout) == (0, "64\n"), ended.stderr
+
+
 def test_containers_that_start_at_the_same_time_make_one_database_and_one_key(engine, image):
     """Of six with one volume: one table, made once, with one set of sample users."""
     engine.run("volume", "create", "site-test-race")
