@@ -1,6 +1,7 @@
 """The image: its size, what is not in it, and that changed code makes only the last layers new."""
 
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -103,6 +104,12 @@ def test_a_change_of_code_builds_neither_packages_nor_environment_anew(engine, c
     assert _cached(said, "apt-get") and _cached(said, "pip")
     assert not _cached(said, "/code/app")
     assert in_image(engine, name, "ls /srv/site/app/another.py") == "/srv/site/app/another.py"
+
+
+def test_the_builder_finds_no_fault_in_the_dockerfile(changed):
+    """Those of BuildKit from 0.15 on check each build and say `1 warning found`."""
+    _, said = changed
+    assert not re.search(r"\bwarnings? found\b|\bdeprecated\b", said, re.IGNORECASE), said
 
 
 def test_settings_and_secrets_of_the_checkout_do_not_get_into_it(engine, changed):

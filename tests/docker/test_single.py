@@ -1,5 +1,6 @@
 """`docker compose up`: the site in one hardened container with SQLite on a volume."""
 
+import re
 import threading
 
 import pytest
@@ -22,6 +23,17 @@ def test_the_site_and_its_api_answer(single):
 
 def test_the_start_prints_the_address(single):
     assert f"the site is served on {single.url}/" in single.log("web")
+
+
+def test_a_start_with_the_lab_logs_no_error(engine, image):
+    """SITE_LAB=1 is as good as on; all its processes have loaded the lab."""
+    with project(engine, SITE_LAB="1") as made:
+        made.wait_until(lambda: made.log("web").count("lab.wsgi'") >= 16, "16 have loaded the lab")
+        assert not re.search(r":(error|crit|alert|emerg)\]|Traceback", made.log("web"))
+        with client(made) as http:
+            assert http.get("/lab/").status_code == 200
+            made_keys = http.post("/lab/bundle/reset", json={"keys": 1, "value": 0})
+            assert made_keys.status_code == 200
 
 
 def test_the_port_is_open_to_this_machine_only(single):
