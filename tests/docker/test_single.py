@@ -49,6 +49,15 @@ def test_requests_and_errors_are_logged_to_the_containers_output(single):
     assert "Attaching to Python main interpreter" in single.log("web")
 
 
+def test_good_answers_of_the_balancers_probes_are_not_logged(single):
+    """Others of the same address are."""
+    with client(single) as http:
+        assert http.get("/health").status_code == 200
+        assert http.delete("/health?from=the-probe-test").status_code == 405
+    single.wait_until(lambda: "from=the-probe-test" in single.log("web"), "the refusal in the log")
+    assert '"GET /health' not in single.log("web")
+
+
 def test_the_root_file_system_cannot_be_written(single):
     for place in ("/", "/srv/site", "/srv/site/app", "/etc", "/usr/bin", "/var/log/apache2"):
         refused = single.sh(f"touch {place}/x", check=False)
