@@ -27,6 +27,29 @@ def test_every_service_of_the_cluster_is_hardened(engine):
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
 
 
+def test_a_stop_waits_longer_than_the_longest_request_takes(engine):
+    """Apache for its daemons, the balancer for Apache, and Compose for both."""
+    config = Project(engine, CLUSTER, {}).compose("config", "--format", "json").stdout
+    services = json.loads(config)["services"]
+    site, server, balancer = (
+        (ROOT / name).read_text()
+        for name in ("apache/site.conf", "docker/server.conf", "docker/haproxy.cfg")
+    )
+    longest = _seconds(r"Define WEBPY_REQUEST_TIMEOUT (\d+)", site)
+    longest += _seconds(r"interrupt-timeout=(\d+)", site)
+    apache = _seconds(r"^GracefulShutdownTimeout (\d+)", server)
+    assert longest < apache < 90
+    assert longest < _seconds(r"timeout server (\d+)s$", balancer)
+    assert longest < _seconds(r"hard-stop-after (\d+)s", balancer) < 90
+    assert services["web"]["stop_grace_period"] == "1m30s"
+    assert services["balancer"]["stop_grace_period"] == "1m30s"
+
+
+def _seconds(pattern, text):
+    [found] = re.findall(pattern, text, re.MULTILINE)
+    return int(found)
+
+
 def test_the_balancer_finds_no_fault(engine):
     mounted = f"{ROOT}/docker/haproxy.cfg:/haproxy.cfg:ro"
     options = ("--rm", "--volume", mounted, "--entrypoint", "haproxy", "haproxy:3.0")

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 import pytest
 
@@ -138,6 +139,33 @@ def test_a_stop_lets_begun_requests_end(engine, image):
         for thread in threads:
             thread.join()
         assert [answer.status_code for answer in answers] == [200] * 8
+
+
+def test_a_stop_waits_longer_for_a_begun_request_than_docker_does_by_default(engine, image):
+    """A user whose sending takes 14 s, of which the stop cuts none; Docker's default is 10 s."""
+    with project(engine) as made:
+        begun, answers = threading.Event(), []
+
+        def body():
+            yield b'{"name": "slow", "fullname": "Sent Slowly", "password": "a password"'
+            for _ in range(14):
+                begun.set()
+                time.sleep(1)
+                yield b" " * 1000
+            yield b"}"
+
+        def send():
+            with client(made) as http:
+                headers = {"Content-Type": "application/json"}
+                answers.append(http.post("/api/users", content=body(), headers=headers))
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert begun.wait(30)
+        time.sleep(1)
+        made.compose("stop")
+        thread.join()
+        assert [answer.status_code for answer in answers] == [201]
 
 
 def _running(made):
