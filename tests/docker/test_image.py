@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 
@@ -42,6 +43,17 @@ def test_nothing_of_the_build_is_left(engine, image):
     assert found == ""
     names = "-name pip -o -name setuptools -o -name wheel -o -name '*.deb' -o -name '*.c'"
     assert in_image(engine, image, f"find / -xdev \\( {names} \\) -print") == ""
+
+
+def test_the_packages_have_the_pinned_versions(engine, image):
+    """Those that pyproject.toml pins; `psycopg[binary]` is psycopg with an extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    for requirement in pinned:
+        name, _, version = re.sub(r"\[.*\]", "", requirement).partition("==")
+        program = f'from importlib.metadata import version; print(version("{name}"))'
+        command = f"python -c '{program}'"
+        assert in_image(engine, image, command) == version, name
 
 
 def test_only_what_serves_the_site_is_in_it(engine, image):
