@@ -75,3 +75,17 @@ def test_the_apache_block_names_defines_that_are_there():
 def test_every_file_that_the_readme_names_is_there():
     for name in re.findall(r"`((?:app|apache|docker|wsgi|tests|scripts)/[\w./]*)`", README):
         assert (ROOT / name).exists(), name
+
+
+def test_the_modules_to_copy_are_all_that_the_transaction_and_its_engines_import():
+    [said] = re.findall(r"Copy (`app/transaction\.py`.*?) They know nothing", README, re.DOTALL)
+    app = ROOT / "app"
+    patterns = [pattern.removeprefix("app/") for pattern in re.findall(r"`([\w/*.]+\.py)`", said)]
+    listed = {path.stem for pattern in patterns for path in app.glob(pattern)}
+    needed, further = set(), {"transaction", "sqlite", "postgres", "mariadb"}
+    while further:
+        name = further.pop()
+        needed.add(name)
+        imported = re.findall(r"^ *from app\.(\w+) import", (app / f"{name}.py").read_text(), re.M)
+        further |= set(imported) - needed
+    assert listed == needed

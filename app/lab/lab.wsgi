@@ -27,4 +27,14 @@ except BaseException:
     traceback.print_exc()
     raise
 
-application = site.wsgifunc()
+handle = site.wsgifunc()
+
+
+def application(environ, start_response):
+    """The lab's addresses are those of the whole site, so that all of one is taken as its path.
+
+    Takes and returns what PEP 3333 says.
+    """
+    environ["PATH_INFO"] = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
+    environ["SCRIPT_NAME"] = ""
+    return handle(environ, start_response)

@@ -1,9 +1,11 @@
 """The image: its size, what is not in it, and that changed code makes only the last layers new."""
 
 import json
+import re
 import secrets
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 
@@ -41,6 +43,17 @@ def test_nothing_of_the_build_is_left(engine, image):
     assert found == ""
     names = "-name pip -o -name setuptools -o -name wheel -o -name '*.deb' -o -name '*.c'"
     assert in_image(engine, image, f"find / -xdev \\( {names} \\) -print") == ""
+
+
+def test_the_packages_have_the_pinned_versions(engine, image):
+    """Those that pyproject.toml pins; `psycopg[binary]` is psycopg with an extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    for requirement in pinned:
+        name, _, version = re.sub(r"\[.*\]", "", requirement).partition("==")
+        program = f'from importlib.metadata import version; print(version("{name}"))'
+        command = f"python -c '{program}'"
+        assert in_image(engine, image, command) == version, name
 
 
 def test_only_what_serves_the_site_is_in_it(engine, image):
@@ -103,6 +116,12 @@ def test_a_change_of_code_builds_neither_packages_nor_environment_anew(engine, c
     assert _cached(said, "apt-get") and _cached(said, "pip")
     assert not _cached(said, "/code/app")
     assert in_image(engine, name, "ls /srv/site/app/another.py") == "/srv/site/app/another.py"
+
+
+def test_the_builder_finds_no_fault_in_the_dockerfile(changed):
+    """Those of BuildKit from 0.15 on check each build and say `1 warning found`."""
+    _, said = changed
+    assert not re.search(r"\bwarnings? found\b|\bdeprecated\b", said, re.IGNORECASE), said
 
 
 def test_settings_and_secrets_of_the_checkout_do_not_get_into_it(engine, changed):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -26,6 +27,29 @@ def test_every_service_of_the_cluster_is_hardened(engine):
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
 
 
+def test_a_stop_waits_longer_than_the_longest_request_takes(engine):
+    """Apache for its daemons, the balancer for Apache, and Compose for both."""
+    config = Project(engine, CLUSTER, {}).compose("config", "--format", "json").stdout
+    services = json.loads(config)["services"]
+    site, server, balancer = (
+        (ROOT / name).read_text()
+        for name in ("apache/site.conf", "docker/server.conf", "docker/haproxy.cfg")
+    )
+    longest = _seconds(r"Define WEBPY_REQUEST_TIMEOUT (\d+)", site)
+    longest += _seconds(r"interrupt-timeout=(\d+)", site)
+    apache = _seconds(r"^GracefulShutdownTimeout (\d+)", server)
+    assert longest < apache < 90
+    assert longest < _seconds(r"timeout server (\d+)s$", balancer)
+    assert longest < _seconds(r"hard-stop-after (\d+)s", balancer) < 90
+    assert services["web"]["stop_grace_period"] == "1m30s"
+    assert services["balancer"]["stop_grace_period"] == "1m30s"
+
+
+def _seconds(pattern, text):
+    [found] = re.findall(pattern, text, re.MULTILINE)
+    return int(found)
+
+
 def test_the_balancer_finds_no_fault(engine):
     mounted = f"{ROOT}/docker/haproxy.cfg:/haproxy.cfg:ro"
     options = ("--rm", "--volume", mounted, "--entrypoint", "haproxy", "haproxy:3.0")
@@ -38,6 +62,13 @@ def test_apache_finds_no_fault(engine, image):
     command = "mkdir /tmp/site && apache2 -t -f /srv/site/docker/server.conf"
     checked = engine.run("run", *options, command)
     assert (checked.stdout + checked.stderr).strip() == "Syntax OK"
+
+
+def test_the_settings_that_compose_reads_are_not_committed():
+    """They hold secrets: .env is Compose's file, site.env the site's."""
+    for name in (".env", "site.env"):
+        command = ["git", "-c", "safe.directory=*", "check-ignore", "--quiet", name]
+        assert subprocess.run(command, cwd=ROOT).returncode == 0, name
 
 
 def test_the_dockerfile_builds_on_engines_without_a_registry_or_newer_syntax():

@@ -1,6 +1,8 @@
 """`docker compose up`: the site in one hardened container with SQLite on a volume."""
 
+import re
 import threading
+import time
 
 import pytest
 
@@ -24,6 +26,17 @@ def test_the_start_prints_the_address(single):
     assert f"the site is served on {single.url}/" in single.log("web")
 
 
+def test_a_start_with_the_lab_logs_no_error(engine, image):
+    """SITE_LAB=1 is as good as on; all its processes have loaded the lab."""
+    with project(engine, SITE_LAB="1") as made:
+        made.wait_until(lambda: made.log("web").count("lab.wsgi'") >= 16, "16 have loaded the lab")
+        assert not re.search(r":(error|crit|alert|emerg)\]|Traceback", made.log("web"))
+        with client(made) as http:
+            assert http.get("/lab/").status_code == 200
+            made_keys = http.post("/lab/bundle/reset", json={"keys": 1, "value": 0})
+            assert made_keys.status_code == 200
+
+
 def test_the_port_is_open_to_this_machine_only(single):
     [container] = single.containers("web")
     [binding] = single.inspect(container)["NetworkSettings"]["Ports"]["8080/tcp"]
@@ -35,6 +48,15 @@ def test_requests_and_errors_are_logged_to_the_containers_output(single):
         http.get("/view?from=the-log-test")
     single.wait_until(lambda: "from=the-log-test" in single.log("web"), "the request in the log")
     assert "Attaching to Python main interpreter" in single.log("web")
+
+
+def test_good_answers_of_the_balancers_probes_are_not_logged(single):
+    """Others of the same address are."""
+    with client(single) as http:
+        assert http.get("/health").status_code == 200
+        assert http.delete("/health?from=the-probe-test").status_code == 405
+    single.wait_until(lambda: "from=the-probe-test" in single.log("web"), "the refusal in the log")
+    assert '"GET /health' not in single.log("web")
 
 
 def test_the_root_file_system_cannot_be_written(single):
@@ -117,6 +139,33 @@ def test_a_stop_lets_begun_requests_end(engine, image):
         for thread in threads:
             thread.join()
         assert [answer.status_code for answer in answers] == [200] * 8
+
+
+def test_a_stop_waits_longer_for_a_begun_request_than_docker_does_by_default(engine, image):
+    """A user whose sending takes 14 s, of which the stop cuts none; Docker's default is 10 s."""
+    with project(engine) as made:
+        begun, answers = threading.Event(), []
+
+        def body():
+            yield b'{"name": "slow", "fullname": "Sent Slowly", "password": "a password"'
+            for _ in range(14):
+                begun.set()
+                time.sleep(1)
+                yield b" " * 1000
+            yield b"}"
+
+        def send():
+            with client(made) as http:
+                headers = {"Content-Type": "application/json"}
+                answers.append(http.post("/api/users", content=body(), headers=headers))
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert begun.wait(30)
+        time.sleep(1)
+        made.compose("stop")
+        thread.join()
+        assert [answer.status_code for answer in answers] == [201]
 
 
 def _running(made):

@@ -72,19 +72,41 @@ def test_a_secret_can_be_given_in_a_file(engine, image, name, tmp_path):
     assert (ended.returncode, ended.stdout) == (0, f"{value}\n"), ended.stderr
 
 
+def test_an_empty_address_of_the_database_counts_as_none(engine, image):
+    """As from a line `DATABASE_URI=` in .env: the database is the file, so that a key is made."""
+    command = ("python", "-c", "import os; print(len(os.environ['SITE_SECRET_KEY']))")
+    ended = start(engine, image, command=command, DATABASE_URI="")
+    assert (ended.returncode, ended.stdout) == (0, "64\n"), ended.stderr
+
+
+def test_a_container_waits_for_the_key_that_another_one_is_making(engine, image):
+    """The other one is `flock`, which has the file open and locked, and writes to it late."""
+    script = """
+        flock -o var/secret-key sh -c '
+            docker/entrypoint printenv SITE_SECRET_KEY >/tmp/key &
+            sleep 3
+            printf %064d 7 >var/secret-key'
+        for try in $(seq 50); do [ -s /tmp/key ] || sleep 0.1; done
+        cat /tmp/key"""
+    ended = start(engine, image, "--entrypoint", "sh", command=("-c", script))
+    assert ended.stdout == f"{7:064}\n", ended.stderr
+
+
 def test_containers_that_start_at_the_same_time_make_one_database_and_one_key(engine, image):
     """Of six with one volume: one table, made once, with one set of sample users."""
     engine.run("volume", "create", "site-test-race")
     command = ["docker", "run", "--rm", "--volume", "site-test-race:/srv/site/var"]
-    making = [*command, image, "python", "-m", "app.models"]
+    told = 'python -m app.models && echo "key $SITE_SECRET_KEY"'
+    making = [*command, image, "sh", "-c", told]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     try:
         started = [subprocess.Popen(making, env=engine.environment, **options) for _ in range(6)]
         said = [process.communicate()[0] for process in started]
         assert [process.returncode for process in started] == [0] * 6, said
         assert sum("table users: made" in text for text in said) == 1
-        keys = engine.output(*command[1:], image, "cat", "/srv/site/var/secret-key")
-        assert re.fullmatch("[0-9a-f]{64}", keys)
+        keys = {key for text in said for key in re.findall("^key ([0-9a-f]{64})$", text, re.M)}
+        kept = engine.output(*command[1:], image, "cat", "/srv/site/var/secret-key")
+        assert keys == {kept}
         counted = engine.output(
             *command[1:], image, "python", "-c",
             "from app import load_sqlo; load_sqlo(); from app.models import User; "
