@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -120,6 +121,34 @@ def test_a_killed_web_container_costs_no_acknowledged_write_and_soon_no_request(
     assert running.failed_since(0, "GET") == []
     assert running.failed_since(killed + SECONDS_TO_NOTICE) == []
     assert set(running.acknowledged) <= set(user_names(cluster))
+    cluster.engine.run("start", victim)
+    in_rotation(cluster, 3)
+
+
+def test_a_write_that_a_kill_cut_off_is_not_sent_to_another_host(cluster):
+    """In the mode nocache a write is kept at once, a second before its host would answer."""
+    in_rotation(cluster, 3)
+    victim = cluster.containers("web")[0]
+    statuses = []
+
+    def add(first):
+        with client(cluster) as http:
+            for key in range(first, first + 4):
+                operations = {"operations": [["add", key, 1], ["sleep", 1000]]}
+                answer = http.post("/lab/nocache/transactions", json=operations)
+                statuses.append(answer.status_code)
+
+    with client(cluster) as http:
+        http.post("/lab/nocache/reset", json={"keys": 48, "value": 0}).raise_for_status()
+        with ThreadPoolExecutor(12) as pool:
+            work = pool.map(add, range(1, 49, 4))
+            time.sleep(2)
+            cluster.engine.run("kill", "--signal", "KILL", victim)
+            list(work)
+        ids = ",".join(map(str, range(1, 49)))
+        values = http.get(f"/lab/nocache/keys?ids={ids}").raise_for_status().json()["values"]
+    assert set(values.values()) <= {0, 1}
+    assert 502 in statuses
     cluster.engine.run("start", victim)
     in_rotation(cluster, 3)
 
