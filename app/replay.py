@@ -14,16 +14,16 @@ class Replay:
     of a handler would start with the status, headers and consumed body of the first.
     """
 
-    def __init__(self):
-        self._context = web.ctx.__dict__.copy()
-        self._headers = list(web.ctx.headers)
-        self._app_stack = list(web.ctx.app_stack)
-        self._environ = dict(web.ctx.env)
+    def __init__(self, context):
+        """`context`: the __dict__ of web.ctx."""
+        self._context = context.copy()
+        self._headers = context["headers"].copy()
+        self._app_stack = context["app_stack"].copy()
+        environ = context["env"]
         self._body = None
-        if _has_body(web.ctx.env):
-            self._body = ReplayableBody(web.ctx.env["wsgi.input"])
-            web.ctx.env["wsgi.input"] = self._body
-            self._environ["wsgi.input"] = self._body
+        if _has_body(environ):
+            environ["wsgi.input"] = self._body = ReplayableBody(environ["wsgi.input"])
+        self._environ = environ.copy()
 
     def restart(self):
         """Put the request back to what it was when this object was made."""

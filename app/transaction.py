@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
+# Where SQLObject keeps the connection of each thread; `sqlhub` finds it by way of a property.
+_thread = sqlhub.threadingLocal
 _WEBPY = web.application.wsgifunc.__code__.co_filename
 
 
@@ -73,18 +75,17 @@ def transaction_per_request(
     serve = _Server(connection, attempts, retry_seconds, commit_veto, unavailable or _unavailable)
 
     def load_sqlo(handler=None):
-        if handler is None or "env" not in web.ctx:
+        request = web.ctx.__dict__
+        if handler is None or "env" not in request:
             sqlhub.processConnection = connection
             return None
-        outer = _current()
-        if outer is None:
-            return serve(handler)
-        if outer._dbConnection is not connection:
-            raise RuntimeError(
-                "a sub-application has another database than the application that it is part "
-                "of; give its models a connection of their own"
-            )
-        return handler()
+        outer = _thread.__dict__.get("connection")
+        if isinstance(outer, RequestTransaction):
+            if outer.request is request["env"]:
+                return _in_sub_application(outer, connection, handler)
+            # The answer of an earlier request on this thread was not read to its end.
+            outer.finish(commit=False)
+        return serve(handler, request)
 
     return load_sqlo
 
@@ -127,8 +128,17 @@ def runs():
     return 1 if transaction is None else transaction.runs
 
 
+def _in_sub_application(outer, connection, handler):
+    if outer._dbConnection is not connection:
+        raise RuntimeError(
+            "a sub-application has another database than the application that it is part of; "
+            "give its models a connection of their own"
+        )
+    return handler()
+
+
 def _current():
-    transaction = getattr(sqlhub.threadingLocal, "connection", None)
+    transaction = _thread.__dict__.get("connection")
     if isinstance(transaction, RequestTransaction) and transaction.request is web.ctx.get("env"):
         return transaction
     return None
@@ -157,13 +167,15 @@ class _Server:
         self.commit_veto = commit_veto
         self.unavailable = unavailable
 
-    def __call__(self, handler):
+    def __call__(self, handler, request):
+        """Answer by `handler()`; `request` is the __dict__ of web.ctx."""
         started = time.monotonic()
-        writing = web.ctx.method not in READING_METHODS
-        replay = Replay()
+        writing = request["method"] not in READING_METHODS
+        replay = Replay(request)
         conflicts = 0
         for run in itertools.count(1):
-            transaction = self._begin(writing)
+            transaction = self.transaction_class(self.connection, writing, request["env"])
+            _thread.connection = transaction
             transaction.runs = run
             try:
                 return self._answer(transaction, handler, replay)
@@ -181,15 +193,6 @@ class _Server:
                 headers = {} if reason is Verdict.UNKNOWN else {"Retry-After": "1"}
                 raise self.unavailable(headers, reason)
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**conflicts)))
-
-    def _begin(self, writing):
-        leftover = getattr(sqlhub.threadingLocal, "connection", None)
-        if isinstance(leftover, RequestTransaction):
-            # The answer of an earlier request on this thread was not read to its end.
-            leftover.finish(commit=False)
-        transaction = self.transaction_class(self.connection, writing, web.ctx.env)
-        sqlhub.threadConnection = transaction
-        return transaction
 
     def _answer(self, transaction, handler, replay):
         """Run the handler once and end its transaction; TryEnded where that came to nothing."""
@@ -226,7 +229,7 @@ class _Server:
             _leave(transaction)
         if transaction.ended_by:
             raise TryEnded(transaction.ended_by)
-        if commit:
+        if commit and transaction.callbacks:
             _call_back(transaction.callbacks)
 
     def _may_commit(self, transaction, error):
@@ -245,8 +248,8 @@ class _Server:
 
 
 def _leave(transaction):
-    if getattr(sqlhub.threadingLocal, "connection", None) is transaction:
-        del sqlhub.threadConnection
+    if _thread.__dict__.get("connection") is transaction:
+        del _thread.connection
 
 
 def _commits(error):
