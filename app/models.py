@@ -5,7 +5,6 @@ import re
 import secrets
 import string
 import sys
-import time
 import unicodedata
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from formencode import validators
 from sqlobject import SQLObject, StringCol, UnicodeCol, dberrors, sqlhub
 from sqlobject.sqlbuilder import SQLExpression
 
-from app.connections import Verdict
+from app.schema import SchemaError, in_one_transaction, update_table
 
 __all__ = ["User"]
 
@@ -23,7 +22,6 @@ LONGEST_NAME = 100
 LONGEST_FULLNAME = 200
 LONGEST_PASSWORD = 1024
 SAMPLE_USERS = 3
-ATTEMPTS = 20
 
 # The least memory of OWASP's Password Storage Cheat Sheet: every thread of every process may be
 # hashing at the same time.
@@ -151,27 +149,21 @@ def make_database():
     """Make what is missing of the tables and return lines that say what was done.
 
     Works on `sqlhub.processConnection`, in one transaction, which is tried again when another
-    one is in its way. Raises OSError and the errors of the driver and of sqlobject.dberrors.
+    one is in its way. Raises OSError, SchemaError where a table that is there contradicts its
+    model, and the errors of the driver and of sqlobject.dberrors.
     """
     connection = sqlhub.processConnection
     if connection.dbName == "sqlite":
         Path(connection.filename).parent.mkdir(parents=True, exist_ok=True)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return sqlhub.doInTransaction(_make_users)
-        except (dberrors.Error, connection.module.Error) as error:
-            # Another process that makes the same table at the same time is a duplicate.
-            again = isinstance(error, dberrors.DuplicateEntryError)
-            if attempt == ATTEMPTS or not (again or connection.verdict(error) is Verdict.CONFLICT):
-                raise
-            time.sleep(random.uniform(0, 0.2))
+    return in_one_transaction(_make_users)
 
 
 def _make_users():
     """Sample users go into a new table only, so that deleted ones do not come back."""
     table = User.sqlmeta.table
     if User.tableExists():
-        return [f"table {table}: there already, users in it: {User.select().count()}"]
+        done = update_table(User)
+        return [f"table {table}: there already, users in it: {User.select().count()}", *done]
     # Not ifNotExists: MariaDB commits here, and of two commands at once the later must notice.
     User.createTable()
     samples = [add_random_user() for _ in range(SAMPLE_USERS)]
@@ -179,7 +171,11 @@ def _make_users():
 
 
 def main():
-    """Make the database of the settings; return the exit status."""
+    """Make the database of the settings, or bring its tables to what the models say.
+
+    Returns the exit status: 2 where the database cannot be used, 3 where a table contradicts its
+    model, which no waiting changes.
+    """
     from app import load_sqlo
 
     load_sqlo()
@@ -188,6 +184,9 @@ def main():
     shown = re.sub(r"//.*@", "//", connection.uri())
     try:
         done = make_database()
+    except SchemaError as error:
+        print(f"error: the database {shown} is not as the models say:\n{error}", file=sys.stderr)
+        return 3
     except (OSError, dberrors.Error, connection.module.Error) as error:
         print(
             f"error: the database {shown} could not be made: {error}\n{_cure(connection)}",

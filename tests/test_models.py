@@ -11,7 +11,7 @@ from formencode import Invalid
 from hypothesis import example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from sqlobject import dberrors, sqlhub
+from sqlobject import UnicodeCol, dberrors, sqlhub
 
 from app.connections import connection_for
 from app.models import HashedPassword, User, add_random_user, checked, make_database
@@ -177,6 +177,31 @@ def test_the_command_makes_the_database_once_and_says_what_it_did(tmp_path):
 def test_the_command_brings_no_deleted_sample_user_back(connection, tmp_path):
     User.deleteMany(None)
     assert "users in it: 0" in run(f"sqlite://{tmp_path}/site.db").stdout
+
+
+def test_a_column_that_the_model_has_more_is_added_and_told(connection):
+    User.sqlmeta.addColumn(UnicodeCol(name="email", default=None))
+    try:
+        done = make_database()
+        assert user(email="ada@example.org").email == "ada@example.org"
+    finally:
+        User.sqlmeta.delColumn("email")
+    assert done == [
+        "table users: there already, users in it: 3",
+        "table users: added column email",
+    ]
+
+
+def test_a_table_that_contradicts_the_model_is_a_clear_error_with_status_3(connection, tmp_path):
+    connection.query("ALTER TABLE users DROP COLUMN fullname")
+    done = run(f"sqlite://{tmp_path}/site.db")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(
+        f"error: the database sqlite://{tmp_path}/site.db is not as the models say:\n"
+        "table users: column fullname is missing, "
+    )
+    assert "ALTER TABLE in scripts/shell" in done.stderr and "Traceback" not in done.stderr
+    assert len(stored(tmp_path, "id")) == 3
 
 
 def test_commands_at_the_same_time_make_the_sample_users_once(tmp_path):

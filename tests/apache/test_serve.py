@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -236,6 +237,18 @@ def test_wrong_setting_stops_the_start_with_its_name(folder):
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 2
     assert "SITE_BUSY_TIMEOUT" in done.stderr
+
+
+def test_a_table_that_contradicts_its_model_stops_the_start_with_status_3(folder):
+    command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", str(free_port())]
+    environment = hermetic_environment(folder) | {"DATABASE_URI": f"sqlite://{folder}/var/site.db"}
+    (folder / "var").mkdir()
+    with contextlib.closing(sqlite3.connect(folder / "var" / "site.db")) as database:
+        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 3
+    assert "table users: column fullname is missing" in done.stderr
+    assert "scripts/shell" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_checkout_that_the_daemons_cannot_read_is_named_with_the_cure(folder, checkout):

@@ -61,6 +61,34 @@ def test_a_database_server_that_is_not_there_is_waited_for_but_not_for_ever(engi
     assert "secret-password" not in ended.stderr + ended.stdout
 
 
+def test_a_table_that_contradicts_its_model_stops_the_start_with_status_3(engine, image):
+    script = """
+        set -e
+        python -m app.models
+        python -c "import sqlite3
+sqlite3.connect('var/site.db').execute('ALTER TABLE users DROP COLUMN fullname')"
+        exec docker/entrypoint"""
+    ended = start(engine, image, "--entrypoint", "sh", command=("-c", script))
+    assert ended.returncode == 3
+    assert "table users: column fullname is missing" in ended.stderr
+    assert "ALTER TABLE" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_column_that_the_model_does_not_have_is_left_and_the_site_starts(engine, image):
+    """As for the containers of an earlier image, which use it during a rolling deployment."""
+    script = """
+        set -e
+        python -m app.models
+        python -c "import sqlite3
+sqlite3.connect('var/site.db').execute('ALTER TABLE users ADD COLUMN email TEXT')"
+        docker/entrypoint &
+        for try in $(seq 300); do docker/healthcheck && exit 0; sleep 0.1; done
+        exit 1"""
+    ended = start(engine, image, "--entrypoint", "sh", command=("-c", script))
+    assert ended.returncode == 0, ended.stderr
+    assert "table users: left column email, not in the model" in ended.stdout
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URI", "SITE_API_TOKEN", "SITE_SECRET_KEY"])
 def test_a_secret_can_be_given_in_a_file(engine, image, name, tmp_path):
     value = "sqlite:////srv/site/var/of-the-file.db"

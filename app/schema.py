@@ -1,0 +1,239 @@
+"""Brings the tables of the database to what the models say, as far as nothing is lost by it.
+
+What a table lacks is added while others use it: columns that are nullable or have a default in
+the database (`defaultSQL`), and indexes. What the model does not have stays, for processes with
+an earlier model may still use it. All else is a decision, and a SchemaError.
+"""
+
+import random
+import re
+import time
+from typing import NamedTuple
+
+from sqlobject import SOForeignKey, dberrors, sqlhub
+
+from app.connections import Verdict
+
+ATTEMPTS = 20
+# A table with the model's columns: the engine itself says what it makes of their definitions.
+SCRATCH = "columns_of_the_model"
+CURE = (
+    "Give a column that is missing a defaultSQL in its model. Change the others in the table, by "
+    "ALTER TABLE in scripts/shell or by sqlobject-admin, or in the model."
+)
+
+# Name, type, whether NOT NULL, whether there is a default. SHOW COLUMNS is MariaDB's only list
+# that has temporary tables. A primary key of SQLite's takes no NULL and numbers itself.
+_COLUMNS = {
+    "sqlite": """SELECT name, type, "notnull" OR pk, IFNULL(dflt_value, 'NULL') != 'NULL' OR pk
+        FROM pragma_table_info('{}') ORDER BY cid""",
+    "postgres": """SELECT attname, format_type(atttypid, atttypmod), attnotnull,
+        atthasdef OR attidentity != '' FROM pg_attribute
+        WHERE attrelid = '{}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum""",
+    "mysql": "SHOW COLUMNS FROM {}",
+}
+_INDEXES = {
+    "sqlite": "SELECT name FROM pragma_index_list('{}')",
+    "postgres": """SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE indrelid = '{}'::regclass""",
+    "mysql": """SELECT index_name FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND table_name = '{}'""",
+}
+# A column or an index that another process has added after the look for it. SQLite has none: its
+# look and its change are of one snapshot. PostgreSQL's index is a Verdict.CONFLICT.
+# https://mariadb.com/kb/en/mariadb-error-codes/
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_ADDED_BY_ANOTHER = {1060, 1061, "42701"}
+# A user of the database who may not make a table of its own, be it a temporary one.
+_MAY_NOT_MAKE = {1044, 1142, "42501"}
+# https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+# INTEGER there; it differs from NUMERIC in a CAST only.
+_AFFINITIES = {
+    "INT": "NUMERIC",
+    "CHAR|CLOB|TEXT": "TEXT",
+    "BLOB|^$": "BLOB",
+    "REAL|FLOA|DOUB": "REAL",
+    "": "NUMERIC",
+}
+_WITH_LENGTH = re.compile(r"([a-z ]+)\((\d+)\)")
+
+
+class SchemaError(Exception):
+    """A table is not as its model says, and somebody has to decide what becomes of it.
+
+    The message names each table and column, and the cure.
+    """
+
+
+class Column(NamedTuple):
+    name: str
+    type: str
+    not_null: bool
+    has_default: bool
+
+    @property
+    def required(self):
+        return self.not_null and not self.has_default
+
+
+def in_one_transaction(work):
+    """Return what `work()` returns, run in one transaction of `sqlhub.processConnection`.
+
+    It is run again when another process is in its way, or has just made the same. Raises what
+    `work` does and the errors of the driver and of sqlobject.dberrors.
+    """
+    connection = sqlhub.processConnection
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return sqlhub.doInTransaction(work)
+        except (dberrors.Error, connection.module.Error) as error:
+            if attempt == ATTEMPTS or not _may_succeed_now(connection, error):
+                raise
+            time.sleep(random.uniform(0, 0.2))
+
+
+def _may_succeed_now(connection, error):
+    if isinstance(error, dberrors.DuplicateEntryError) or _is(error, _ADDED_BY_ANOTHER):
+        return True
+    return connection.verdict(error) is Verdict.CONFLICT
+
+
+def _is(error, codes):
+    return bool(error.args) and getattr(error.args[0], "code", None) in codes
+
+
+def update_table(model):
+    """Add to the table of `model`, an SQLObject class, the columns and indexes that it lacks.
+
+    The table must exist. Returns lines that say what was added, and which columns the model does
+    not have. Raises SchemaError before anything is changed where the table and the model
+    contradict each other, or where the engine refuses an addition, such as a unique index of
+    rows that are not; and the errors of sqlobject.dberrors. MariaDB commits each addition by
+    itself: one before a refused one stays.
+    """
+    connection, table = model._connection, model.sqlmeta.table
+    wanted = _model_columns(model)
+    if not wanted:
+        return [f"table {table}: not compared, for this user may not make a temporary table"]
+    found = _columns(connection, table)
+    if faults := [f"table {table}: column {fault}" for fault in _faults(wanted, found)]:
+        raise SchemaError("\n".join([*faults, CURE]))
+    missing = [*_missing_columns(model, wanted, found), *_missing_indexes(model)]
+    done = [_add(model, what, statement) for what, statement in missing]
+    extra = [name for name in found if name not in wanted]
+    return done + [f"table {table}: left column {name}, not in the model" for name in extra]
+
+
+def _columns(connection, table):
+    """Return the table's Columns by name, in the table's order."""
+    rows = connection.queryAll(_COLUMNS[connection.dbName].format(table))
+    if connection.dbName == "sqlite":
+        rows = [(name, _affinity(declared), *rest) for name, declared, *rest in rows]
+    elif connection.dbName == "mysql":
+        rows = [
+            (name, type_, null == "NO", default is not None or "auto_increment" in extra)
+            for name, type_, null, _key, default, extra in rows
+        ]
+    return {row[0].lower(): Column(*row) for row in rows}
+
+
+def _affinity(declared):
+    """Return how SQLite stores values of a declared type, all that it knows of it."""
+    return next(
+        affinity
+        for pattern, affinity in _AFFINITIES.items()
+        if re.search(pattern, declared, re.IGNORECASE)
+    )
+
+
+def _model_columns(model):
+    """Return the Columns that a table made from `model` would have, as `_columns` does.
+
+    None where the user of the database may not make any.
+    """
+    connection = model._connection
+    create, _ = connection.createTableSQL(model)
+    named = f"CREATE TABLE {model.sqlmeta.table}"
+    connection.query(f"SAVEPOINT {SCRATCH}")
+    try:
+        connection.query(create.replace(named, f"CREATE TEMPORARY TABLE {SCRATCH}", 1))
+    except dberrors.Error as error:
+        if not _is(error, _MAY_NOT_MAKE):
+            raise
+        connection.query(f"ROLLBACK TO SAVEPOINT {SCRATCH}")
+        return None
+    columns = _columns(connection, SCRATCH)
+    connection.query(f"DROP TABLE {SCRATCH}")
+    return columns
+
+
+def _faults(wanted, found):
+    """Yield what contradicts: statements of the model's would fail, or rows would need values."""
+    for number, (name, column) in enumerate(wanted.items()):
+        if name in found:
+            # Any type of key that numbers itself serves as the id.
+            yield from _contradictions(column, found[name], typed=number > 0)
+        elif number == 0:
+            yield f"{name} is missing, the id of the model"
+        elif column.required:
+            yield f"{name} is missing, in the model it is NOT NULL without a default"
+    for name, column in found.items():
+        if name not in wanted and column.required:
+            yield f"{name}, not in the model, is NOT NULL without a default"
+
+
+def _contradictions(column, there, typed):
+    if typed and not _holds(there.type, column.type):
+        yield f"{column.name} is of type {there.type}, in the model {column.type}"
+    if there.not_null and not column.not_null:
+        yield f"{column.name} is NOT NULL, in the model it is not"
+    elif there.required and not column.required:
+        yield f"{column.name} has no default, in the model it has one"
+
+
+def _holds(there, wanted):
+    """Tell whether a column of the type `there` is one of the type `wanted`, or a longer one."""
+    if there == wanted:
+        return True
+    first, second = _WITH_LENGTH.fullmatch(there), _WITH_LENGTH.fullmatch(wanted)
+    return bool(first and second) and first[1] == second[1] and int(first[2]) >= int(second[2])
+
+
+def _missing_columns(model, wanted, found):
+    """Yield, for each column to add, what it is called in messages and the statement for it."""
+    # Not SQLObject's addColumn: on SQLite it ends with VACUUM, which no transaction may hold.
+    connection, alter = model._connection, f"ALTER TABLE {model.sqlmeta.table} "
+    # The first one is the id.
+    for name, column in zip(list(wanted)[1:], model.sqlmeta.columnList, strict=True):
+        if name in found:
+            continue
+        statement = f"{alter}ADD COLUMN {connection.createColumn(model, column)}"
+        if isinstance(column, SOForeignKey):
+            constraint = connection.createReferenceConstraint(model, column)
+            if constraint:
+                # In one statement, for MariaDB commits each.
+                statement += f", {constraint.removeprefix(alter)}"
+        yield f"column {name}", statement
+
+
+def _missing_indexes(model):
+    """Yield the same for each index of `model` that its table does not have."""
+    connection, table = model._connection, model.sqlmeta.table
+    rows = connection.queryAll(_INDEXES[connection.dbName].format(table))
+    found = {name.lower() for (name,) in rows}
+    prefix = "" if connection.dbName == "mysql" else f"{table}_"
+    for index in model.sqlmeta.indexes:
+        name = prefix + index.name
+        if name.lower() not in found:
+            yield f"index {name}", connection.createIndexSQL(model, index)
+
+
+def _add(model, what, statement):
+    connection, table = model._connection, model.sqlmeta.table
+    try:
+        connection.query(statement)
+    except dberrors.Error as error:
+        if _is(error, _ADDED_BY_ANOTHER) or connection.verdict(error) is not Verdict.FAILED:
+            raise
+        raise SchemaError(f"table {table}: {what} cannot be added: {error}\n{CURE}") from error
+    return f"table {table}: added {what}"
