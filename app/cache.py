@@ -27,6 +27,11 @@ IMMUTABLE = (
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
 
+# Where others commit more often than a thread reads, keeping rows and asking for the token is for
+# nothing: how often in a row they are found outdated until it pauses, and for how many requests.
+MOST_LOSSES = 4
+LONGEST_PAUSE = 16
+
 _all = weakref.WeakSet()
 
 
@@ -61,6 +66,7 @@ class RowCache:
         self.token = None
         # Whether the rows outlived the last look at the token: if not, they hardly will the next.
         self.steady = False
+        self._losses = self._pause = 0
         self._classes = {}
         self._order = deque()
         self.hits = self.misses = self.drops = 0
@@ -72,9 +78,24 @@ class RowCache:
     def open(self, token):
         """Begin a request whose transaction has `token`, dropping the rows of any other."""
         self.steady = token == self.token
-        if not self.steady:
-            self.clear()
+        if self.steady:
+            self._losses = 0
+            return
+        outdated = self.token is not None
+        self.clear()
+        self._losses += outdated
+        if outdated and self._losses >= MOST_LOSSES:
+            self._pause = min(2**self._losses, LONGEST_PAUSE)
+        else:
             self.token = token
+
+    def pausing(self):
+        """Whether the request that begins is to do without kept rows, and so without a token."""
+        if not self._pause:
+            return False
+        self._pause -= 1
+        self.clear()
+        return True
 
     def clear(self):
         """Drop every row, and keep none until the next request."""

@@ -12,9 +12,10 @@ A request's transaction asks of it:
 - `verdict(error)` tells what an error of any of these or of a query, the driver's or SQLObject's
   for it, means for the request;
 - where `raw.rows` is a RowCache (cache.py), `open_rows(raw)` opens it with the snapshot token of
-  the transaction begun on `raw`; `reading()` is the calling thread's raw connection that has one,
-  and `peek(raw)` tells, with nothing begun, whether its rows are what a transaction that began
-  now would read; `TOKEN_COMES_ALONG` says that the first query brings the token for nothing;
+  the transaction begun on `raw`, unless it pauses; `reading()` is the calling thread's raw
+  connection that has one, and `peek(raw)` tells, with nothing begun, whether its rows are what a
+  transaction that began now would read; `TOKEN_COMES_ALONG` says that the first query brings the
+  token for nothing;
 - `LIST_OF_ALL` is the SQL that makes a JSON list of the column `id` of all rows, and
   `TOKEN_EXPRESSION` that of the token within a query; `peek_ids(raw, query)` sends one that is to
   answer with the token and a list, with nothing begun: the list, None where the token is another.

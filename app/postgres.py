@@ -198,7 +198,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
     def _execute_first(self, conn, cursor, query):
         """Begin the transaction with its first query and, where rows are kept, the token."""
         opening, conn.opening = conn.opening, None
-        with_token = conn.rows is not None and not conn.writing
+        with_token = conn.rows is not None and not conn.writing and not conn.rows.pausing()
         # psycopg2 has the last answer only.
         together = self.driver == "psycopg" or not with_token
         message = opening + (TOKEN if with_token else "") + (query if together else "")

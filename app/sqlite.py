@@ -124,7 +124,8 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
         return raw if raw is not None and raw.rows is not None else None
 
     def open_rows(self, raw):
-        raw.rows.open(self.token(raw))
+        if not raw.rows.pausing():
+            raw.rows.open(self.token(raw))
 
     def peek(self, raw):
         try:

@@ -21,7 +21,7 @@ from sqlobject import (
     sqlhub,
 )
 
-from app.cache import statistics
+from app.cache import LONGEST_PAUSE, statistics
 from app.request_transaction import OutsideItsRequest
 from app.transaction import transaction_per_request
 
@@ -246,6 +246,21 @@ def test_a_request_that_fails_after_kept_rows_were_used_drops_them(site):
         site.run(name)
     site.run(fails)
     assert site.counted(name) == ("Ada", 1)
+
+
+def test_a_thread_that_reads_less_often_than_others_commit_seldom_looks_at_the_token(site):
+    raw = site.run(lambda: sqlhub.threadConnection._connection)
+    sent = []
+    raw.set_trace_callback(sent.append)
+    for number in range(100):
+        site.change(f"UPDATE author SET name = '{number}'")
+        assert site.run(name) == str(number)
+    raw.set_trace_callback(None)
+    assert sent.count("PRAGMA data_version") < 30
+    for _ in range(LONGEST_PAUSE):
+        site.run(name)
+    assert site.run(name) == "99"
+    assert site.counted(name) == ("99", 0)
 
 
 def test_a_list_sends_its_query_and_no_other(site):
