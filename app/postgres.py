@@ -5,9 +5,8 @@ for COMMIT, which a reading request does not wait for (with psycopg 3; psycopg2 
 request that reads one row waits once, a request that reads and writes one row three times. With
 the cache, its token is the first query: all rows that it proves fresh take that one round trip.
 
-Nothing is left in a session that is not the connection's own, and no statement is prepared: so
-PgBouncer can hand each transaction to another session of the server
-(https://www.pgbouncer.org/features.html).
+Nothing is left in a session that is not the connection's own: so PgBouncer can hand each
+transaction to another session of the server (https://www.pgbouncer.org/features.html).
 """
 
 import logging
@@ -20,9 +19,16 @@ from sqlobject.postgres.pgconnection import PostgresConnection
 from app.cache import RowCache
 from app.connections import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Verdict
 from app.postgres_errors import verdict_of
-from app.postgres_session import CHANGES_LIMITS, Limits
+from app.postgres_session import CHANGES_SETUP, Limits
 from app.postgres_text import PostgresName
-from app.postgres_token import CHANGES_SESSION, EXPRESSION, TOKEN, token
+from app.postgres_token import (
+    CHANGES_SESSION,
+    EXPRESSION,
+    PREPARE,
+    PREPARED,
+    TOKEN,
+    token,
+)
 from app.postgres_wire import wire
 from app.server_connections import KEPT, ServerConnections
 
@@ -99,7 +105,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         return options
 
     def _limited(self, raw, opening):
-        return opening if raw.limited else opening + self._limits.of_transaction
+        return opening if raw.set_up else opening + self._limits.of_transaction
 
     def makeConnection(self):
         """Open a raw connection of the calling thread; dberrors.OperationalError if it cannot."""
@@ -107,8 +113,9 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         # PgBouncer gives the next transaction another session, which has not prepared them.
         raw.prepare_threshold = None
         raw.opening = None
-        # `limited`: whether its session holds the limits, so that no transaction has to.
-        raw.writing = raw.unanswered = raw.limited = False
+        # `set_up`: whether its session holds the limits, so that no transaction has to, and the
+        # token's prepared query.
+        raw.writing = raw.unanswered = raw.set_up = False
         if self._cache_rows and self.reading_level == "repeatable read":
             raw.rows = RowCache(self._cache_rows)
         return raw
@@ -124,7 +131,9 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
         """Have the transaction begin with the first query."""
         if not raw.kept:
             raw.autocommit = True
-            raw.limited = self._limits.hold_in_session(self._wire, raw)
+            raw.set_up = self._limits.hold_in_session(self._wire, raw)
+            if raw.set_up and raw.rows is not None:
+                self._wire.send(raw, PREPARE)
         self._settle(raw)
         if raw.info.transaction_status:
             # Left by an answer that another thread dropped.
@@ -144,7 +153,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
                 self._executeRetry(raw, cursor, "")
 
     def peek(self, raw):
-        found = self._look(raw, TOKEN)
+        found = self._look(raw, PREPARED if raw.set_up else TOKEN)
         return found is not None and found[0] == raw.rows.token
 
     def peek_ids(self, raw, query):
@@ -180,7 +189,7 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
     def hand_out(self, raw):
         super().hand_out(raw)
         self.open_rows(raw)
-        raw.limited = False
+        raw.set_up = False
         if raw.rows is not None:
             raw.rows.clear()
 
@@ -192,8 +201,8 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             PostgresConnection._executeRetry(self, conn, cursor, query)
         if conn.rows is not None and not conn.writing and CHANGES_SESSION.search(query):
             conn.rows.clear()
-        if conn.limited and CHANGES_LIMITS.search(query):
-            conn.limited = False
+        if conn.set_up and CHANGES_SETUP.search(query):
+            conn.set_up = False
 
     def _execute_first(self, conn, cursor, query):
         """Begin the transaction with its first query and, where rows are kept, the token."""

@@ -3,8 +3,10 @@
 import math
 import re
 
-# What may set it otherwise for the rest of the session.
-CHANGES_LIMITS = re.compile(r"statement_timeout|lock_timeout|\breset\s+all\b", re.IGNORECASE)
+# What may set it otherwise for the rest of the session, or take away what is prepared there.
+CHANGES_SETUP = re.compile(
+    r"statement_timeout|lock_timeout|\breset\s+all\b|\bdeallocate\b", re.IGNORECASE
+)
 
 
 class Limits:

@@ -7,6 +7,9 @@ EXPRESSION = """CASE WHEN NOT pg_is_in_recovery() THEN concat_ws(' ', pg_current
     pg_backend_pid(), length(current_user), current_user, current_setting('row_security'),
     current_setting('search_path')) END"""
 TOKEN = f"SELECT {EXPRESSION};"
+# Prepared, it takes the server half the time.
+PREPARE = f"PREPARE webpy_token AS {TOKEN}"
+PREPARED = "EXECUTE webpy_token"
 # What changes the rows that a role or schema shows, though not the snapshot.
 CHANGES_SESSION = re.compile(r"\b(set|reset|discard|set_config)\b", re.IGNORECASE)
 

@@ -141,6 +141,20 @@ def test_a_commit_after_a_kept_row_was_used_has_the_request_run_again(make_site)
     assert answer == b"1 [1, 1]"
 
 
+@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
+def test_a_handler_that_takes_the_prepared_token_away_has_kept_rows_all_the_same(make_site):
+    site = make_site(cache_rows=10)
+    site.request(add())
+    read_until_kept(site, b"0")
+    for through in (lambda t: t.query, lambda t: t.getConnection().cursor().execute):
+        site.request(lambda through=through: through(sqlhub.threadConnection)("DEALLOCATE ALL"))
+        read_until_kept(site, b"0")
+        site.execute("UPDATE entry SET number = 7")
+        read_until_kept(site, b"7")
+        site.execute("UPDATE entry SET number = 0")
+    assert site.request(read(), "GET").data == b"0"
+
+
 def names():
     return " ".join(entry.name for entry in Entry.select(orderBy="-name"))
 
