@@ -21,14 +21,7 @@ from app.connections import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Ver
 from app.postgres_errors import verdict_of
 from app.postgres_session import CHANGES_SETUP, Limits
 from app.postgres_text import PostgresName
-from app.postgres_token import (
-    CHANGES_SESSION,
-    EXPRESSION,
-    PREPARE,
-    PREPARED,
-    TOKEN,
-    token,
-)
+from app.postgres_token import CHANGES_SESSION, EXPRESSION, PREPARE, PREPARED, TOKEN, token
 from app.postgres_wire import wire
 from app.server_connections import KEPT, ServerConnections
 
