@@ -73,7 +73,7 @@ def test_the_apache_block_names_defines_that_are_there():
 
 
 def test_every_file_that_the_readme_names_is_there():
-    for name in re.findall(r"`((?:app|apache|docker|wsgi|tests|scripts)/[\w./]*)`", README):
+    for name in re.findall(r"[`(]((?:app|apache|docker|wsgi|tests|scripts)/[\w./]*)[`)]", README):
         assert (ROOT / name).exists(), name
 
 
