@@ -38,11 +38,22 @@ def test_a_stop_waits_longer_than_the_longest_request_takes(engine):
     longest = _seconds(r"Define WEBPY_REQUEST_TIMEOUT (\d+)", site)
     longest += _seconds(r"interrupt-timeout=(\d+)", site)
     apache = _seconds(r"^GracefulShutdownTimeout (\d+)", server)
-    assert longest < apache < 90
+    drain = int(services["web"]["environment"]["WEBPY_DRAIN"])
+    assert longest < apache < apache + drain < 90
     assert longest < _seconds(r"timeout server (\d+)s$", balancer)
     assert longest < _seconds(r"hard-stop-after (\d+)s", balancer) < 90
     assert services["web"]["stop_grace_period"] == "1m30s"
     assert services["balancer"]["stop_grace_period"] == "1m30s"
+
+
+def test_a_container_drains_for_longer_than_the_balancer_needs_to_notice(engine):
+    config = Project(engine, CLUSTER, {}).compose("config", "--format", "json").stdout
+    drain = json.loads(config)["services"]["web"]["environment"]["WEBPY_DRAIN"]
+    balancer = (ROOT / "docker" / "haproxy.cfg").read_text()
+    every = _seconds(r"inter (\d+)s ", balancer)
+    checks = _seconds(r" fall (\d+) ", balancer)
+    # One check may have passed just before, and each may take a second.
+    assert int(drain) >= checks * (every + 1) + 1
 
 
 def _seconds(pattern, text):

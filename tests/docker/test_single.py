@@ -168,6 +168,32 @@ def test_a_stop_waits_longer_for_a_begun_request_than_docker_does_by_default(eng
         assert [answer.status_code for answer in answers] == [201]
 
 
+def test_a_container_with_a_balancer_says_so_before_it_stops(engine, image):
+    """With WEBPY_DRAIN it is out of order for health checks and serves everything else; then it
+    ends as without."""
+    with project(engine, WEBPY_DRAIN="20") as made, client(made) as http:
+        [container] = made.containers("web")
+        assert http.get("/health").status_code == 200
+        stop = threading.Thread(target=made.compose, args=("stop",))
+        stop.start()
+        made.wait_until(lambda: http.get("/health").status_code == 503, "/health answers 503", 15)
+        assert http.get("/api/users").status_code == 200
+        user = {"name": "late", "fullname": "Came Late", "password": "a password"}
+        assert http.post("/api/users", json=user).status_code == 201
+        stop.join()
+        assert made.inspect(container)["State"]["ExitCode"] == 0
+        made.compose("start")
+        made.wait_until(lambda: _healthy(made), "the site is healthy again")
+        assert http.get("/health").status_code == 200
+        assert "late" in user_names(made)
+
+
+def test_without_a_balancer_apache_is_the_first_process(engine, image):
+    """Nothing stands between the engine's signals and Apache."""
+    with project(engine) as made:
+        assert made.sh("cat /proc/1/comm").stdout.strip() == "apache2"
+
+
 def _running(made):
     """How many connections to the site's port Apache has, its own health check's aside."""
     table = made.sh("cat /proc/net/tcp /proc/net/tcp6").stdout

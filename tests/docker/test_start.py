@@ -36,6 +36,7 @@ def start(engine, image, *options, command=(), **environment):
         ({"SITE_SECRET_KEY_FILE": "/x", "SITE_SECRET_KEY": KEY}, "are both set"),
         ({"WEBPY_PROCESSES": "two"}, "WEBPY_PROCESSES is 'two'"),
         ({"WEBPY_DATABASE_WAIT": "0", "SITE_SECRET_KEY": KEY}, "WEBPY_DATABASE_WAIT is '0'"),
+        ({"WEBPY_DRAIN": "0"}, "WEBPY_DRAIN is '0': write a whole number from 1 to 60"),
         ({"WEBPY_THREADS": "500"}, "WEBPY_THREADS is '500'"),
     ],
 )
