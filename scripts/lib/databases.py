@@ -111,8 +111,13 @@ class Postgres:
         # serializable transaction goes through the table, it conflicts with all of its writers.
         # https://www.postgresql.org/docs/current/transaction-iso.html#XACT-SERIALIZABLE
         options += " -c random_page_cost=1.1"
-        self._call("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w",
-                   "-t", str(SECONDS_TO_START), "-o", options, "start")  # fmt: skip
+        try:
+            self._call("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w",
+                       "-t", str(SECONDS_TO_START), "-o", options, "start")  # fmt: skip
+        except KeyboardInterrupt:
+            # pg_ctl has ended, but not what it has started.
+            self.stop("fast")
+            raise
 
     def stop(self, mode):
         """Stop it: "fast" ends the sessions, "immediate" is a crash."""
@@ -194,6 +199,13 @@ class MariaDB:
                 [self._server, "--no-defaults", *arguments],
                 stdout=log, stderr=log, start_new_session=True, **self._as_user,
             )  # fmt: skip
+        try:
+            self._wait_until_up()
+        except BaseException:
+            self.stop("fast")
+            raise
+
+    def _wait_until_up(self):
         ends = time.monotonic() + SECONDS_TO_START
         while not listens(self.port):
             if self._process.poll() is not None or time.monotonic() > ends:

@@ -28,6 +28,7 @@ from scripts.lib.preflight import (
     check_readable,
     check_writable,
 )
+from scripts.lib.stopping import STOPPED, STOPS, stop_in_order
 from scripts.lib.watch import Watcher
 
 DAEMON_USER = "www-data"
@@ -172,7 +173,7 @@ def prepare(options):
 
 
 def run(server, environment, watcher):
-    """Serve until SIGINT or SIGTERM, then drain; returns the exit status.
+    """Serve until SIGINT, SIGTERM or SIGHUP, then drain; returns the exit status.
 
     A signal a second later or more stops at once. Raises ServerError if Apache does not come up
     or dies.
@@ -185,8 +186,9 @@ def run(server, environment, watcher):
         if stops[-1] - stops[0] > 1:
             process.terminate()
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    for number in STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
     process = apache.start(server, environment)
     try:
         apache.wait_until_up(server, process)
@@ -206,6 +208,7 @@ def run(server, environment, watcher):
 def main(arguments):
     """Serve the site as the command line `arguments` say; returns the exit status."""
     options = parse_options(arguments)
+    stop_in_order()
     try:
         server, environment = prepare(options)
         with database_uri(options.database, options.var.absolute()) as further:
@@ -221,6 +224,9 @@ def main(arguments):
     except ServerError as error:
         print(f"scripts/serve: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("scripts/serve: stopped", file=sys.stderr)
+        return STOPPED
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from scripts.lib.databases import SERVERS, DatabaseError, engine_version
 from scripts.lib.modwsgi import ModuleError
 from scripts.lib.options import whole_number
 from scripts.lib.runs import described, described_lines, new_run
+from scripts.lib.stopping import STOPPED, stop_in_order
 
 COUNT = whole_number(1, 1000)
 
@@ -64,6 +65,7 @@ def configuration(options):
 def main():
     """Run the benchmark, print its table and keep it; returns the exit status."""
     options = parse_options(sys.argv[1:])
+    stop_in_order()
     try:
         ran = configuration(options)
         with sites(options) as addresses:
@@ -71,6 +73,9 @@ def main():
     except (BenchmarkError, DatabaseError, ModuleError, ServerError) as error:
         print(f"scripts/benchmark: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("scripts/benchmark: stopped", file=sys.stderr)
+        return STOPPED
     folder = new_run(ROOT / "var" / "benchmark")
     report.write_results(folder, ran, found)
     print("\n".join([*described_lines(ran), "", *report.table(found)]))

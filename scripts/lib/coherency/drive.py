@@ -1,8 +1,10 @@
 """Runs one workload in one mode by several client processes."""
 
+import ctypes
 import dataclasses
 import multiprocessing
 import random
+import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -14,20 +16,33 @@ SECONDS_TO_GATHER = 0.2
 SECONDS_TO_WARM_UP = 1
 # A site that is away refuses as often as it is asked.
 SECONDS_AFTER_FAILURE = 0.01
+# Of prctl(2): the signal that a process gets when its parent has ended.
+PR_SET_PDEATHSIG = 1
 
 
 class ClientPool(ProcessPoolExecutor):
-    """A worker process for each client. Their load goes on until the Event `over` is set."""
+    """A worker process for each client. Their load goes on until the Event `over` is set.
+
+    They leave it to this process to be stopped, and end with it.
+    """
 
     def __init__(self, clients):
         self.over = multiprocessing.Event()
         super().__init__(clients, initializer=_share, initargs=(self.over,))
+
+    def __exit__(self, *error):
+        self.over.set()
+        return super().__exit__(*error)
 
 
 def _share(over):
     # An Event can be handed to a process at its start only.
     global _over
     _over = over
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,16 +86,18 @@ def run_workload(pool, lab, mode, name, options, disturb=None):
         client.reset(first_key(name) + KEYS_EACH - 1, workload.value)
     pool.over.clear()
     start = time.monotonic() + SECONDS_TO_GATHER
-    load = (start, options.seconds_each, options.serializable_reads or not workload.cycles)
+    seconds = options.seconds_each
+    load = (start, seconds, options.serializable_reads or not workload.cycles)
     jobs = [
         pool.submit(_work, lab, mode, name, number, options.seed, load)
         for number in range(1, options.clients + 1)
     ]
     try:
         faults = disturb() if disturb else ()
+        time.sleep(max(0, start + seconds - time.monotonic()))
     finally:
         pool.over.set()
-    seconds = max(options.seconds_each, time.monotonic() - start)
+    seconds = max(seconds, time.monotonic() - start)
     history = [operation for job in jobs for operation in job.result()]
     return Load(history, faults, seconds)
 
@@ -101,7 +118,8 @@ def _work(lab, mode, name, number, seed, load):
     first = first_key(name)
     time.sleep(max(0, start - time.monotonic()))
     with Client(*_of(lab, mode), number) as client:
-        while (passed := (time.monotonic() - start) / seconds) < 1 or not _over.is_set():
+        while not _over.is_set():
+            passed = (time.monotonic() - start) / seconds
             window = first + int(passed * workload.windows) % workload.windows * workload.window
             turn.keys = range(window, window + workload.window)
             sent = _send(client, name, workload.steps(turn), by_get)

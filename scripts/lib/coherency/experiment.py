@@ -28,6 +28,7 @@ from scripts.lib.options import site_address, whole_number
 from scripts.lib.own_site import OwnSite, own_site
 from scripts.lib.progress import Progress
 from scripts.lib.runs import described, new_run
+from scripts.lib.stopping import STOPPED, stop_in_order
 
 TOKEN = "SITE_API_TOKEN"
 
@@ -186,6 +187,7 @@ def configuration(options, hosts, rows):
 def main():
     """Run the experiment and print its table; returns the exit status."""
     options = parse_options(sys.argv[1:])
+    stop_in_order()
     try:
         with lab_of(options) as lab:
             folder = new_run(ROOT / "var" / "coherency")
@@ -198,6 +200,9 @@ def main():
     except (DatabaseError, ModuleError, ServerError, OSError) as error:
         print(f"scripts/coherency: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("scripts/coherency: stopped", file=sys.stderr)
+        return STOPPED
     print(f"The plots and the witnesses are in {folder}/report.html, the histories beside it")
     return outcome(rows).value
 

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import secrets
-import signal
 import sys
 
 from scripts.lib.apache import ROOT, ServerError, tail
@@ -20,6 +19,7 @@ from scripts.lib.loadtest.target import Target, TargetError, check_master
 from scripts.lib.modwsgi import ModuleError
 from scripts.lib.own_site import OwnSite, own_site
 from scripts.lib.runs import described, described_lines, new_run
+from scripts.lib.stopping import STOPPED, stop_in_order
 
 
 @contextlib.contextmanager
@@ -99,7 +99,7 @@ def tell(folder, totals, options):
 def main():
     """Run the load test and print its table; returns the exit status."""
     options = parse_options(sys.argv[1:])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_in_order()
     try:
         if options.join:
             check_master(options.join)
@@ -110,7 +110,7 @@ def main():
         return 2
     except KeyboardInterrupt:
         print("scripts/loadtest: stopped", file=sys.stderr)
-        return 130
+        return STOPPED
     if options.join:
         report.gather_wrong(folder)
         print(f"the load is over; the totals are at {options.join[0]}, the log is in {folder}")
