@@ -10,7 +10,6 @@ For a look by hand and for tests: what is committed is not forced to the disk.
 
 import contextlib
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -95,11 +94,14 @@ class Postgres:
         if not (folder / "data").exists():
             (folder / "password").write_text(password)
             (folder / "password").chmod(0o644)
+            # What an initdb that was stopped has left would never start.
+            shutil.rmtree(folder / "new", ignore_errors=True)
             self._call(
-                *("initdb", "-D", folder / "data", "-U", "site", "-A", "scram-sha-256"),
+                *("initdb", "-D", folder / "new", "-U", "site", "-A", "scram-sha-256"),
                 *(f"--pwfile={folder}/password", "-E", "UTF8", "--locale=C", "-N"),
             )
             (folder / "password").unlink()
+            (folder / "new").rename(folder / "data")
 
     def _call(self, program, *arguments):
         subprocess.run([self._binaries / program, *arguments], **self._run)
@@ -175,11 +177,13 @@ class MariaDB:
             "GRANT ALL ON *.* TO site@'%';\n"
         )
         (folder / "init.sql").chmod(0o644)
+        shutil.rmtree(folder / "new", ignore_errors=True)
         subprocess.run(
-            [install, "--no-defaults", f"--datadir={folder}/data", "--skip-test-db",
+            [install, "--no-defaults", f"--datadir={folder}/new", "--skip-test-db",
              "--auth-root-authentication-method=normal"],
             check=True, stdout=subprocess.DEVNULL, **self._as_user,
         )  # fmt: skip
+        (folder / "new").rename(folder / "data")
 
     def start(self):
         """Start it and wait until it takes connections."""
@@ -286,14 +290,3 @@ def serving(engine, folder, **as_user):
         # Whoever uses it may have stopped it and failed to start it again.
         with contextlib.suppress(subprocess.CalledProcessError):
             server.stop("fast")
-
-
-def engine_version(engine):
-    """What is run for `engine`, "sqlite" or one of SERVERS, as its name with the version."""
-    if engine == "sqlite":
-        return f"SQLite {sqlite3.sqlite_version}"
-    postgres = engine == "postgres"
-    program = postgres_binaries() / "postgres" if postgres else mariadb_programs()[0]
-    run = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    found = re.search(r"\d+(\.\d+)+", run.stdout)
-    return f"{'PostgreSQL' if postgres else 'MariaDB'} {found[0]}"

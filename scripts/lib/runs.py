@@ -3,12 +3,15 @@
 import json
 import os
 import platform
+import re
+import sqlite3
 import subprocess
 import sys
 import time
 from importlib.metadata import version
 
 from scripts.lib.apache import ROOT
+from scripts.lib.databases import mariadb_programs, postgres_binaries
 
 
 def new_run(parent):
@@ -51,6 +54,17 @@ def described(script, packages, **further):
         "processors": os.cpu_count(),
         **further,
     }
+
+
+def engine_version(engine):
+    """What is run for `engine`, "sqlite" or one of SERVERS, as its name with the version."""
+    if engine == "sqlite":
+        return f"SQLite {sqlite3.sqlite_version}"
+    postgres = engine == "postgres"
+    program = postgres_binaries() / "postgres" if postgres else mariadb_programs()[0]
+    run = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"\d+(\.\d+)+", run.stdout)
+    return f"{'PostgreSQL' if postgres else 'MariaDB'} {found[0]}"
 
 
 def described_lines(description):

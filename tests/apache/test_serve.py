@@ -123,6 +123,15 @@ def test_serve_runs_a_database_server_and_keeps_its_data(folder, engine):
     assert str(folder) not in running
 
 
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_a_database_whose_making_was_stopped_is_made_anew(folder, engine):
+    left = folder / "var" / engine / "new"
+    left.mkdir(parents=True)
+    (left / "PG_VERSION").touch()
+    with serving(folder, "--database", engine) as serve:
+        assert "<User 1 " in httpx.get(serve.url + "/view").text
+
+
 def test_demo_is_on_and_the_key_is_kept_and_closed_to_others(folder):
     path = folder / "var" / "site.env"
     with serving(folder) as serve:

@@ -22,12 +22,12 @@ from scripts.lib.coherency.html_report import write_report
 from scripts.lib.coherency.report import Row, outcome, summary, write_history, write_results
 from scripts.lib.coherency.target import Target
 from scripts.lib.coherency.workloads import WORKLOADS
-from scripts.lib.databases import SERVERS, DatabaseError, engine_version
+from scripts.lib.databases import SERVERS, DatabaseError
 from scripts.lib.modwsgi import ModuleError
 from scripts.lib.options import site_address, whole_number
 from scripts.lib.own_site import OwnSite, own_site
 from scripts.lib.progress import Progress
-from scripts.lib.runs import described, new_run
+from scripts.lib.runs import described, engine_version, new_run
 from scripts.lib.stopping import STOPPED, stop_in_order
 
 TOKEN = "SITE_API_TOKEN"
