@@ -182,10 +182,11 @@ def _read_file(file):
 def stop(error):
     """Raise `error`, a SettingsError found while the package is imported.
 
-    While `python -m app.<module>` imports it, argv[0] is "-m" (sys.argv's documentation): a
-    command answers with the message alone and the usage status.
+    While `python -m app.<module>` imports it, argv[0] is "-m" (sys.argv's documentation), and in
+    one of the scripts its module: a command answers with the message alone and the usage status.
     """
-    if sys.argv[:1] == ["-m"]:
+    command = sys.argv[0] if sys.argv else ""
+    if command == "-m" or Path(command).is_relative_to(ROOT / "scripts"):
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     raise error from None

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from urllib.parse import urlsplit
 
 
 def whole_number(lowest, highest):
@@ -19,6 +20,16 @@ def whole_number(lowest, highest):
 
 def site_address(text):
     """A type for add_argument: a site's address, returned without a slash at the end."""
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text):
+    if not (re.fullmatch(r"https?://[^\s/?#@]+(/[^?#]*)?", text) and _is_address(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not like http://localhost:8080")
     return text.rstrip("/")
+
+
+def _is_address(text):
+    """Whether its host, its port and its path are such that a request can be sent there."""
+    try:
+        parts = urlsplit(text)
+        parts.hostname.encode("idna")
+    except (ValueError, AttributeError):
+        return False
+    return parts.port != 0 and re.fullmatch("[!-~]*", parts.path)

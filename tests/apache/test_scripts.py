@@ -46,6 +46,15 @@ def test_install_names_an_unknown_option():
     assert "--tests" in done.stderr
 
 
+@pytest.mark.parametrize("script", ["coherency", "loadtest", "benchmark"])
+def test_a_wrong_setting_stops_a_script_with_its_name(script):
+    environment = os.environ | {"SITE_API_TOKEN": "short"}
+    command = [ROOT / "scripts" / script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: SITE_API_TOKEN ")
+
+
 def test_shell_opens_on_the_database():
     with folders() as folder:
         environment = hermetic_environment(folder)

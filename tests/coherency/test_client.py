@@ -110,3 +110,13 @@ def test_a_reset_that_is_not_done_is_an_error():
         pytest.raises(OSError, match="401"),
     ):
         client.reset(1, 0)
+
+
+@pytest.mark.parametrize("answer", [("text/html", "ok"), ("application/json", {"x": 1})])
+def test_a_site_that_answers_everything_is_not_taken_for_the_lab(answer):
+    with (
+        answering(200, *answer) as url,
+        Client(url, "bundle", "t") as client,
+        pytest.raises(OSError, match="--url"),
+    ):
+        client.reset(1, 0)

@@ -33,6 +33,13 @@ def totals(left=0, exceptions=(), **changed):
         ["--lab", "fast"],
         ["--url", "localhost:8080"],
         ["--url", "http://localhost?a=b"],
+        ["--url", "http://[::1"],
+        ["--url", "http://:80"],
+        ["--url", "http://localhost:99999"],
+        ["--url", "http://localhost:web"],
+        ["--url", "http://user:password@localhost"],
+        ["--url", f"http://{'a' * 64}.example"],
+        ["--url", "http://localhost/ä"],
         ["--processes", "2", "--url", "http://localhost"],
         ["--database", "sqlite", "--url", "http://localhost"],
         ["--workers", "3", "--users", "2"],
@@ -51,6 +58,7 @@ def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
 
 def test_the_address_is_taken_with_or_without_a_slash_at_its_end():
     assert parse_options(["--url", "https://host:1/base/"]).url == "https://host:1/base"
+    assert parse_options(["--url", "http://[::1]:80/"]).url == "http://[::1]:80"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ CURES = {
     403: ": the site's SITE_API_TOKEN is not set, so writing is off;",
     404: ": SITE_LAB must be on there and Apache have the Define WEBPY_LAB;",
 }
+WRONG_URL = "is --url right?"
 
 
 class Client:
@@ -48,13 +49,17 @@ class Client:
     def reset(self, keys, value):
         """Make the keys 1 to `keys` with `value`; raises OSError if the lab does not do it."""
         body = {"keys": keys, "value": value}
+        address = f"{self._address}{self._base}/reset"
         try:
             status, _, answer = self._exchange("POST", "reset", body)
         except (OSError, http.client.HTTPException) as error:
             raise OSError(f"{self._address} is not reachable ({error})") from None
+        except ValueError as error:
+            raise OSError(f"{address} answers what is not JSON ({error}): {WRONG_URL}") from None
         if status != 200:
-            cure = CURES.get(status, "")
-            raise OSError(f"{self._address}{self._base}/reset answers {status}{cure} {answer}")
+            raise OSError(f"{address} answers {status}{CURES.get(status, '')} {answer}")
+        if not (isinstance(answer, dict) and "served_by" in answer):
+            raise OSError(f"{address} does not answer as the lab does: {WRONG_URL}")
 
     def transact(self, f, *steps):
         """Send `steps` as one transaction and return the Operation, called `f`."""
