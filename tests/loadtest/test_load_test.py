@@ -1,5 +1,7 @@
 """The options of scripts/loadtest and its verdict."""
 
+import socket
+
 import pytest
 
 from scripts.lib.loadtest.load_options import parse_options
@@ -54,6 +56,17 @@ def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
         parse_options(arguments)
     assert stopped.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--web-port", "--listen"])
+def test_a_port_that_is_taken_is_named_with_status_2(option, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as stopped:
+        port = taken.getsockname()[1]
+        arguments = ["--web"] if option == "--web-port" else ["--workers", "1"]
+        value = str(port) if option == "--web-port" else f"127.0.0.1:{port}"
+        parse_options(["--url", "http://localhost", *arguments, option, value])
+    assert stopped.value.code == 2
+    assert f"{option}: port {port} is taken" in capsys.readouterr().err
 
 
 def test_the_address_is_taken_with_or_without_a_slash_at_its_end():

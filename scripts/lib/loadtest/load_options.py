@@ -1,7 +1,9 @@
 """The command line of scripts/loadtest, read and checked."""
 
 import argparse
+import errno
 import os
+import socket
 
 from app.lab.modes import MODES
 from scripts.lib.databases import SERVERS
@@ -41,6 +43,7 @@ def parse_options(arguments):
     add("--web-port", type=whole_number(1024, 65535), default=8089, help="its port (8089)")
     options = parser.parse_args(arguments)
     _check(parser, options)
+    _check_ports(parser, options)
     return _completed(options)
 
 
@@ -60,6 +63,25 @@ def _check(parser, options):
             parser.error(f"argument {name}: needs --url and the number of all --workers")
     if options.join and (options.listen or options.web):
         parser.error("argument --join: the one that is joined has --listen and --web")
+
+
+def _check_ports(parser, options):
+    """End with status 2 and a message if a port is taken that Locust is to listen on."""
+    for name, place in _places(options):
+        try:
+            socket.create_server(place).close()
+        except OSError as error:
+            # Of a name that is no host's, such as an interface's, Locust may make more.
+            if error.errno == errno.EADDRINUSE:
+                parser.error(f"argument {name}: port {place[1]} is taken; choose another")
+
+
+def _places(options):
+    """The options that name where Locust is to listen, with the places, as (host, port)."""
+    if options.listen:
+        yield "--listen", options.listen
+    if options.web:
+        yield "--web-port", ("127.0.0.1", options.web_port)
 
 
 def _place(text):
