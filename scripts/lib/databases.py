@@ -12,14 +12,13 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import sqlite3
 import subprocess
 import time
 from pathlib import Path
 from urllib.parse import quote
 
-from scripts.lib.ports import free_port
+from scripts.lib.ports import free_port, listens
 
 SECONDS_TO_START = 60
 NO_SUCH_THREAD = 1094
@@ -48,22 +47,6 @@ def mariadb_programs():
             "MariaDB is not installed: as root run apt-get install mariadb-server-core"
         )
     return found
-
-
-def wait_for_port(port):
-    """Wait until something listens on `port` of 127.0.0.1; DatabaseError after 30 s."""
-    for _ in range(300):
-        if listens(port):
-            return
-        time.sleep(0.1)
-    raise DatabaseError(f"nothing listens on port {port}")
-
-
-def listens(port):
-    """Whether something listens on `port` of 127.0.0.1."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 class SQLite:
@@ -273,7 +256,8 @@ SERVERS = {"postgres": Postgres, "mariadb": MariaDB}
 def serving(engine, folder, **as_user):
     """Run a server of `engine` in `folder`, which keeps its data; yields it.
 
-    Raises DatabaseError where the server is not installed or does not start.
+    Raises DatabaseError where the server is not installed or does not start, and for what its
+    driver raises in the block.
     """
     kept = folder / "site-password"
     if not kept.exists():
@@ -286,7 +270,20 @@ def serving(engine, folder, **as_user):
         raise DatabaseError(f"{engine} does not start: see {folder}/log ({error})") from None
     try:
         yield server
+    except _driver_error(engine) as error:
+        raise DatabaseError(f"{engine} fails: {error}") from error
     finally:
         # Whoever uses it may have stopped it and failed to start it again.
         with contextlib.suppress(subprocess.CalledProcessError):
             server.stop("fast")
+
+
+def _driver_error(engine):
+    """The class of what the driver of `engine` raises."""
+    if engine == "postgres":
+        import psycopg
+
+        return psycopg.Error
+    import MySQLdb
+
+    return MySQLdb.Error

@@ -14,11 +14,25 @@ from scripts.lib.apache import ROOT
 from scripts.lib.databases import mariadb_programs, postgres_binaries
 
 
+class RunError(Exception):
+    """The folder of a run cannot be made; the message says why, and the cure."""
+
+
 def new_run(parent):
     """Make a run's folder below `parent`, point `latest` there to it, and return its path.
 
     It is named by the time; a second run within the second gets a number behind it.
+    Raises RunError.
     """
+    try:
+        return _new_run(parent)
+    except OSError as error:
+        raise RunError(
+            f"the run's folder cannot be made ({error}): let this user write to {parent}"
+        ) from None
+
+
+def _new_run(parent):
     parent.mkdir(parents=True, exist_ok=True)
     name = started = time.strftime("%Y%m%d-%H%M%S")
     number = 1

@@ -74,6 +74,7 @@ def test_without_its_base_there_is_no_plot(tmp_path):
         ["--routes", "all"],
         ["--modes", "fast"],
         ["--r", "1"],
+        ["--routes", "row", "--modes", "bare"],
     ],
 )
 def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
@@ -81,3 +82,7 @@ def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
         parse_options(arguments)
     assert stopped.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_a_mode_that_is_named_twice_is_measured_once():
+    assert parse_options(["--modes", "bundle", "default", "bundle"]).modes == ["bundle", "default"]

@@ -13,13 +13,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from scripts.lib.databases import SERVERS, DatabaseError, wait_for_port
-from scripts.lib.ports import free_port
+from scripts.lib.databases import SERVERS, DatabaseError
+from scripts.lib.ports import free_port, listens
 
 PASSWORD = "p@ss/word:#1"
 QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"
@@ -81,8 +82,16 @@ def pgbouncer(server, database):
         )
         process = subprocess.Popen([program, folder / "ini"], stderr=subprocess.DEVNULL, **as_user)
         try:
-            wait_for_port(port)
+            _wait_for_port(port)
             yield server.address(database, port)
         finally:
             process.terminate()
             process.wait()
+
+
+def _wait_for_port(port):
+    for _ in range(300):
+        if listens(port):
+            return
+        time.sleep(0.1)
+    raise DatabaseError(f"nothing listens on port {port}")

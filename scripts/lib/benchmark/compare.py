@@ -15,7 +15,7 @@ from scripts.lib.benchmark.sites import MODES, sites
 from scripts.lib.databases import SERVERS, DatabaseError
 from scripts.lib.modwsgi import ModuleError
 from scripts.lib.options import whole_number
-from scripts.lib.runs import described, described_lines, engine_version, new_run
+from scripts.lib.runs import RunError, described, described_lines, engine_version, new_run
 from scripts.lib.stopping import STOPPED, stop_in_order
 
 COUNT = whole_number(1, 1000)
@@ -32,7 +32,11 @@ def parse_options(arguments):
     parser.add_argument("--database", choices=("sqlite", *SERVERS), default="sqlite")
     parser.add_argument("--routes", nargs="+", choices=ROUTES, default=list(ROUTES))
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.modes = list(dict.fromkeys(options.modes))
+    if options.modes == ["bare"] and "empty" not in options.routes:
+        parser.error("argument --routes: the mode bare has only the route empty; name it")
+    return options
 
 
 def measure(addresses, options):
@@ -69,14 +73,14 @@ def main():
     try:
         ran = configuration(options)
         with sites(options) as addresses:
+            folder = new_run(ROOT / "var" / "benchmark")
             found = report.rows(measure(addresses, options))
-    except (BenchmarkError, DatabaseError, ModuleError, ServerError) as error:
+    except (BenchmarkError, DatabaseError, ModuleError, RunError, ServerError) as error:
         print(f"scripts/benchmark: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("scripts/benchmark: stopped", file=sys.stderr)
         return STOPPED
-    folder = new_run(ROOT / "var" / "benchmark")
     report.write_results(folder, ran, found)
     print("\n".join([*described_lines(ran), "", *report.table(found)]))
     print(f"\nThe table, the figures of each round and the plot are in {folder}")

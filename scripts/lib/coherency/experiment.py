@@ -9,7 +9,9 @@ import collections
 import contextlib
 import os
 import random
+import sqlite3
 import sys
+import traceback
 from functools import partial
 
 from app.lab.modes import MODES
@@ -20,6 +22,7 @@ from scripts.lib.coherency.faults import Schedule, disturb, faults_on
 from scripts.lib.coherency.final_reads import SQL, from_inside, from_outside
 from scripts.lib.coherency.html_report import write_report
 from scripts.lib.coherency.report import Row, outcome, summary, write_history, write_results
+from scripts.lib.coherency.result import Outcome
 from scripts.lib.coherency.target import Target
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.databases import SERVERS, DatabaseError
@@ -27,10 +30,11 @@ from scripts.lib.modwsgi import ModuleError
 from scripts.lib.options import site_address, whole_number
 from scripts.lib.own_site import OwnSite, own_site
 from scripts.lib.progress import Progress
-from scripts.lib.runs import described, engine_version, new_run
+from scripts.lib.runs import RunError, described, engine_version, new_run
 from scripts.lib.stopping import STOPPED, stop_in_order
 
 TOKEN = "SITE_API_TOKEN"
+CANNOT_RUN = (DatabaseError, ModuleError, RunError, ServerError, OSError, sqlite3.Error)
 
 
 def parse_options(arguments):
@@ -73,6 +77,8 @@ def parse_options(arguments):
     )
     options = parser.parse_args(arguments)
     _check(parser, options)
+    options.modes = list(dict.fromkeys(options.modes))
+    options.workloads = list(dict.fromkeys(options.workloads))
     options.database = options.database or "sqlite"
     options.serializable_reads = options.database == "sqlite" and not options.url
     options.processes = options.processes or 4
@@ -197,12 +203,16 @@ def main():
             write_results(folder, ran, rows, log)
         print("\n".join(summary(ran, rows)))
         write_report(folder, ran, rows)
-    except (DatabaseError, ModuleError, ServerError, OSError) as error:
+    except CANNOT_RUN as error:
         print(f"scripts/coherency: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("scripts/coherency: stopped", file=sys.stderr)
         return STOPPED
+    except Exception:
+        # Left to Python it would end with status 1, which is for a bundle that is invalid.
+        traceback.print_exc()
+        return Outcome.UNKNOWN.value
     print(f"The plots and the witnesses are in {folder}/report.html, the histories beside it")
     return outcome(rows).value
 

@@ -18,7 +18,7 @@ from scripts.lib.loadtest.processes import environment, run_locust
 from scripts.lib.loadtest.target import Target, TargetError, check_master
 from scripts.lib.modwsgi import ModuleError
 from scripts.lib.own_site import OwnSite, own_site
-from scripts.lib.runs import described, described_lines, engine_version, new_run
+from scripts.lib.runs import RunError, described, described_lines, engine_version, new_run
 from scripts.lib.stopping import STOPPED, stop_in_order
 
 
@@ -105,7 +105,7 @@ def main():
             check_master(options.join)
         with site(options) as loaded:
             folder, totals = load(loaded, options)
-    except (DatabaseError, ModuleError, ServerError, TargetError) as error:
+    except (DatabaseError, ModuleError, RunError, ServerError, TargetError) as error:
         print(f"scripts/loadtest: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
