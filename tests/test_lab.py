@@ -156,6 +156,13 @@ def test_a_list_ends_at_its_bound(bundle):
     assert transact(bundle, ["append", 1, 1]).status == 409
 
 
+def test_a_list_ends_where_a_column_of_mariadb_does(bundle):
+    largest = 2**53 - 1
+    assert transact(bundle, ["write", 1, [largest] * 3854]).status == 200
+    assert transact(bundle, ["append", 1, largest]).status == 409
+    assert transact(bundle, ["write", 1, [largest] * 3855]).status == 422
+
+
 @pytest.mark.parametrize(
     "operations",
     [

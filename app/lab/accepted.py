@@ -1,11 +1,15 @@
 """What the lab accepts: the operations of a transaction and the values of a reset, all bounded."""
 
+import json
+
 from app.problems import wrong_fields
 
 MOST_OPERATIONS = 100
 MOST_SLEEP = 1000
 MOST_KEYS = 20_000
 LONGEST_LIST = 5000
+# What a column TEXT of MariaDB takes, in bytes.
+LONGEST_TEXT = 2**16 - 1
 # The largest integer that all readers of JSON keep exactly (RFC 8259, 6).
 LARGEST = 2**53 - 1
 
@@ -15,13 +19,23 @@ def is_integer(value):
     return type(value) is int and -LARGEST <= value <= LARGEST
 
 
+def stored(value):
+    """The text that stands in the database for a value."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def is_list(value):
+    """Whether `value` is a list that the lab stores, given that it has integers only."""
+    return len(value) <= LONGEST_LIST and len(stored(value)) <= LONGEST_TEXT
+
+
 def _is_key(value):
     return is_integer(value) and 1 <= value <= MOST_KEYS
 
 
 def _is_value(value):
     if type(value) is list:
-        return len(value) <= LONGEST_LIST and all(map(is_integer, value))
+        return all(map(is_integer, value)) and is_list(value)
     return is_integer(value)
 
 
@@ -29,6 +43,9 @@ def _is_sleep(value):
     return is_integer(value) and 0 <= value <= MOST_SLEEP
 
 
+VALUE = (
+    f"an integer or a list of at most {LONGEST_LIST} integers, in JSON {LONGEST_TEXT} characters"
+)
 ARGUMENTS = {
     "read": (_is_key,),
     "write": (_is_key, _is_value),
@@ -49,7 +66,7 @@ def checked_operations(body):
         faults["operations"] = (
             f"number {wrong[0]} is none of "
             '["read",key], ["write",key,value], ["append",key,number], ["add",key,number], '
-            f'["sleep",ms], ["raise"] with a key from 1 to {MOST_KEYS}'
+            f'["sleep",ms], ["raise"] with a key from 1 to {MOST_KEYS} and a value that is {VALUE}'
         )
     elif sum(one[1] for one in operations if one[0] == "sleep") > MOST_SLEEP:
         faults["operations"] = f"must not sleep more than {MOST_SLEEP} ms together"
@@ -74,7 +91,7 @@ def checked_reset(body):
     if not _is_key(body.get("keys")):
         faults["keys"] = f"must be a whole number from 1 to {MOST_KEYS}"
     if not _is_value(body.get("value")):
-        faults["value"] = f"must be an integer or a list of at most {LONGEST_LIST} integers"
+        faults["value"] = f"must be {VALUE}"
     if faults:
         raise wrong_fields(422, faults)
     return body["keys"], body["value"]

@@ -12,6 +12,7 @@ from scripts.lib.coherency import aborted_read, counter, register
 from scripts.lib.coherency.client import Client
 from scripts.lib.coherency.result import Outcome
 from scripts.lib.daemons import daemon_pids, loaded_pids
+from scripts.lib.own_site import own_site
 from tests.apache.server import TOKEN, apache, debian_module, pypi_module
 
 pytestmark = pytest.mark.timeout(300)
@@ -133,3 +134,14 @@ def test_the_lab_s_addresses_say_that_it_is_off_without_the_setting():
 def test_without_the_define_the_lab_is_not_there(site):
     with apache(processes=1, threads=2, settings={"SITE_LAB": "1"}) as running:
         assert httpx.get(f"{running.url}/lab/default/keys?ids=1").status_code == 404
+
+
+def test_the_largest_values_fit_into_mariadb(mariadb_server):
+    pypi_module()
+    values = [2**53 - 1] * 3854
+    with (
+        own_site("mariadb", 1, 1, lab=True) as lab,
+        Client(lab.url, "bundle", lab.token) as client,
+    ):
+        client.reset(400, values)
+        assert client.transact("write", ("write", 400, values)).ok

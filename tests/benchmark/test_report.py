@@ -61,8 +61,9 @@ def test_the_plot_changes_its_ink_on_a_dark_page(tmp_path):
     assert f'fill: {INK}"' in text
 
 
-def test_without_its_base_there_is_no_plot(tmp_path):
-    write_results(tmp_path, DESCRIPTION, rows({"row": {"bundle": [Load(1, 1, 1, 0)]}}))
+@pytest.mark.parametrize("mode", ["bundle", "default"])
+def test_of_one_mode_there_is_no_plot(mode, tmp_path):
+    write_results(tmp_path, DESCRIPTION, rows({"row": {mode: [Load(1, 1, 1, 0)]}}))
     assert {path.name for path in tmp_path.iterdir()} == {"results.md", "results.json"}
 
 

@@ -73,7 +73,7 @@ def write_results(folder, description, found):
     """Write the table, the figures as JSON and, where it has a base, the plot of the ratios."""
     told = ["# Benchmark", "", *described_lines(description), "", *table(found)]
     plotted = [row for row in found if BASE in row.ratios]
-    if plotted:
+    if any(row.mode != BASE for row in plotted):
         told += ["", "![requests/s as ratio to default](ratios.svg)"]
         title = (
             f"{description['database']}, {description['served by']}, {description['date'][:10]}"
