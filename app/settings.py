@@ -56,6 +56,8 @@ def _uri(value):
     """A relative SQLite path would mean another file in each process's working directory."""
     if not re.match(r"[a-z][a-z0-9+]*:", value):
         raise ValueError("is not a database URI: write for example sqlite:///srv/site/site.db")
+    if "%00" in value:
+        raise ValueError("has %00, which no name has: leave it out")
     if value.startswith("sqlite:") and not re.match(r"sqlite:(//)?/[^/]", value):
         raise ValueError("needs an absolute path: write for example sqlite:///srv/site/site.db")
     return value
@@ -134,7 +136,10 @@ def read_settings(environ, default_file):
     for variable, text in given.items():
         item = by_variable[variable]
         try:
+            text.encode()
             values[item.name] = item.metadata["parse"](text)
+        except UnicodeEncodeError:
+            raise SettingsError(f"{variable} is not text in UTF-8: write it so") from None
         except ValueError as error:
             raise SettingsError(f"{variable} {error}") from None
     return Settings(**values)

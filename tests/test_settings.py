@@ -60,6 +60,8 @@ def test_a_flag_is_on_or_off(tmp_path, text, value):
         ({"SITE_BUSY_TIMEOUT": "nan"}, "SITE_BUSY_TIMEOUT is 'nan': write a number of seconds"),
         ({"SITE_RETRY_SECONDS": "-1"}, "SITE_RETRY_SECONDS is '-1': write a number of seconds"),
         ({"DATABASE_URI": "sqlite:my.db"}, "DATABASE_URI needs an absolute path"),
+        ({"DATABASE_URI": "sqlite:///srv/a%00b.db"}, "DATABASE_URI has %00"),
+        ({"SITE_SECRET_KEY": "\udcff" * 32}, "SITE_SECRET_KEY is not text in UTF-8"),
         ({"DATABASE_URI": "/srv/site.db"}, "DATABASE_URI is not a database URI"),
         ({"SITE_DEMMO": "on"}, "SITE_DEMMO in the environment is not a setting: did you mean"),
         ({"SITE_SETTINGS": "site.env"}, "SITE_SETTINGS is 'site.env': write the file's absolute"),

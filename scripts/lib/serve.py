@@ -218,8 +218,8 @@ def main(arguments):
     except (DatabaseError, UsageError, PreflightError, ModuleError) as error:
         print(f"scripts/serve: {error}", file=sys.stderr)
         return 2
-    except PermissionError as error:
-        print(f"scripts/serve: {error}: name an open folder with --var", file=sys.stderr)
+    except OSError as error:
+        print(f"scripts/serve: {error}: name another folder with --var", file=sys.stderr)
         return 2
     except ServerError as error:
         print(f"scripts/serve: {error}", file=sys.stderr)

@@ -240,6 +240,15 @@ def test_state_folder_that_the_daemons_cannot_enter_is_named_with_the_cure(folde
     assert "Traceback" not in done.stderr
 
 
+def test_a_state_folder_with_a_file_in_the_place_of_a_folder_is_named(folder):
+    (folder / "var").mkdir()
+    (folder / "var" / "apache").touch()
+    command = [ROOT / "scripts" / "serve", "--port", str(free_port()), "--var", folder / "var"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--var" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_wrong_setting_stops_the_start_with_its_name(folder):
     command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", str(free_port())]
     environment = hermetic_environment(folder) | {"SITE_BUSY_TIMEOUT": "soon"}

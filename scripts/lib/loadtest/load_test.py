@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import sys
+import traceback
 
 from scripts.lib.apache import ROOT, ServerError, tail
 from scripts.lib.databases import DatabaseError
@@ -111,6 +112,10 @@ def main():
     except KeyboardInterrupt:
         print("scripts/loadtest: stopped", file=sys.stderr)
         return STOPPED
+    except Exception:
+        # Left to Python it would end with status 1, which is for answers that are wrong.
+        traceback.print_exc()
+        return 2
     if options.join:
         report.gather_wrong(folder)
         print(f"the load is over; the totals are at {options.join[0]}, the log is in {folder}")
