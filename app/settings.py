@@ -132,17 +132,22 @@ def read_settings(environ, default_file):
         given = _read_file(file)
         _refuse_unknown(given, by_variable, f"in {file}")
     given.update((name, environ[name]) for name in by_variable if environ.get(name))
-    values = {}
-    for variable, text in given.items():
-        item = by_variable[variable]
-        try:
-            text.encode()
-            values[item.name] = item.metadata["parse"](text)
-        except UnicodeEncodeError:
-            raise SettingsError(f"{variable} is not text in UTF-8: write it so") from None
-        except ValueError as error:
-            raise SettingsError(f"{variable} {error}") from None
-    return Settings(**values)
+    return Settings(
+        **{
+            by_variable[variable].name: _parsed(by_variable[variable], variable, text)
+            for variable, text in given.items()
+        }
+    )
+
+
+def _parsed(item, variable, text):
+    try:
+        text.encode()
+        return item.metadata["parse"](text)
+    except UnicodeEncodeError:
+        raise SettingsError(f"{variable} is not text in UTF-8: write it so") from None
+    except ValueError as error:
+        raise SettingsError(f"{variable} {error}") from None
 
 
 def _refuse_unknown(names, known, place):

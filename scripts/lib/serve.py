@@ -9,7 +9,6 @@ import contextlib
 import os
 import pwd
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from scripts.lib.preflight import (
     check_readable,
     check_writable,
 )
-from scripts.lib.stopping import STOPPED, STOPS, stop_in_order
+from scripts.lib.stopping import STOPPED, on_stop, stop_in_order
 from scripts.lib.watch import Watcher
 
 DAEMON_USER = "www-data"
@@ -186,9 +185,7 @@ def run(server, environment, watcher):
         if stops[-1] - stops[0] > 1:
             process.terminate()
 
-    for number in STOPS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, stop)
+    on_stop(stop)
     process = apache.start(server, environment)
     try:
         apache.wait_until_up(server, process)

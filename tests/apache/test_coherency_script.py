@@ -9,7 +9,7 @@ import pytest
 
 from scripts.lib.apache import ROOT
 from scripts.lib.coherency.drive import ClientPool, run_workload
-from scripts.lib.coherency.experiment import parse_options
+from scripts.lib.coherency.experiment_options import parse_options
 from scripts.lib.coherency.faults import disturb, faults_on
 from scripts.lib.coherency.final_reads import SQL, from_inside
 from scripts.lib.coherency.history import from_lines

@@ -46,7 +46,7 @@ def test_install_names_an_unknown_option():
     assert "--tests" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["coherency", "loadtest", "benchmark"])
+@pytest.mark.parametrize("script", ["benchmark", "coherency", "loadtest", "shell"])
 def test_a_wrong_setting_stops_a_script_with_its_name(script):
     environment = os.environ | {"SITE_API_TOKEN": "short"}
     command = [ROOT / "scripts" / script]

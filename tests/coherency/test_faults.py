@@ -9,7 +9,7 @@ import pytest
 
 from scripts.lib.apache import ServerError
 from scripts.lib.coherency import faults
-from scripts.lib.coherency.experiment import parse_options
+from scripts.lib.coherency.experiment_options import parse_options
 from scripts.lib.coherency.faults import NEED_A_SERVER, Schedule, disturb, faults_on
 from scripts.lib.coherency.final_reads import FinalReads, in_sql
 from scripts.lib.coherency.history import Fault, from_lines, to_line

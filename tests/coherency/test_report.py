@@ -6,7 +6,7 @@ import json
 import pytest
 
 from scripts.lib.coherency import register
-from scripts.lib.coherency.experiment import parse_options
+from scripts.lib.coherency.experiment_options import parse_options
 from scripts.lib.coherency.history import Fault
 from scripts.lib.coherency.report import (
     Row,

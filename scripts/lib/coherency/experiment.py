@@ -4,7 +4,6 @@ The exit status is 0 if the bundle is valid everywhere and the other modes have 
 that they must; 1 if the bundle is invalid; 2 if that is unknown, or the experiment cannot run.
 """
 
-import argparse
 import collections
 import contextlib
 import os
@@ -14,10 +13,10 @@ import sys
 import traceback
 from functools import partial
 
-from app.lab.modes import MODES
 from scripts.lib.apache import ROOT, ServerError
 from scripts.lib.coherency.client import Client
 from scripts.lib.coherency.drive import ClientPool, run_workload, warm_up
+from scripts.lib.coherency.experiment_options import TOKEN, parse_options
 from scripts.lib.coherency.faults import Schedule, disturb, faults_on
 from scripts.lib.coherency.final_reads import SQL, from_inside, from_outside
 from scripts.lib.coherency.html_report import write_report
@@ -25,77 +24,14 @@ from scripts.lib.coherency.report import Row, outcome, summary, write_history, w
 from scripts.lib.coherency.result import Outcome
 from scripts.lib.coherency.target import Target
 from scripts.lib.coherency.workloads import WORKLOADS
-from scripts.lib.databases import SERVERS, DatabaseError
+from scripts.lib.databases import DatabaseError
 from scripts.lib.modwsgi import ModuleError
-from scripts.lib.options import site_address, whole_number
 from scripts.lib.own_site import OwnSite, own_site
 from scripts.lib.progress import Progress
 from scripts.lib.runs import RunError, described, engine_version, new_run
 from scripts.lib.stopping import STOPPED, stop_in_order
 
-TOKEN = "SITE_API_TOKEN"
 CANNOT_RUN = (DatabaseError, ModuleError, RunError, ServerError, OSError, sqlite3.Error)
-
-
-def parse_options(arguments):
-    """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/coherency",
-        description="Drive the lab's modes and check them; without --url in an own Apache.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--seconds",
-        type=whole_number(1, 3600),
-        default=60,
-        help="of load on each mode, shared by the workloads (default 60)",
-    )
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument(
-        "--clients", type=whole_number(2, 15), default=6, help="processes (default 6)"
-    )
-    parser.add_argument("--seed", type=whole_number(0, 10**9), default=0)
-    parser.add_argument(
-        "--url",
-        type=site_address,
-        help=f"a running site with the lab on; the environment needs its {TOKEN}",
-    )
-    parser.add_argument(
-        "--database", choices=("sqlite", *SERVERS), help="without --url (default sqlite)"
-    )
-    parser.add_argument(
-        "--processes", type=whole_number(1, 64), help="of each mode, without --url (default 4)"
-    )
-    parser.add_argument(
-        "--threads", type=whole_number(1, 64), help="of each process, without --url (default 4)"
-    )
-    parser.add_argument(
-        "--faults",
-        action="store_true",
-        help="kill, stop and restart daemons, Apache and the database under load; without --url",
-    )
-    options = parser.parse_args(arguments)
-    _check(parser, options)
-    options.modes = list(dict.fromkeys(options.modes))
-    options.workloads = list(dict.fromkeys(options.workloads))
-    options.database = options.database or "sqlite"
-    options.serializable_reads = options.database == "sqlite" and not options.url
-    options.processes = options.processes or 4
-    options.threads = options.threads or 4
-    options.seconds_each = options.seconds / len(options.workloads)
-    return options
-
-
-def _check(parser, options):
-    """End with status 2 and a message if options do not go together."""
-    for name in ("database", "processes", "threads"):
-        if options.url and getattr(options, name) is not None:
-            parser.error(f"argument --{name}: the site at --url has its own; leave one out")
-    if options.url and options.faults:
-        parser.error("argument --faults: only a site of its own is disturbed; leave --url out")
-    if options.url and not os.environ.get(TOKEN):
-        parser.error(f"{TOKEN} is not set: put the API token of the site at --url into it")
 
 
 @contextlib.contextmanager
@@ -201,8 +137,9 @@ def main():
             ran = configuration(options, hosts, rows)
             log = lab.log.read_text(errors="replace") if lab.log else None
             write_results(folder, ran, rows, log)
-        print("\n".join(summary(ran, rows)))
+        # First the report: standard output may be closed.
         write_report(folder, ran, rows)
+        print("\n".join(summary(ran, rows)))
     except CANNOT_RUN as error:
         print(f"scripts/coherency: {error}", file=sys.stderr)
         return 2

@@ -43,7 +43,6 @@ def parse_options(arguments):
     add("--web-port", type=whole_number(1024, 65535), default=8089, help="its port (8089)")
     options = parser.parse_args(arguments)
     _check(parser, options)
-    _check_ports(parser, options)
     return _completed(options)
 
 
@@ -63,6 +62,7 @@ def _check(parser, options):
             parser.error(f"argument {name}: needs --url and the number of all --workers")
     if options.join and (options.listen or options.web):
         parser.error("argument --join: the one that is joined has --listen and --web")
+    _check_ports(parser, options)
 
 
 def _check_ports(parser, options):
