@@ -9,6 +9,10 @@ one thread.
 What is kept is a row's values and no instance: every request gets instances of its own, so nothing
 that a handler does to one is seen by the next. Rows are only kept of classes that load themselves
 in SQLObject's own way, and only with values that cannot be changed in place.
+
+A token tells of commits, and so proves nothing of what may change without one: a view that calls a
+volatile function, a foreign table, rows that a policy shows by a setting made inside a function. A
+class on these has `cacheValues = False` in its sqlmeta; then its rows are not kept.
 """
 
 import datetime
@@ -33,6 +37,8 @@ MOST_LOSSES = 4
 LONGEST_PAUSE = 16
 
 _all = weakref.WeakSet()
+# A token that no transaction has.
+_NEVER = object()
 
 
 @dataclass
@@ -105,6 +111,11 @@ class RowCache:
             self.drops += 1
             self._order.clear()
 
+    def outdate(self):
+        """Have the next request drop every row."""
+        if self.token is not None:
+            self.token = _NEVER
+
     def of(self, cls):
         """The KeptRows of `cls`, or None if its rows must not be kept."""
         kept = self._classes.get(cls)
@@ -154,10 +165,10 @@ class KeptRows:
         # SQLObject's own way of loading; a class with one of its own may do more.
         self.plain = (
             cls.sqlmeta.cacheValues
-            and cls.get.__func__ is SQLObject.get.__func__
+            and has_stock_get(cls)
             and all(
                 getattr(cls, name) is getattr(SQLObject, name)
-                for name in ("__init__", "_init", "_SO_selectInit")
+                for name in ("__new__", "__init__", "_init", "_SO_selectInit")
             )
         )
         if self.plain and not isinstance(vars(cls).get("sqlmeta"), _MetaOnUse):
@@ -238,6 +249,11 @@ for _name, _make in {
     "_SO_createValues": lambda instance: {},
 }.items():
     setattr(SQLObject, _name, _MadeOnUse(_name, _make))
+
+
+def has_stock_get(cls):
+    """Whether the class gets its instances as SQLObject does; its own `get` may do more."""
+    return getattr(cls.get, "__func__", None) is SQLObject.get.__func__
 
 
 def _immutable(value):

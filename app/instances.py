@@ -2,6 +2,8 @@
 
 import weakref
 
+from sqlobject.main import instanceName
+
 # Beyond this many the instances that nobody holds may go, as with SQLObject's own cache.
 HELD = 10_000
 
@@ -18,6 +20,10 @@ class InstanceCache:
         self._held = {}
         # A WeakValueDictionary once there are any: most requests would make it for nothing.
         self._others = {}
+        # Weak references to those that a handler has had expired or destroyed, and may still use.
+        self._dropped = []
+        # The same to those of rows that were inserted, in this order.
+        self._created = []
 
     def held(self, cls):
         """The instances of `cls` by id; those of another class of its name with them."""
@@ -25,6 +31,15 @@ class InstanceCache:
             return self._held[cls.__name__]
         except KeyError:
             return self._held.setdefault(cls.__name__, {})
+
+    def all_held(self, cls):
+        """As `held`, with those that were let go and that somebody still holds."""
+        held = self.held(cls)
+        if self._others:
+            for (name, id), instance in list(self._others.items()):
+                if name == cls.__name__:
+                    held.setdefault(id, instance)
+        return held
 
     def get(self, id, cls):
         """The instance of the row, of this request or made from a row that is kept, or None."""
@@ -46,12 +61,17 @@ class InstanceCache:
 
     def put(self, id, cls, obj):
         """Take an instance that has just been read."""
-        self.created(id, cls, obj)
+        self._take(id, cls, obj)
         rows = self._transaction.kept_rows()
         if rows is not None:
             rows.put(id, cls, obj)
 
     def created(self, id, cls, obj):
+        """Take the instance of a row that has just been inserted."""
+        self._take(id, cls, obj)
+        self._created.append(weakref.ref(obj))
+
+    def _take(self, id, cls, obj):
         obj._connection = self._transaction
         obj.sqlmeta._perConnection = True
         self._hold(id, cls, obj)
@@ -66,8 +86,37 @@ class InstanceCache:
         """Nothing to release: `get` takes no lock."""
 
     def expire(self, id, cls):
-        self.held(cls).pop(id, None)
-        self._others.pop((cls.__name__, id), None)
+        held = self.held(cls).pop(id, None)
+        for instance in (held, self._others.pop((cls.__name__, id), None)):
+            if instance is not None:
+                self._dropped.append(weakref.ref(instance))
+
+    def before_savepoint(self):
+        """What `roll_back` needs to know of now: how many instances are of inserted rows, which
+        are destroyed, and the state of those with changes that are not sent yet (lazyUpdate)."""
+        dropped = _used(self._dropped)
+        destroyed = [one for one in dropped if one.sqlmeta._obsolete]
+        unsent = [(one, _state(one)) for one in [*self.getAll(), *dropped] if _is_dirty(one)]
+        return len(self._created), destroyed, unsent
+
+    def roll_back(self, before):
+        """Have the instances read their rows anew; what is not sent yet is as it was `before`."""
+        count, destroyed, unsent = before
+        gone = [*destroyed, *_used(self._created[count:])]
+        del self._created[count:]
+        spared = {id(one) for one in gone}
+        for instance in gone:
+            self.expire(instance.id, type(instance))
+        for instance in [*self.getAll(), *_used(self._dropped)]:
+            if instance.sqlmeta._obsolete and id(instance) not in spared:
+                self._hold(instance.id, type(instance), instance)
+            # A reading request has changed no row.
+            changed = self._transaction.writing or _is_dirty(instance)
+            if changed and not any(instance is one for one in destroyed):
+                _forget_values(instance)
+        for instance, state in unsent:
+            vars(instance).update(state)
+            instance.sqlmeta.expired, instance.sqlmeta.dirty = False, True
 
     def clear(self, cls=None):
         for name, id in self._keys(cls):
@@ -94,3 +143,25 @@ class InstanceCache:
         names = [cls.__name__] if cls else list(self._held)
         held = [(name, id) for name in names for id in self._held.get(name, {})]
         return held + [key for key in self._others if not cls or key[0] == cls.__name__]
+
+
+def _used(references):
+    return [one for one in (reference() for reference in references) if one is not None]
+
+
+def _is_dirty(instance):
+    # Its `sqlmeta` is made when it is used (cache.py).
+    return getattr(vars(instance).get("sqlmeta"), "dirty", False)
+
+
+def _state(instance):
+    return {**vars(instance), "_SO_createValues": dict(instance._SO_createValues)}
+
+
+def _forget_values(instance):
+    """SQLObject's `expire`, also for one that has been expired and then changed; it is kept."""
+    for column in instance.sqlmeta.columnList:
+        vars(instance).pop(instanceName(column.name), None)
+    instance._SO_createValues = {}
+    instance.sqlmeta.expired, instance.sqlmeta.dirty = True, False
+    instance.sqlmeta._obsolete = False

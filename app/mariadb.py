@@ -44,9 +44,11 @@ INTERRUPTIONS = {1317, 1969}
 
 # https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
 _ENDS_TRANSACTION = re.compile(
-    r"\s*(?:(?:CREATE(?!\s+(?:OR\s+REPLACE\s+)?TEMPORARY)|DROP(?!\s+TEMPORARY)|ALTER|TRUNCATE"
-    r"|RENAME|GRANT|REVOKE|OPTIMIZE|REPAIR|LOCK|UNLOCK|FLUSH|START|BEGIN|COMMIT|XA)\b"
-    r"|ANALYZE\s+TABLE|ROLLBACK(?!\s+(?:WORK\s+)?TO)\b|SET\s+(?:SESSION\s+)?AUTOCOMMIT)",
+    r"(?:\s|/\*(?!M?!)(?:[^*]|\*(?!/))*\*/|(?:--(?=\s)|#)[^\n]*\n)*"
+    r"(?:(?:CREATE(?!\s+(?:OR\s+REPLACE\s+)?TEMPORARY)|DROP(?!\s+TEMPORARY)|ALTER|TRUNCATE"
+    r"|RENAME|GRANT|REVOKE|OPTIMIZE|REPAIR|LOCK|UNLOCK|FLUSH|START|BEGIN|COMMIT|XA|INSTALL|CHECK)\b"
+    r"|ANALYZE\s+(?:\w+\s+)?TABLE|ROLLBACK(?!\s+(?:WORK\s+)?TO)\b|EXECUTE\s+IMMEDIATE\b"
+    r"|SET\s+(?:(?:@@)?SESSION[\s.]+|@@)?AUTOCOMMIT|SET\s+PASSWORD\b)",
     re.IGNORECASE,
 )
 

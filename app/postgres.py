@@ -192,8 +192,9 @@ class ThreadPostgresConnection(ServerConnections, PostgresConnection):
             self._execute_first(conn, cursor, query)
         else:
             PostgresConnection._executeRetry(self, conn, cursor, query)
-        if conn.rows is not None and not conn.writing and CHANGES_SESSION.search(query):
-            conn.rows.clear()
+        if conn.rows is not None and CHANGES_SESSION.search(query):
+            # What a writing request sets stays in the session, and leaves the snapshot as it was.
+            conn.rows.outdate() if conn.writing else conn.rows.clear()
         if conn.set_up and CHANGES_SETUP.search(query):
             conn.set_up = False
 

@@ -1,12 +1,16 @@
 """How a reading request uses the rows that earlier ones have left (cache.py)."""
 
 import json
+import re
 
 from sqlobject.dbconnection import Iteration
 
+from app.cache import has_stock_get
 from app.connections import Verdict
 
 UNREAD = object()
+# What may end a query, or hide what comes after it: SQLite takes a comment without an end.
+_ALONE = re.compile(r";|/\*")
 
 
 class KeptRowsReader:
@@ -61,6 +65,13 @@ class KeptRowsReader:
         self._rows = raw.rows
         return raw.rows
 
+    def settle_peeked(self):
+        """Begin the transaction where rows were used without: nothing after it is OVERTAKEN."""
+        if self._peeked is not None:
+            if self._raw is None:
+                self._begin()
+            self._check_peeked()
+
     def _check_peeked(self):
         """Make sure that the transaction, which has just begun, sees what the request has seen.
 
@@ -74,8 +85,8 @@ class KeptRowsReader:
 
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
-        own_way = select.IterationClass is Iteration and not select.ops.get("lazyColumns")
-        if own_way and not self.writing:
+        stock = select.IterationClass is Iteration and has_stock_get(select.sourceClass)
+        if stock and not self.writing and not select.ops.get("lazyColumns"):
             return iter(self._select_kept(select))
         return iter(list(select.IterationClass(self, self._connection, select, True)))
 
@@ -85,7 +96,7 @@ class KeptRowsReader:
         While all are kept, the engine answers with one row that has their ids.
         """
         cls = select.sourceClass
-        held = self.cache.held(cls)
+        held = self.cache.all_held(cls)
         query = self.queryForSelect(select)
         ids = self._ids_where_all_are_kept(cls, query)
         instances = None if ids is None else self._kept_instances(cls, json.loads(ids), held)
@@ -101,7 +112,7 @@ class KeptRowsReader:
             self.kept_rows()
         raw = self._dbConnection.reading()
         kept = None if raw is None else raw.rows.of(cls)
-        if kept is None or not kept.whole or self.ended_by or ";" in query:
+        if kept is None or not kept.whole or self.ended_by or _ALONE.search(query):
             return None
         columns = self._dbConnection.LIST_OF_ALL
         if begun:
@@ -160,6 +171,6 @@ def _ids_of(query, cls, columns):
     names = [f"c{number}" for number in range(len(cls.sqlmeta.columnList))]
     counts = "".join(f", count({name})" for name in names)
     return (
-        f"WITH found({', '.join(['id', *names])}) AS (\n{query}\n) "
-        f"SELECT {columns}{counts} FROM found"
+        f"WITH webpy_found({', '.join(['id', *names])}) AS (\n{query}\n) "
+        f"SELECT {columns}{counts} FROM webpy_found"
     )

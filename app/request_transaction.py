@@ -6,7 +6,7 @@ from threading import get_ident
 
 import web
 from sqlobject import SQLObject, dberrors
-from sqlobject.dbconnection import ConnWrapper, Transaction
+from sqlobject.dbconnection import DBAPI, ConnWrapper, Transaction
 
 from app.connections import Verdict
 from app.instances import InstanceCache
@@ -138,6 +138,8 @@ class RequestTransaction(KeptRowsReader, Transaction):
     def _SO_selectOne(self, so, columnNames):
         # The same query as SQLObject's, without its expression builder: half the time of a get.
         meta = so.sqlmeta
+        if not columnNames or not isinstance(meta.table, str):
+            return DBAPI._SO_selectOne(self, so, columnNames)
         return self.queryOne(
             f"SELECT {', '.join(columnNames)} FROM {meta.table} "
             f"WHERE {meta.table}.{meta.idName} = ({self.sqlrepr(so.id)})"
@@ -146,13 +148,13 @@ class RequestTransaction(KeptRowsReader, Transaction):
     def getConnection(self):
         """Return the raw connection, inside the transaction, for queries without SQLObject."""
         raw = self._connection
+        if self._peeked is not None:
+            self._check_peeked()
         try:
             self._dbConnection.hand_out(raw)
         except Exception as error:
             self._judge(error)
             raise
-        if self._peeked is not None:
-            self._check_peeked()
         return raw
 
     def releaseConnection(self, conn, explicit=False):
@@ -205,18 +207,21 @@ class RequestTransaction(KeptRowsReader, Transaction):
 
     @contextmanager
     def savepoint(self):
-        """Undo the block's writes, and only these, where it raises; the error goes on."""
+        """Undo the block's writes, and only these, where it raises; the error goes on.
+
+        What the block gave to `on_commit` is undone with them.
+        """
         name = f"savepoint_{next(self._savepoints)}"
         self.query(f"SAVEPOINT {name}")
-        failure = self.failure
+        failure, callbacks = self.failure, self.callbacks
+        instances = self.cache.before_savepoint()
         try:
             yield
         except BaseException:
             if not self.ended_by:
                 self.query(f"ROLLBACK TO SAVEPOINT {name}")
-                self.failure = failure
-                for instance in self.cache.getAll():
-                    instance.expire()
+                self.failure, self.callbacks = failure, callbacks
+                self.cache.roll_back(instances)
             raise
         self.query(f"RELEASE SAVEPOINT {name}")
 

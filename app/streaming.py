@@ -18,17 +18,20 @@ class StreamedAnswer:
         self._end = end
         self._first = []
 
-    def begin(self):
+    def begin(self, last_chance):
         """Fetch the first chunk, before any byte of the answer is sent; False if there is none.
 
-        Raises what the handler raises; the transaction is then still to be ended.
+        `last_chance()` is called after it: what has the request run again must show now. Raises
+        what it or the handler raises; the transaction is then still to be ended.
         """
         try:
             self._first.append(next(self._chunks))
+            last_chance()
         except BaseException as error:
-            self._chunks = None
+            chunks, self._chunks = self._chunks, None
             if isinstance(error, StopIteration):
                 return False
+            getattr(chunks, "close", lambda: None)()
             raise
         return True
 

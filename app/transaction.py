@@ -200,7 +200,7 @@ class _Server:
             answer = handler()
             if hasattr(answer, "__next__"):
                 answer = StreamedAnswer(answer, partial(self._end, transaction))
-                if answer.begin():
+                if answer.begin(transaction.settle_peeked):
                     return answer
                 answer = ""
         except BaseException as error:
@@ -261,13 +261,17 @@ def _made_by_webpy(error):
     """Whether web.py raised `error` in place of an exception of the handler.
 
     Its inner `process()` does that for every exception but HTTPError before a processor sees
-    it, so the type of the error does not tell.
+    it, so the type of the error does not tell. What `process()` has caught is in its context,
+    also where the application's `internalerror` raises an error instead of returning one.
     """
-    traceback = error.__traceback__
-    while traceback.tb_next:
-        traceback = traceback.tb_next
-    code = traceback.tb_frame.f_code
-    return code.co_name == "process" and code.co_filename == _WEBPY
+    caught = error.__context__
+    while caught is not None:
+        if caught.__traceback__ is not None:
+            code = caught.__traceback__.tb_frame.f_code
+            if code.co_name == "process" and code.co_filename == _WEBPY:
+                return True
+        caught = caught.__context__
+    return False
 
 
 def _status(error):

@@ -20,6 +20,8 @@ from sqlobject import (
     StringCol,
     sqlhub,
 )
+from sqlobject.sqlbuilder import func
+from sqlobject.views import ViewSQLObject
 
 from app.cache import LONGEST_PAUSE, statistics
 from app.request_transaction import OutsideItsRequest
@@ -475,3 +477,88 @@ def test_instances_that_nobody_holds_can_go_within_a_request(site, monkeypatch):
         same, held = site.run(read_all)
         assert same
         assert held <= 3
+
+
+def test_an_answer_in_chunks_is_run_again_before_the_first_is_sent(site):
+    changed = []
+
+    def handler():
+        first = Author.get(1).name
+        if not changed:
+            changed.append(site.change("UPDATE author SET name = 'Grace'"))
+        yield first
+        yield f" {Novel.select().count()}"
+
+    for _ in range(2):
+        site.run(name)
+    site.function = handler
+    assert site.app.request("/").data == b"Grace 3"
+
+
+def test_a_commit_between_two_chunks_does_not_break_the_answer(site):
+    def handler():
+        yield Author.get(1).name
+        site.change("UPDATE author SET name = 'Grace'")
+        yield f" {Novel.select().count()} {Author.get(1).name}"
+
+    for _ in range(2):
+        site.run(name)
+    site.function = handler
+    assert site.app.request("/").data == b"Ada 3 Ada"
+
+
+class OwnNew(SQLObject):
+    name = StringCol(default="")
+
+    def __new__(cls, *args, **kw):
+        made = super().__new__(cls)
+        made.extra = "made by __new__"
+        return made
+
+
+class OwnGet(SQLObject):
+    """Its `get` is no method, and what it gives is not the instance."""
+
+    name = StringCol(default="")
+
+    @staticmethod
+    def get(id, connection=None, selectResults=None):
+        return "own", SQLObject.get.__func__(OwnGet, id, connection, selectResults).id
+
+
+class Columnless(SQLObject):
+    pass
+
+
+@pytest.mark.parametrize(
+    "model, seen",
+    [
+        (OwnNew, lambda made: made.extra == "made by __new__"),
+        (OwnGet, lambda made: made == ("own", 1)),
+        (Columnless, lambda made: made.id == 1),
+    ],
+)
+def test_a_class_with_ways_of_its_own_is_loaded_in_them(site, model, seen):
+    def make():
+        model.createTable()
+        sqlhub.threadConnection.query(f"INSERT INTO {model.sqlmeta.table} (id) VALUES (1)")
+
+    def used():
+        return [seen(model.get(1)), *map(seen, model.select()), *map(seen, model.select())]
+
+    site.run(make, "POST")
+    for _ in range(4):
+        assert site.run(used) == [True, True, True]
+
+
+class NovelView(ViewSQLObject):
+    class sqlmeta:
+        idName = Author.q.id
+        clause = Author.q.id == Novel.q.authorID
+
+    longest = IntCol(dbName=func.MAX(Novel.q.pages))
+
+
+def test_a_row_of_a_view_of_sqlobject_s_is_read_by_its_id(site):
+    for _ in range(3):
+        assert site.run(lambda: NovelView.get(1).longest) == 0

@@ -51,7 +51,7 @@ def sent_for(site, function):
 
 def test_a_list_of_kept_rows_is_one_query_without_a_transaction(site):
     sent = sent_for(site, titles)
-    assert sent.startswith("WITH found(")
+    assert sent.startswith("WITH webpy_found(")
     assert sent.count("FROM novel") == 1
     assert "BEGIN" not in sent and "COMMIT" not in sent
 
@@ -121,7 +121,7 @@ def test_a_list_of_rows_of_which_one_is_not_kept_is_whole(site):
     raw = site.run(lambda: sqlhub.threadConnection._connection)
     del raw.rows.of(Novel).rows[2]
     assert site.run(titles) == ["novel 0", "novel 1", "novel 2"]
-    assert sent_for(site, titles).startswith("WITH found(")
+    assert sent_for(site, titles).startswith("WITH webpy_found(")
 
 
 def test_a_commit_between_a_list_and_the_next_query_has_the_request_run_again(site):
@@ -233,3 +233,33 @@ def test_the_models_that_the_tests_share_keep_their_rows(site):
         site.run(titles)
     raw = site.run(lambda: sqlhub.threadConnection._connection)
     assert Novel in MODELS and raw.rows.of(Novel).whole
+
+
+class Found(SQLObject):
+    what = StringCol()
+
+
+def test_a_list_has_the_same_instances_beyond_the_number_that_is_held(words, monkeypatch):
+    monkeypatch.setattr("app.instances.HELD", 3)
+
+    def compared():
+        first = list(Word.select())
+        return all(one is other for one, other in zip(first, Word.select(), strict=True))
+
+    for _ in range(4):
+        assert words.run(compared)
+
+
+@pytest.mark.parametrize("clause", [None, "1 /* a comment without an end"])
+def test_a_list_of_a_table_of_any_name_and_of_any_query(words, clause):
+    def make():
+        Found.createTable()
+        Found(what="a key")
+
+    def listed():
+        Word.select().count()
+        return [found.what for found in Found.select(clause)]
+
+    words.run(make, "POST")
+    for _ in range(4):
+        assert words.run(listed) == ["a key"]

@@ -626,3 +626,12 @@ def test_without_a_request_the_processor_opens_a_regular_connection(site):
 def test_a_wrong_uri_is_refused_at_the_start(uri):
     with pytest.raises(ValueError):
         transaction_per_request(uri)
+
+
+def test_what_a_crashed_handler_did_is_rolled_back_although_internalerror_raises(site):
+    def internalerror():
+        raise web.seeother("/sorry")
+
+    site.app.internalerror = internalerror
+    assert site.request(add(then=ZeroDivisionError)).status.startswith("303")
+    assert site.names() == []

@@ -129,6 +129,25 @@ def test_a_schema_change_in_a_request_is_refused_before_it_commits(site, method)
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "/* a * comment */ -- another\n# and one\nCREATE TABLE t (a INT)",
+        "CHECK TABLE entry",
+        "ANALYZE LOCAL TABLE entry",
+        "SET @@autocommit=1",
+        "EXECUTE IMMEDIATE 'COMMIT'",
+    ],
+)
+def test_a_statement_that_commits_is_refused_however_it_is_written(site, query):
+    def handler():
+        Entry(name="a")
+        sqlhub.threadConnection.query(query)
+
+    assert site.request(handler).status == "500 Internal Server Error"
+    assert site.names() == []
+
+
+@pytest.mark.parametrize(
     "queries",
     [["CREATE TABLE t (a INT)"], ["COMMIT"], ["COMMIT", "START TRANSACTION"], ["ROLLBACK"]],
 )
