@@ -113,8 +113,8 @@ def doom():
 def savepoint():
     """Return a context manager whose block's writes are undone if it raises; the error goes on.
 
-    After an error inside it the handler may go on and its transaction still commits. Raises
-    RuntimeError outside a request.
+    What the block gave to `on_commit` is undone too. After an error inside it the handler may go
+    on and its transaction still commits. Raises RuntimeError outside a request.
     """
     return _required("savepoint()").savepoint()
 
