@@ -1,5 +1,6 @@
 """A script that is told to stop, in whatever way, leaves no process and no file behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -26,6 +27,25 @@ def folder():
     with tempfile.TemporaryDirectory(prefix="t", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o777)
         yield Path(name)
+
+
+@contextlib.contextmanager
+def started(command, folder):
+    """Run a script of the checkout with `folder` for its temporary files; yields the process."""
+    process = subprocess.Popen(
+        # Whoever runs the tests may have SIGHUP ignored, as by nohup.
+        ["env", "--default-signal=HUP", *command], cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: any("apache2" in line for line in processes_of(folder)))
+        time.sleep(4)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def processes_of(folder):
@@ -63,13 +83,7 @@ def test_what_a_script_has_started_ends_with_it(command, number, engine, folder,
     request.getfixturevalue(f"{engine}_server")
     pypi_module()
     command = [*command, "--seconds", "100", "--database", engine]
-    environment = os.environ | {"TMPDIR": str(folder)}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
-    ) as process:  # fmt: skip
-        wait_until(lambda: any("apache2" in line for line in processes_of(folder)))
-        time.sleep(4)
+    with started(command, folder) as process:
         os.kill(process.pid, number)
         # The processes that it has started hold its standard error open as long as they run.
         _, errors = process.communicate(timeout=60)
@@ -80,13 +94,7 @@ def test_what_a_script_has_started_ends_with_it(command, number, engine, folder,
 
 def test_clients_end_even_if_the_experiment_is_killed(folder):
     pypi_module()
-    environment = os.environ | {"TMPDIR": str(folder)}
-    with subprocess.Popen(
-        [*COHERENCY, "--modes", "bundle", "--seconds", "100"], cwd=ROOT, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    ) as process:  # fmt: skip
-        wait_until(lambda: any("apache2" in line for line in processes_of(folder)))
-        time.sleep(4)
+    with started([*COHERENCY, "--modes", "bundle", "--seconds", "100"], folder) as process:
         process.kill()
         process.communicate(timeout=60)
-    wait_until(lambda: not alive_in(process.pid))
+        wait_until(lambda: not alive_in(process.pid))
