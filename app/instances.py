@@ -104,15 +104,16 @@ class InstanceCache:
         count, destroyed, unsent = before
         gone = [*destroyed, *_used(self._created[count:])]
         del self._created[count:]
-        spared = {id(one) for one in gone}
+        stay_gone = {id(one) for one in gone}
+        stay_destroyed = {id(one) for one in destroyed}
         for instance in gone:
             self.expire(instance.id, type(instance))
         for instance in [*self.getAll(), *_used(self._dropped)]:
-            if instance.sqlmeta._obsolete and id(instance) not in spared:
+            if instance.sqlmeta._obsolete and id(instance) not in stay_gone:
                 self._hold(instance.id, type(instance), instance)
             # A reading request has changed no row.
             changed = self._transaction.writing or _is_dirty(instance)
-            if changed and not any(instance is one for one in destroyed):
+            if changed and id(instance) not in stay_destroyed:
                 _forget_values(instance)
         for instance, state in unsent:
             vars(instance).update(state)
