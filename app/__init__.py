@@ -4,10 +4,10 @@ The handlers are named, not imported: the models must not be loaded by importing
 `python -m app.models` would define them twice.
 """
 
-from app.problems import unavailable
 from app.settings import SettingsError, settings, stop
-from app.site import Site
-from app.transaction import transaction_per_request
+from app.transactions.processor import transaction_per_request
+from app.web.application import Site
+from app.web.problems import unavailable
 
 __all__ = ["app", "load_sqlo"]
 

@@ -7,10 +7,10 @@ import web
 from formencode import validators
 from sqlobject import SQLObjectNotFound, dberrors
 
-from app.inputs import json_object, number, query_number, shortened
 from app.models import RULES, User, checked
-from app.problems import Problem, wrong_fields
 from app.settings import settings
+from app.web.inputs import json_object, number, query_number, shortened
+from app.web.problems import Problem, wrong_fields
 
 DEFAULT_LIMIT = 100
 HIGHEST_LIMIT = 1000

@@ -14,7 +14,7 @@ from formencode import validators
 from sqlobject import SQLObject, StringCol, UnicodeCol, dberrors, sqlhub
 from sqlobject.sqlbuilder import SQLExpression
 
-from app.schema import SchemaError, in_one_transaction, update_table
+from app.transactions.tables import SchemaError, in_one_transaction, update_table
 
 __all__ = ["User"]
 

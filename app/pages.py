@@ -2,12 +2,12 @@
 
 import web
 
-from app.antiforgery import check_form, form_token
-from app.inputs import form, query_number
 from app.models import User, add_random_user
-from app.problems import Problem
-from app.rendering import page
 from app.settings import settings
+from app.web.csrf import check_form, form_token
+from app.web.inputs import form, query_number
+from app.web.problems import Problem
+from app.web.rendering import page
 
 PAGE_LENGTH = 100
 

@@ -10,12 +10,13 @@ from wsgiref.validate import validator
 
 from sqlobject import sqlhub
 
-from app import antiforgery, api, inputs, pages, urls
+from app import api, pages, urls
 from app.models import make_database
-from app.problems import unavailable
 from app.settings import settings
-from app.site import Site
-from app.transaction import transaction_per_request
+from app.transactions.processor import transaction_per_request
+from app.web import csrf, inputs
+from app.web.application import Site
+from app.web.problems import unavailable
 
 TOKEN = "the-token-of-these-tests"
 KEY = "the secret key that only these tests have"
@@ -100,7 +101,7 @@ def serving(directory, attempts=10, check=validator, uri=None, **changed):
     site.add_processor(load_sqlo)
     # The four modules that look at the settings while they answer.
     with (
-        patch.object(antiforgery, "settings", used),
+        patch.object(csrf, "settings", used),
         patch.object(api, "settings", used),
         patch.object(inputs, "settings", used),
         patch.object(pages, "settings", used),

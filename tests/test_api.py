@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sqlobject import dberrors, sqlhub
 
 from app import models
-from app.connections import connection_for
 from app.models import User
+from app.transactions.engines.threads import connection_for
 from tests.http_client import TOKEN, serving
 
 ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}

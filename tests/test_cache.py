@@ -23,9 +23,9 @@ from sqlobject import (
 from sqlobject.sqlbuilder import func
 from sqlobject.views import ViewSQLObject
 
-from app.cache import LONGEST_PAUSE, statistics
-from app.request_transaction import OutsideItsRequest
-from app.transaction import transaction_per_request
+from app.transactions.processor import transaction_per_request
+from app.transactions.request import OutsideItsRequest
+from app.transactions.row_cache import LONGEST_PAUSE, statistics
 
 LIMIT = 50
 
@@ -464,7 +464,7 @@ def test_a_writing_request_reads_for_itself(site):
 
 def test_instances_that_nobody_holds_can_go_within_a_request(site, monkeypatch):
     """As with SQLObject's own cache; one that is held stays the only one of its row."""
-    monkeypatch.setattr("app.instances.HELD", 2)
+    monkeypatch.setattr("app.transactions.identity_map.HELD", 2)
 
     def read_all():
         first = Novel.get(1)

@@ -8,8 +8,8 @@ import pytest
 from sqlobject import IntCol, SQLObject, StringCol, sqlhub
 from sqlobject.sqlbuilder import DESC
 
-from app.request_transaction import OutsideItsRequest
-from app.transaction import transaction_per_request
+from app.transactions.processor import transaction_per_request
+from app.transactions.request import OutsideItsRequest
 from tests.test_cache import MODELS, Author, Novel, Site, site, statements, titles
 
 __all__ = ["site"]
@@ -240,7 +240,7 @@ class Found(SQLObject):
 
 
 def test_a_list_has_the_same_instances_beyond_the_number_that_is_held(words, monkeypatch):
-    monkeypatch.setattr("app.instances.HELD", 3)
+    monkeypatch.setattr("app.transactions.identity_map.HELD", 3)
 
     def compared():
         first = list(Word.select())

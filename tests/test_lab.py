@@ -11,11 +11,12 @@ from unittest.mock import patch
 import pytest
 from sqlobject import sqlhub
 
-from app import antiforgery, api, inputs
+from app import api
 from app.lab import handlers, page
 from app.lab.modes import MODES, application
 from app.settings import settings
-from app.transaction import runs, transaction_per_request
+from app.transactions.processor import runs, transaction_per_request
+from app.web import csrf, inputs
 from tests.http_client import KEY, TOKEN, Client, serving
 
 OPERATIONS = [
@@ -36,7 +37,7 @@ def lab(mode, directory, **changed):
     """A Client of the lab's application in a mode, on a fresh database with three keys of 0."""
     uri = f"sqlite://{directory}/{mode}.db"
     used = replace(settings, **{"api_token": TOKEN, "secret_key": KEY} | changed)
-    modules = (antiforgery, api, inputs, handlers)
+    modules = (csrf, api, inputs, handlers)
     for module in modules:
         patch.object(module, "settings", used).start()
     try:
@@ -236,7 +237,7 @@ def test_writing_is_off_without_tokens(tmp_path):
 
 def test_the_token_of_the_page_is_enough_with_its_cookie(bundle):
     bound_to = "b" * 43
-    signed = antiforgery._signer().sign(bound_to).decode()
+    signed = csrf._signer().sign(bound_to).decode()
 
     def post(token, cookie):
         body = json.dumps({"operations": [["write", 1, 6]]}).encode()
@@ -270,7 +271,7 @@ def test_the_page_carries_a_token_bound_to_its_cookie(tmp_path):
         assert answer.status == 200
         token = re.search('data-token="([^"]+)"', answer.text)[1]
         cookie = re.search("form=([^;]+)", answer.headers["Set-Cookie"])[1]
-        assert antiforgery._signer().unsign(token).decode() == cookie
+        assert csrf._signer().unsign(token).decode() == cookie
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from sqlobject import UnicodeCol, dberrors, sqlhub
 
-from app.connections import connection_for
 from app.models import HashedPassword, User, add_random_user, checked, make_database
 from app.settings import ROOT
+from app.transactions.engines.threads import connection_for
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ def test_a_forged_form_adds_no_user(client):
 
 def test_a_token_expires(client, monkeypatch):
     cookie, token = filled_form(client)
-    monkeypatch.setattr("app.antiforgery.LONGEST_AGE", -1)
+    monkeypatch.setattr("app.web.csrf.LONGEST_AGE", -1)
     assert add(client, cookie, f"token={token}").status == 403
 
 

@@ -29,16 +29,16 @@ from sqlobject import (
     sqlhub,
 )
 
-from app.connections import connection_for
-from app.schema import SchemaError, in_one_transaction, update_table
 from app.settings import ROOT
+from app.transactions.engines.threads import connection_for
+from app.transactions.tables import SchemaError, in_one_transaction, update_table
 
 # Adds a column when it gets a line, and prints what was done.
 PROCESS = """
 import sys
 from sqlobject import IntCol, SQLObject, UnicodeCol, sqlhub
-from app.connections import connection_for
-from app.schema import in_one_transaction, update_table
+from app.transactions.engines.threads import connection_for
+from app.transactions.tables import in_one_transaction, update_table
 
 class Note(SQLObject):
     text = UnicodeCol(length=100)

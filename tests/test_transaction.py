@@ -8,8 +8,8 @@ import pytest
 import web
 from sqlobject import IntCol, SQLObject, StringCol, dberrors, sqlhub
 
-from app.request_transaction import OutsideItsRequest
-from app.transaction import doom, on_commit, runs, savepoint, transaction_per_request
+from app.transactions.processor import doom, on_commit, runs, savepoint, transaction_per_request
+from app.transactions.request import OutsideItsRequest
 
 
 class Entry(SQLObject):

@@ -2,7 +2,7 @@
 
 import json
 
-from app.problems import wrong_fields
+from app.web.problems import wrong_fields
 
 MOST_OPERATIONS = 100
 MOST_SLEEP = 1000

@@ -6,14 +6,14 @@ import threading
 
 import web
 
-from app.antiforgery import FIELD, check_form
 from app.api import authorize, json_answer
-from app.inputs import json_object, query_numbers
 from app.lab import operations
 from app.lab.accepted import MOST_OPERATIONS, checked_operations, checked_reset
-from app.problems import Problem
 from app.settings import settings
-from app.transaction import runs
+from app.transactions.processor import runs
+from app.web.csrf import FIELD, check_form
+from app.web.inputs import json_object, query_numbers
+from app.web.problems import Problem
 
 FORM_HEADER = "HTTP_X_FORM_TOKEN"
 

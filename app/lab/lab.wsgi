@@ -15,7 +15,7 @@ try:
     from app.lab import handlers  # noqa: F401
     from app.lab.modes import application as lab_application
     from app.settings import settings
-    from app.site import Site
+    from app.web.application import Site
 
     if settings.lab:
         mode = mod_wsgi.process_group.rpartition("-")[2]

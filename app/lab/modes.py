@@ -11,7 +11,7 @@ from functools import cache
 from sqlobject import SQLObject, StringCol, connectionForURI, dberrors, sqlhub
 
 from app.lab.recipe import recipe
-from app.site import Site
+from app.web.application import Site
 
 MODES = ("default", "nocache", "recipe", "bundle")
 

@@ -8,8 +8,8 @@ from sqlobject.sqlbuilder import Insert
 
 from app.lab.accepted import is_integer, is_list, stored
 from app.lab.modes import key_class
-from app.problems import Problem
-from app.transaction import doom
+from app.transactions.processor import doom
+from app.web.problems import Problem
 
 # Of the longest values so many fit into a packet of MariaDB.
 ROWS_AT_ONCE = 200

@@ -8,7 +8,12 @@ from types import SimpleNamespace
 import pytest
 from sqlobject import SQLObject, StringCol, dberrors, sqlhub
 
-from app.connections import OutcomeUnknown, TransactionLost, Verdict, connection_for
+from app.transactions.engines.threads import (
+    OutcomeUnknown,
+    TransactionLost,
+    Verdict,
+    connection_for,
+)
 from scripts.lib.ports import free_port
 from tests.engines.servers import PASSWORD
 from tests.test_transaction import Entry, add
@@ -273,7 +278,9 @@ def test_a_connection_is_checked_before_use_when_it_was_idle_for_long(connection
 
 def test_another_server_than_mariadb_is_refused(uri, monkeypatch):
     other = SimpleNamespace(get_server_info=lambda: "8.0.36", close=lambda: None)
-    monkeypatch.setattr("app.mariadb.MySQLdb.connect", lambda **options: other)
+    monkeypatch.setattr(
+        "app.transactions.engines.mariadb.MySQLdb.connect", lambda **options: other
+    )
     with pytest.raises(dberrors.NotSupportedError, match="MariaDB"):
         connection_for(uri).begin(writing=False)
 
@@ -296,6 +303,6 @@ def test_a_server_is_reached_by_its_socket(server, uri):
 
 def test_a_missing_driver_is_an_error_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "MySQLdb", None)
-    monkeypatch.delitem(sys.modules, "app.mariadb", raising=False)
+    monkeypatch.delitem(sys.modules, "app.transactions.engines.mariadb", raising=False)
     with pytest.raises(ValueError, match="pip install mysqlclient"):
         connection_for("mysql://site@127.0.0.1/not_asked_for_before")

@@ -8,9 +8,9 @@ import pytest
 from sqlobject import sqlhub
 
 from app import models
-from app.connections import connection_for
 from app.models import User
 from app.settings import ROOT
+from app.transactions.engines.threads import connection_for
 from scripts.lib.ports import free_port
 from tests.apache.server import folders
 from tests.engines.servers import QUOTED_PASSWORD

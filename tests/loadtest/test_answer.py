@@ -28,6 +28,6 @@ def test_only_a_problem_of_the_site_says_that_nothing_was_changed(
 
 
 def test_the_unknown_outcome_is_named_as_the_site_names_it():
-    from app import problems
+    from app.web import problems
 
     assert problems.OUTCOME_UNKNOWN == OUTCOME_UNKNOWN

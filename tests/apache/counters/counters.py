@@ -8,13 +8,13 @@ import time
 import web
 from sqlobject import IntCol, SQLObject, connectionForURI, sqlhub
 
-from app.cache import statistics
-from app.connections import CLASSES
 from app.lab.recipe import recipe
-from app.postgres import ThreadPostgresConnection
-from app.postgres_token import TOKEN, token
-from app.sqlite import ThreadSQLiteConnection
-from app.transaction import transaction_per_request
+from app.transactions.engines.postgres import ThreadPostgresConnection
+from app.transactions.engines.postgres.token import TOKEN, token
+from app.transactions.engines.sqlite import ThreadSQLiteConnection
+from app.transactions.engines.threads import CLASSES
+from app.transactions.processor import transaction_per_request
+from app.transactions.row_cache import statistics
 
 web.config.debug = False
 

@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 import web
 
-from app.connections import Verdict
-from app.rendering import page
+from app.transactions.engines.threads import Verdict
+from app.web.rendering import page
 
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 

@@ -5,8 +5,8 @@ import re
 
 from sqlobject.dbconnection import Iteration
 
-from app.cache import has_stock_get
-from app.connections import Verdict
+from .engines.threads import Verdict
+from .row_cache import has_stock_get
 
 UNREAD = object()
 # What may end a query, or hide what comes after it: SQLite takes a comment without an end.

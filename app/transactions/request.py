@@ -8,9 +8,9 @@ import web
 from sqlobject import SQLObject, dberrors
 from sqlobject.dbconnection import DBAPI, ConnWrapper, Transaction
 
-from app.connections import Verdict
-from app.instances import InstanceCache
-from app.reading import KeptRowsReader
+from .engines.threads import Verdict
+from .identity_map import InstanceCache
+from .snapshot import KeptRowsReader
 
 
 class OutsideItsRequest(RuntimeError):

@@ -17,8 +17,8 @@ import time
 from sqlobject import dberrors
 from sqlobject.mysql.mysqlconnection import ErrorMessage, MySQLConnection
 
-from app.connections import OutcomeUnknown, TransactionLost, Verdict
-from app.server_connections import ServerConnections
+from ...engines.server import ServerConnections
+from ...engines.threads import OutcomeUnknown, TransactionLost, Verdict
 
 try:
     import MySQLdb

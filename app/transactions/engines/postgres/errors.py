@@ -3,7 +3,7 @@
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from app.connections import Verdict
+from ...engines.threads import Verdict
 
 REFUSED = {"25006"}
 # 42P07: a table that another session has made meanwhile, as no snapshot shows that.

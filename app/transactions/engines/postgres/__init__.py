@@ -16,14 +16,14 @@ import time
 from sqlobject import dberrors
 from sqlobject.postgres.pgconnection import PostgresConnection
 
-from app.cache import RowCache
-from app.connections import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Verdict
-from app.postgres_errors import verdict_of
-from app.postgres_session import CHANGES_SETUP, Limits
-from app.postgres_text import PostgresName
-from app.postgres_token import CHANGES_SESSION, EXPRESSION, PREPARE, PREPARED, TOKEN, token
-from app.postgres_wire import wire
-from app.server_connections import KEPT, ServerConnections
+from ...engines.postgres.errors import verdict_of
+from ...engines.postgres.limits import CHANGES_SETUP, Limits
+from ...engines.postgres.text import PostgresName
+from ...engines.postgres.token import CHANGES_SESSION, EXPRESSION, PREPARE, PREPARED, TOKEN, token
+from ...engines.postgres.wire import wire
+from ...engines.server import KEPT, ServerConnections
+from ...engines.threads import SERVER_OPTIONS, OutcomeUnknown, TransactionLost, Verdict
+from ...row_cache import RowCache
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 
 import web
 
-from app.problems import Problem, wrong_fields
 from app.settings import settings
+from app.web.problems import Problem, wrong_fields
 
 LARGEST_ID = 2**63 - 1
 MOST_PARAMETERS = 100

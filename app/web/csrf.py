@@ -8,8 +8,8 @@ import secrets
 import web
 from itsdangerous import BadSignature, TimestampSigner
 
-from app.problems import Problem
 from app.settings import settings
+from app.web.problems import Problem
 
 COOKIE = "form"
 FIELD = "token"
@@ -48,7 +48,7 @@ def _cookie():
 def _signer():
     return TimestampSigner(
         settings.secret_key,
-        salt="app.antiforgery",
+        salt="app.web.csrf",
         key_derivation="hmac",
         digest_method=hashlib.sha256,
     )

@@ -5,7 +5,7 @@ from inspect import isclass
 
 import web
 
-from app.problems import Problem, present
+from app.web.problems import Problem, present
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlobject import SOForeignKey, dberrors, sqlhub
 
-from app.connections import Verdict
+from .engines.threads import Verdict
 
 ATTEMPTS = 20
 # A table with the model's columns: the engine itself says what it makes of their definitions.

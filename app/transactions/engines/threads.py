@@ -35,10 +35,10 @@ import weakref
 log = logging.getLogger(__name__)
 
 CLASSES = {
-    "sqlite": "app.sqlite.ThreadSQLiteConnection",
-    "postgres": "app.postgres.ThreadPostgresConnection",
-    "postgresql": "app.postgres.ThreadPostgresConnection",
-    "mysql": "app.mariadb.ThreadMySQLConnection",
+    "sqlite": ".sqlite.ThreadSQLiteConnection",
+    "postgres": ".postgres.ThreadPostgresConnection",
+    "postgresql": ".postgres.ThreadPostgresConnection",
+    "mysql": ".mariadb.ThreadMySQLConnection",
 }
 
 SERVER_OPTIONS = frozenset(
@@ -222,7 +222,7 @@ def class_for(uri):
         raise ValueError(f"no database engine for scheme {scheme!r}; write one of: {known}")
     module, _, name = CLASSES[scheme].rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module, __package__), name)
     except ImportError as error:
         raise ValueError(f"no driver for scheme {scheme!r}: {error}") from None
 

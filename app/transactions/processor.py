@@ -34,10 +34,10 @@ from functools import partial
 import web
 from sqlobject import sqlhub
 
-from app.connections import Verdict, connection_for
-from app.replay import Replay
-from app.request_transaction import RequestTransaction, TryEnded
-from app.streaming import StreamedAnswer
+from .engines.threads import Verdict, connection_for
+from .replay import Replay
+from .request import RequestTransaction, TryEnded
+from .streaming import StreamedAnswer
 
 log = logging.getLogger(__name__)
 

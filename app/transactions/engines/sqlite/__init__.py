@@ -5,9 +5,9 @@ import sqlite3
 
 from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 
-from app.cache import RowCache
-from app.connections import PerThreadConnections, TransactionLost, Verdict
-from app.sqlite_schema import drop_table_cascade
+from ...engines.sqlite.drop_table import drop_table_cascade
+from ...engines.threads import PerThreadConnections, TransactionLost, Verdict
+from ...row_cache import RowCache
 
 log = logging.getLogger(__name__)
 

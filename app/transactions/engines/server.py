@@ -9,7 +9,7 @@ driver's error; `is_closed(raw)` tells, without asking, whether the driver knows
 import math
 import time
 
-from app.connections import SERVER_OPTIONS, PerThreadConnections, Verdict
+from ..engines.threads import SERVER_OPTIONS, PerThreadConnections, Verdict
 
 LEVELS = ("read committed", "repeatable read", "serializable")
 KEPT = "request"
