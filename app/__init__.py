@@ -5,7 +5,7 @@ The handlers are named, not imported: the models must not be loaded by importing
 """
 
 from app.settings import SettingsError, settings, stop
-from app.transactions.processor import transaction_per_request
+from app.transactions import transaction_per_request
 from app.web.application import Site
 from app.web.problems import unavailable
 

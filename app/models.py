@@ -14,7 +14,8 @@ from formencode import validators
 from sqlobject import SQLObject, StringCol, UnicodeCol, dberrors, sqlhub
 from sqlobject.sqlbuilder import SQLExpression
 
-from app.transactions.tables import SchemaError, in_one_transaction, update_table
+from app.transactions import SchemaError, update_table
+from app.transactions.tables import in_one_transaction
 
 __all__ = ["User"]
 

@@ -10,7 +10,7 @@ from app.api import authorize, json_answer
 from app.lab import operations
 from app.lab.accepted import MOST_OPERATIONS, checked_operations, checked_reset
 from app.settings import settings
-from app.transactions.processor import runs
+from app.transactions import runs
 from app.web.csrf import FIELD, check_form
 from app.web.inputs import json_object, query_numbers
 from app.web.problems import Problem

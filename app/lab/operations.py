@@ -8,7 +8,7 @@ from sqlobject.sqlbuilder import Insert
 
 from app.lab.accepted import is_integer, is_list, stored
 from app.lab.modes import key_class
-from app.transactions.processor import doom
+from app.transactions import doom
 from app.web.problems import Problem
 
 # Of the longest values so many fit into a packet of MariaDB.

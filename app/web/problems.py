@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import web
 
-from app.transactions.engines.threads import Verdict
+from app.transactions import Verdict
 from app.web.rendering import page
 
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"

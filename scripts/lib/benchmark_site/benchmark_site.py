@@ -7,7 +7,7 @@ import web
 from sqlobject import IntCol, SQLObject, UnicodeCol, connectionForURI, sqlhub
 
 from app.lab.recipe import recipe
-from app.transactions.processor import transaction_per_request
+from app.transactions import transaction_per_request
 
 web.config.debug = False
 
