@@ -13,7 +13,7 @@ from sqlobject import sqlhub
 from app import api, pages, urls
 from app.models import make_database
 from app.settings import settings
-from app.transactions import transaction_per_request
+from app.transactions.processor import transaction_per_request
 from app.web import csrf, inputs
 from app.web.application import Site
 from app.web.problems import unavailable

@@ -8,8 +8,8 @@ import threading
 import pytest
 from sqlobject import ForeignKey, SQLObject, StringCol, sqlhub
 
-from app.transactions import TransactionLost, Verdict, connection_for
 from app.transactions.engines.sqlite import ThreadSQLiteConnection
+from app.transactions.engines.threads import TransactionLost, Verdict, connection_for
 
 
 class Shelf(SQLObject):

@@ -8,7 +8,8 @@ import pytest
 from sqlobject import IntCol, SQLObject, StringCol, sqlhub
 from sqlobject.sqlbuilder import DESC
 
-from app.transactions import OutsideItsRequest, transaction_per_request
+from app.transactions.processor import transaction_per_request
+from app.transactions.request import OutsideItsRequest
 from tests.test_cache import MODELS, Author, Novel, Site, site, statements, titles
 
 __all__ = ["site"]

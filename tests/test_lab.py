@@ -15,7 +15,7 @@ from app import api
 from app.lab import handlers, page
 from app.lab.modes import MODES, application
 from app.settings import settings
-from app.transactions import runs, transaction_per_request
+from app.transactions.processor import runs, transaction_per_request
 from app.web import csrf, inputs
 from tests.http_client import KEY, TOKEN, Client, serving
 

@@ -15,7 +15,7 @@ from sqlobject import UnicodeCol, dberrors, sqlhub
 
 from app.models import HashedPassword, User, add_random_user, checked, make_database
 from app.settings import ROOT
-from app.transactions import connection_for
+from app.transactions.engines.threads import connection_for
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from sqlobject import IntCol, SQLObject, StringCol, dberrors, sqlhub
 
-from app.transactions import on_commit, savepoint, transaction_per_request
+from app.transactions.processor import on_commit, savepoint, transaction_per_request
 from tests.test_transaction import Entry, Site
 
 

@@ -30,16 +30,15 @@ from sqlobject import (
 )
 
 from app.settings import ROOT
-from app.transactions import SchemaError, connection_for, update_table
-from app.transactions.tables import in_one_transaction
+from app.transactions.engines.threads import connection_for
+from app.transactions.tables import SchemaError, in_one_transaction, update_table
 
 # Adds a column when it gets a line, and prints what was done.
 PROCESS = """
 import sys
 from sqlobject import IntCol, SQLObject, UnicodeCol, sqlhub
-from app.transactions import connection_for
-from app.transactions import update_table
-from app.transactions.tables import in_one_transaction
+from app.transactions.engines.threads import connection_for
+from app.transactions.tables import in_one_transaction, update_table
 
 class Note(SQLObject):
     text = UnicodeCol(length=100)

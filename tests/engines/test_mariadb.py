@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from sqlobject import SQLObject, StringCol, dberrors, sqlhub
 
-from app.transactions import (
+from app.transactions.engines.threads import (
     OutcomeUnknown,
     TransactionLost,
     Verdict,

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlobject import BLOBCol, SQLObject, StringCol, UnicodeCol, dberrors
 
-from app.transactions import connection_for
+from app.transactions.engines.threads import connection_for
 
 
 class Text(SQLObject):

@@ -6,8 +6,8 @@ import threading
 import pytest
 from sqlobject import dberrors, sqlhub
 
-from app.transactions import connection_for
 from app.transactions.engines.postgres import ThreadPostgresConnection
+from app.transactions.engines.threads import connection_for
 from tests.engines.conftest import EngineSite
 from tests.engines.servers import pgbouncer
 from tests.engines.test_transactions import in_threads

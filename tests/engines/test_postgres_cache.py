@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlobject import sqlhub
 
-from app.transactions import runs
+from app.transactions.processor import runs
 from scripts.lib.databases import Postgres, postgres_binaries
 from scripts.lib.ports import free_port
 from tests.engines.conftest import EngineSite

@@ -10,7 +10,7 @@ from sqlobject import sqlhub
 from app import models
 from app.models import User
 from app.settings import ROOT
-from app.transactions import connection_for
+from app.transactions.engines.threads import connection_for
 from scripts.lib.ports import free_port
 from tests.apache.server import folders
 from tests.engines.servers import QUOTED_PASSWORD

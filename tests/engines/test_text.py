@@ -6,7 +6,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from sqlobject import SQLObject, StringCol, UnicodeCol, sqlhub
 
-from app.transactions import transaction_per_request
+from app.transactions.processor import transaction_per_request
 from tests.http_client import serving
 
 AWKWARD = st.sampled_from("\x00\\'\"`%_;$\n\r\t\b\x1a\x7f\u2028\ufffe\U0001f600\ud800é{}?: ")

@@ -6,7 +6,7 @@ import threading
 import pytest
 from sqlobject import dberrors, sqlhub
 
-from app.transactions import savepoint
+from app.transactions.processor import savepoint
 from tests.test_transaction import (  # noqa: F401
     Entry,
     add,

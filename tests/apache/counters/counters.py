@@ -9,10 +9,12 @@ import web
 from sqlobject import IntCol, SQLObject, connectionForURI, sqlhub
 
 from app.lab.recipe import recipe
-from app.transactions import statistics, transaction_per_request
-from app.transactions.engines.postgres import Engine as PostgresEngine
+from app.transactions.engines.postgres import ThreadPostgresConnection
 from app.transactions.engines.postgres.token import TOKEN, token
-from app.transactions.engines.sqlite import Engine as SQLiteEngine
+from app.transactions.engines.sqlite import ThreadSQLiteConnection
+from app.transactions.engines.threads import CLASSES
+from app.transactions.processor import transaction_per_request
+from app.transactions.row_cache import statistics
 
 web.config.debug = False
 
