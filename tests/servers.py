@@ -1,4 +1,4 @@
-"""Database servers for the tests, in temporary directories; see scripts/lib/databases.py.
+"""Databases for the tests, in temporary directories; see scripts/lib/databases.py.
 
 with running("postgres") as server:
     uri = server.new_database()     # as DATABASE_URI takes it
@@ -11,6 +11,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,22 @@ QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"
 USERS = {"postgres": "postgres", "mariadb": "nobody"}
 
 _numbers = count(1)
+
+
+class Files:
+    """SQLite databases in `folder`, asked as the servers are."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def new_database(self):
+        """The URI of an empty database."""
+        return f"sqlite://{self.folder}/site{next(_numbers)}.db"
+
+    def execute(self, query, database):
+        """Run `query` in a connection of its own, commit, and return its rows."""
+        with contextlib.closing(sqlite3.connect(self.folder / database)) as raw, raw:
+            return raw.execute(query).fetchall()
 
 
 @contextlib.contextmanager
