@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.databases import SERVERS, DatabaseError
+from scripts.lib.databases import SERVERS, DatabaseError, MariaDB, Postgres
 from scripts.lib.ports import free_port, listens
 
 PASSWORD = "p@ss/word:#1"
@@ -80,6 +80,25 @@ def running(engine):
         finally:
             with contextlib.suppress(subprocess.CalledProcessError):
                 server.stop("immediate")
+
+
+def session(server, database):
+    """A DB-API connection of a driver's own to a database, outside of the bundle.
+
+    It begins a transaction with its first statement; on SQLite only where that is BEGIN.
+    """
+    if isinstance(server, Files):
+        path = server.folder / database
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    where = {"host": "127.0.0.1", "port": server.port, "user": "site", "password": PASSWORD}
+    if isinstance(server, Postgres):
+        import psycopg
+
+        return psycopg.connect(dbname=database, **where)
+    assert isinstance(server, MariaDB)
+    import MySQLdb
+
+    return MySQLdb.connect(database=database, charset="utf8mb4", **where)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The engine of each test, its empty database and a site on it.
 
-A test that asks for `engine`, or for what needs it (`server`, `uri`, `make_site`, `site`), runs once
-on each of ENGINES. What only some of them can show is marked with their names, which are in
+A test that asks for `engine`, or for what needs it (`server`, `uri`, `make_site`, `site`), runs
+once on each of ENGINES. What only some of them can show is marked with their names, which are in
 site.py:
 
     @pytest.mark.engines(*POSTGRES)      a test; `pytestmark = ...` for all of a module

@@ -91,3 +91,33 @@ def test_what_a_block_that_is_undone_gives_to_on_commit_is_not_called(site):
 
     site.request(handler)
     assert called == ["before", "after"]
+
+
+def test_a_savepoint_lets_a_handler_go_on_after_an_error_it_expects(site):
+    def handler():
+        mine = Entry(name="c", number=1)
+        try:
+            with savepoint():
+                mine.number = 2
+                Entry(name="a")
+        except dberrors.DuplicateEntryError:
+            return str(mine.number)
+
+    assert site.request(handler).data == b"1"
+    assert site.names() == ["a", "b", "c"]
+
+
+def test_a_savepoint_inside_a_savepoint_undoes_its_own_writes_only(site):
+    def handler():
+        with savepoint():
+            Entry(name="outer")
+            try:
+                with savepoint():
+                    Entry(name="inner")
+                    Entry(name="outer")
+            except dberrors.DuplicateEntryError:
+                pass
+        Entry(name="after")
+
+    site.request(handler)
+    assert site.names() == ["a", "b", "outer", "after"]
