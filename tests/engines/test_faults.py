@@ -9,7 +9,7 @@ import time
 import pytest
 from sqlobject import sqlhub
 
-from tests.engines.proxy import Proxy
+from tests.contract.proxy import Proxy
 from tests.http_client import serving
 from tests.test_transaction import Entry, add, no_transaction
 

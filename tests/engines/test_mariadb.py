@@ -15,7 +15,7 @@ from app.transactions.engines.threads import (
     connection_for,
 )
 from scripts.lib.ports import free_port
-from tests.engines.servers import PASSWORD
+from tests.servers import PASSWORD
 from tests.test_transaction import Entry, add
 
 

@@ -9,7 +9,7 @@ from sqlobject import dberrors, sqlhub
 from app.transactions.engines.postgres import ThreadPostgresConnection
 from app.transactions.engines.threads import connection_for
 from tests.engines.conftest import EngineSite
-from tests.engines.servers import pgbouncer
+from tests.servers import pgbouncer
 from tests.engines.test_transactions import in_threads
 from tests.test_sqlobject_suite import outcome
 from tests.test_transaction import Entry, add

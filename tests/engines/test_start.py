@@ -13,7 +13,7 @@ from app.settings import ROOT
 from app.transactions.engines.threads import connection_for
 from scripts.lib.ports import free_port
 from tests.apache.server import folders
-from tests.engines.servers import QUOTED_PASSWORD
+from tests.servers import QUOTED_PASSWORD
 
 WRONG_PASSWORD = "s3cret%2Fpass"
 

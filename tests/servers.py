@@ -1,4 +1,4 @@
-"""Database servers for the tests, in temporary directories; see scripts/lib/databases.py.
+"""Databases for the tests, in temporary directories; see scripts/lib/databases.py.
 
 with running("postgres") as server:
     uri = server.new_database()     # as DATABASE_URI takes it
@@ -11,6 +11,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.databases import SERVERS, DatabaseError
+from scripts.lib.databases import SERVERS, DatabaseError, MariaDB, Postgres
 from scripts.lib.ports import free_port, listens
 
 PASSWORD = "p@ss/word:#1"
@@ -27,6 +28,22 @@ QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"
 USERS = {"postgres": "postgres", "mariadb": "nobody"}
 
 _numbers = count(1)
+
+
+class Files:
+    """SQLite databases in `folder`, asked as the servers are."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def new_database(self):
+        """The URI of an empty database."""
+        return f"sqlite://{self.folder}/site{next(_numbers)}.db"
+
+    def execute(self, query, database):
+        """Run `query` in a connection of its own, commit, and return its rows."""
+        with contextlib.closing(sqlite3.connect(self.folder / database)) as raw, raw:
+            return raw.execute(query).fetchall()
 
 
 @contextlib.contextmanager
@@ -63,6 +80,25 @@ def running(engine):
         finally:
             with contextlib.suppress(subprocess.CalledProcessError):
                 server.stop("immediate")
+
+
+def session(server, database):
+    """A DB-API connection of a driver's own to a database, outside of the bundle.
+
+    It begins a transaction with its first statement; on SQLite only where that is BEGIN.
+    """
+    if isinstance(server, Files):
+        path = server.folder / database
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    where = {"host": "127.0.0.1", "port": server.port, "user": "site", "password": PASSWORD}
+    if isinstance(server, Postgres):
+        import psycopg
+
+        return psycopg.connect(dbname=database, **where)
+    assert isinstance(server, MariaDB)
+    import MySQLdb
+
+    return MySQLdb.connect(database=database, charset="utf8mb4", **where)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,10 @@
 """What a savepoint's rollback leaves of the instances that the handler holds."""
 
-import sqlite3
-
 import pytest
-from sqlobject import IntCol, SQLObject, StringCol, dberrors, sqlhub
+from sqlobject import IntCol, SQLObject, StringCol, dberrors
 
-from app.transactions.processor import on_commit, savepoint, transaction_per_request
-from tests.test_transaction import Entry, Site
+from app.transactions import on_commit, savepoint
+from tests.contract.site import Entry
 
 
 class Draft(SQLObject):
@@ -18,14 +16,15 @@ class Draft(SQLObject):
 
 
 @pytest.fixture
-def site(tmp_path):
-    made = Site(f"sqlite://{tmp_path}/site.db")
-    transaction_per_request(f"sqlite://{made.path}")()
-    Draft.createTable()
-    for name in ("a", "b"):
-        Entry(name=name)
-        Draft(text=name)
-    del sqlhub.processConnection
+def site(make_site):
+    made = make_site(models=(Entry, Draft))
+
+    def fill():
+        for name in ("a", "b"):
+            Entry(name=name)
+            Draft(text=name)
+
+    made.request(fill)
     return made
 
 
@@ -78,9 +77,7 @@ def test_what_was_not_sent_before_the_block_is_sent_after_its_rollback(site):
         return draft.text
 
     assert site.request(handler).data == b"before"
-    with sqlite3.connect(site.path) as raw:
-        assert raw.execute("SELECT text FROM draft").fetchone() == ("before",)
-    raw.close()
+    assert site.execute("SELECT text FROM draft ORDER BY id") == [("before",), ("b",)]
 
 
 def test_what_a_block_that_is_undone_gives_to_on_commit_is_not_called(site):
@@ -94,3 +91,33 @@ def test_what_a_block_that_is_undone_gives_to_on_commit_is_not_called(site):
 
     site.request(handler)
     assert called == ["before", "after"]
+
+
+def test_a_savepoint_lets_a_handler_go_on_after_an_error_it_expects(site):
+    def handler():
+        mine = Entry(name="c", number=1)
+        try:
+            with savepoint():
+                mine.number = 2
+                Entry(name="a")
+        except dberrors.DuplicateEntryError:
+            return str(mine.number)
+
+    assert site.request(handler).data == b"1"
+    assert site.names() == ["a", "b", "c"]
+
+
+def test_a_savepoint_inside_a_savepoint_undoes_its_own_writes_only(site):
+    def handler():
+        with savepoint():
+            Entry(name="outer")
+            try:
+                with savepoint():
+                    Entry(name="inner")
+                    Entry(name="outer")
+            except dberrors.DuplicateEntryError:
+                pass
+        Entry(name="after")
+
+    site.request(handler)
+    assert site.names() == ["a", "b", "outer", "after"]

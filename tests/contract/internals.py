@@ -1,0 +1,156 @@
+"""All that the tests know of the inside of app/transactions, in one place.
+
+What has "in a request" in its docstring is for a handler to call.
+"""
+
+import contextlib
+
+import MySQLdb.cursors
+from sqlobject import sqlhub
+
+HELD = "app.transactions.identity_map.HELD"
+MYSQLDB_CONNECT = "app.transactions.engines.mariadb.MySQLdb.connect"
+MARIADB_MODULE = "app.transactions.engines.mariadb"
+
+
+def begun():
+    """Whether the transaction has begun, in a request."""
+    return sqlhub.threadConnection._raw is not None
+
+
+def is_writing():
+    """Whether it is a writing request, in a request."""
+    return sqlhub.threadConnection.writing
+
+
+def raw_connection():
+    """The driver's connection with the transaction begun on it, in a request.
+
+    Unlike getConnection() it does not count as handed out to the handler.
+    """
+    return sqlhub.threadConnection._connection
+
+
+def kept_rows():
+    """How many kept rows this request may use, None for none ever; in a request, and begins it."""
+    rows = sqlhub.threadConnection.kept_rows()
+    return None if rows is None else len(rows)
+
+
+def keeps_whole_list(cls):
+    """Whether the last list of `cls` was wholly of kept rows, in a request."""
+    return raw_connection().rows.of(cls).whole
+
+
+def forget_kept_row(cls, id):
+    """Drop one of the kept rows, in a request."""
+    del raw_connection().rows.of(cls).rows[id]
+
+
+def begin(connection, writing):
+    """Begin a transaction of a request on `connection`; returns the driver's connection."""
+    return connection.begin(writing)
+
+
+def commit(connection, raw):
+    """Commit what begin() has begun."""
+    connection.commit(raw)
+
+
+def rollback(connection, raw):
+    """Roll back what begin() has begun."""
+    connection.rollback(raw)
+
+
+def execute(connection, raw, query):
+    """Execute `query` on `raw` as SQLObject does in a request; returns its rows."""
+    cursor = raw.cursor()
+    connection._executeRetry(raw, cursor, query)
+    return list(cursor.fetchall())
+
+
+def make_idle(raw, seconds):
+    """Have `raw` as it would be had it been idle for `seconds`."""
+    raw.used -= seconds
+
+
+def close_as_the_driver_does(raw):
+    """Have `raw` as it is when the driver has found the end of its session."""
+    raw.unanswered = False
+    raw.close()
+
+
+@contextlib.contextmanager
+def checks_watched(connection, monkeypatch):
+    """Yield a list that gets an item for each check of a kept connection."""
+    checked = []
+    monkeypatch.setattr(type(connection), "check", lambda self, raw: checked.append(raw.ping()))
+    yield checked
+
+
+@contextlib.contextmanager
+def watched(connection, raw):
+    """Collect what is sent on `raw`, a driver's connection of `connection`; yields the list.
+
+    One text for each message: on SQLite every statement, on PostgreSQL all but the COMMIT of a
+    reading request, which is not waited for; on MariaDB what SQLObject sends, without the begin
+    and the end of transactions.
+    """
+    sent = []
+    with _WATCHES[connection.dbName](connection, raw, sent.append):
+        yield sent
+
+
+@contextlib.contextmanager
+def _watch_sqlite(connection, raw, saw):
+    raw.set_trace_callback(saw)
+    try:
+        yield
+    finally:
+        raw.set_trace_callback(None)
+
+
+@contextlib.contextmanager
+def _watch_mysql(connection, raw, saw):
+    raw.cursorclass = _recording(MySQLdb.cursors.Cursor, saw)
+    try:
+        yield
+    finally:
+        raw.cursorclass = MySQLdb.cursors.Cursor
+
+
+@contextlib.contextmanager
+def _watch_postgres(connection, raw, saw):
+    wire, cursor_factory = connection._wire, raw.cursor_factory
+    if connection.driver == "psycopg":
+        raw.cursor_factory = _recording(connection.module.Cursor, saw)
+        # Statements of our own go past the driver's cursors.
+        connection._wire = _RecordingWire(wire, saw)
+    else:
+        raw.cursor_factory = _recording(connection.module.extensions.cursor, saw)
+    try:
+        yield
+    finally:
+        connection._wire, raw.cursor_factory = wire, cursor_factory
+
+
+_WATCHES = {"sqlite": _watch_sqlite, "postgres": _watch_postgres, "mysql": _watch_mysql}
+
+
+def _recording(base, saw):
+    class Recording(base):
+        def execute(self, query, *more, **options):
+            saw(query)
+            return super().execute(query, *more, **options)
+
+    return Recording
+
+
+class _RecordingWire:
+    def __init__(self, wire, saw):
+        self._wire = wire
+        self._saw = saw
+
+    def send(self, raw, query):
+        self._saw(query)
+        return self._wire.send(raw, query)
