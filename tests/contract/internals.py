@@ -8,14 +8,16 @@ import contextlib
 import MySQLdb.cursors
 from sqlobject import sqlhub
 
+from app.transactions.engines.mariadb.session import MariaDBSession
+
 HELD = "app.transactions.identity_map.HELD"
-MYSQLDB_CONNECT = "app.transactions.engines.mariadb.MySQLdb.connect"
+MYSQLDB_CONNECT = "app.transactions.engines.mariadb.MariaDBSession"
 MARIADB_MODULE = "app.transactions.engines.mariadb"
 
 
 def begun():
     """Whether the transaction has begun, in a request."""
-    return sqlhub.threadConnection._raw is not None
+    return sqlhub.threadConnection._session is not None
 
 
 def is_writing():
@@ -33,7 +35,7 @@ def raw_connection():
 
 def kept_rows():
     """How many kept rows this request may use, None for none ever; in a request, and begins it."""
-    rows = sqlhub.threadConnection.kept_rows()
+    rows = sqlhub.threadConnection.snapshot.kept_rows()
     return None if rows is None else len(rows)
 
 
@@ -49,17 +51,17 @@ def forget_kept_row(cls, id):
 
 def begin(connection, writing):
     """Begin a transaction of a request on `connection`; returns the driver's connection."""
-    return connection.begin(writing)
+    return connection.session_for(writing)
 
 
 def commit(connection, raw):
     """Commit what begin() has begun."""
-    connection.commit(raw)
+    raw.commit_transaction()
 
 
 def rollback(connection, raw):
     """Roll back what begin() has begun."""
-    connection.rollback(raw)
+    raw.roll_back_transaction()
 
 
 def execute(connection, raw, query):
@@ -76,7 +78,7 @@ def make_idle(raw, seconds):
 
 def close_as_the_driver_does(raw):
     """Have `raw` as it is when the driver has found the end of its session."""
-    raw.unanswered = False
+    raw._settle()
     raw.close()
 
 
@@ -84,7 +86,7 @@ def close_as_the_driver_does(raw):
 def checks_watched(connection, monkeypatch):
     """Yield a list that gets an item for each check of a kept connection."""
     checked = []
-    monkeypatch.setattr(type(connection), "check", lambda self, raw: checked.append(raw.ping()))
+    monkeypatch.setattr(MariaDBSession, "check", lambda self: checked.append(self.ping()))
     yield checked
 
 
@@ -121,17 +123,16 @@ def _watch_mysql(connection, raw, saw):
 
 @contextlib.contextmanager
 def _watch_postgres(connection, raw, saw):
-    wire, cursor_factory = connection._wire, raw.cursor_factory
+    send, cursor_factory = raw.send, raw.cursor_factory
     if connection.driver == "psycopg":
-        raw.cursor_factory = _recording(connection.module.Cursor, saw)
         # Statements of our own go past the driver's cursors.
-        connection._wire = _RecordingWire(wire, saw)
-    else:
-        raw.cursor_factory = _recording(connection.module.extensions.cursor, saw)
+        raw.send = lambda query: (saw(query), send(query))[1]
+    raw.cursor_factory = _recording(cursor_factory, saw)
     try:
         yield
     finally:
-        connection._wire, raw.cursor_factory = wire, cursor_factory
+        raw.cursor_factory = cursor_factory
+        vars(raw).pop("send", None)
 
 
 _WATCHES = {"sqlite": _watch_sqlite, "postgres": _watch_postgres, "mysql": _watch_mysql}
@@ -144,13 +145,3 @@ def _recording(base, saw):
             return super().execute(query, *more, **options)
 
     return Recording
-
-
-class _RecordingWire:
-    def __init__(self, wire, saw):
-        self._wire = wire
-        self._saw = saw
-
-    def send(self, raw, query):
-        self._saw(query)
-        return self._wire.send(raw, query)

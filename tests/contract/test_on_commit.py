@@ -3,7 +3,8 @@
 import pytest
 
 from app.transactions import doom, on_commit, savepoint
-from tests.contract.site import Entry, add, no_transaction
+from tests.contract.internals import begun
+from tests.contract.site import Entry, add
 
 
 def test_functions_given_to_on_commit_run_in_turn_after_the_commit(site, caplog):
@@ -14,13 +15,13 @@ def test_functions_given_to_on_commit_run_in_turn_after_the_commit(site, caplog)
 
     def handler():
         entry = Entry(name="a")
-        on_commit(lambda: seen.append((entry.id, site.names(), no_transaction())))
+        on_commit(lambda: seen.append((entry.id, site.names(), begun())))
         on_commit(fails)
         on_commit(lambda: seen.append("last"))
         return "added"
 
     assert site.request(handler).data == b"added"
-    assert seen == [(1, ["a"], True), "last"]
+    assert seen == [(1, ["a"], False), "last"]
     assert "ZeroDivisionError" in caplog.text
 
 

@@ -8,10 +8,10 @@ import time
 
 import pytest
 from sqlobject import sqlhub
+from tests.test_transaction import Entry, add, no_transaction
 
 from tests.contract.proxy import Proxy
 from tests.http_client import serving
-from tests.test_transaction import Entry, add, no_transaction
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlobject import SQLObject, StringCol, dberrors, sqlhub
+from tests.test_transaction import Entry, add
 
 from app.transactions.engines.threads import (
     OutcomeUnknown,
@@ -16,7 +17,6 @@ from app.transactions.engines.threads import (
 )
 from scripts.lib.ports import free_port
 from tests.servers import PASSWORD
-from tests.test_transaction import Entry, add
 
 
 class Other(SQLObject):

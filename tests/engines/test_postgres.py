@@ -5,14 +5,14 @@ import threading
 
 import pytest
 from sqlobject import dberrors, sqlhub
+from tests.engines.test_transactions import in_threads
+from tests.test_transaction import Entry, add
 
 from app.transactions.engines.postgres import ThreadPostgresConnection
 from app.transactions.engines.threads import connection_for
 from tests.engines.conftest import EngineSite
 from tests.servers import pgbouncer
-from tests.engines.test_transactions import in_threads
 from tests.test_sqlobject_suite import outcome
-from tests.test_transaction import Entry, add
 
 
 @pytest.fixture(params=["postgres", "postgres-psycopg2"])

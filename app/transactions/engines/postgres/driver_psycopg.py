@@ -16,6 +16,7 @@ class Session(PostgresSession, psycopg.Connection):
     """A connection of psycopg 3's."""
 
     SEVERAL_ANSWERS = True
+    ERROR = psycopg.Error
     LOST = (psycopg.OperationalError,)
 
     def status(self):

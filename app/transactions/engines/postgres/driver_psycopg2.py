@@ -9,6 +9,7 @@ from .session import PostgresSession
 class Session(PostgresSession, psycopg2.extensions.connection):
     """A connection of psycopg2's."""
 
+    ERROR = psycopg2.Error
     LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
     def status(self):

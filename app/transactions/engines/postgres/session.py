@@ -39,7 +39,8 @@ class PostgresSession(TokenSession, ServerSession):
 
     # Whether several answers to one message can be read, and COMMIT be sent without a wait.
     SEVERAL_ANSWERS = False
-    # The driver's classes of errors that tell of a lost connection.
+    # The driver's class of all errors, and its classes that tell of a lost connection.
+    ERROR = Exception
     LOST = ()
 
     state = State.IDLE
@@ -66,7 +67,7 @@ class PostgresSession(TokenSession, ServerSession):
     @classmethod
     def verdict(cls, error):
         """Return the Verdict on `error`, the driver's or SQLObject's for it."""
-        return verdict_of(error, cls.Error, cls.LOST)
+        return verdict_of(error, cls.ERROR, cls.LOST)
 
     def prepare_session(self):
         """Set the limits for the whole session, where that can be done; raises the driver's error.
