@@ -21,7 +21,8 @@ urls = (
     "/lab/", "app.lab.page.Page",
 )  # fmt: skip
 
-# The paths whose errors are problem details (RFC 9457); elsewhere they are pages.
+# The paths whose errors are problem details (RFC 9457); elsewhere they are pages, plain ones
+# where ERROR_PAGE is None.
 FOR_PROGRAMS = "/(api|health/database|lab/[a-z]+)(/|$)"
 ERROR_PAGE = "app.pages.error_page"
 

@@ -14,6 +14,7 @@ import argparse
 import re
 import sys
 import time
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,8 @@ from app.transactions.tables import SchemaError, in_one_transaction, missing_in_
 from app.web.health import healthy
 
 LONGEST_WAIT = 3600
+# Seconds for others that make the same tables.
+LONGEST_TURN = 60
 CURE = "`python -m app.database` makes what is missing."
 
 
@@ -81,22 +84,48 @@ def make_database():
 
 
 def _make_tables():
-    done, made, constraints = [], [], []
-    for model in site_models():
-        table = model.sqlmeta.table
-        if model.tableExists():
-            done += [f"table {table}: there already", *update_table(model)]
-            continue
-        # Not ifNotExists: MariaDB commits here, and of two commands at once the later must notice.
-        constraints += model.createTable(createJoinTables=False, applyConstraints=False)
-        done.append(f"table {table}: made")
-        made.append(model)
-    # Now that each has the others to refer to.
-    for constraint in constraints:
-        sqlhub.getConnection().query(constraint)
-    for model in site_models():
-        model.createJoinTables(ifNotExists=True)
-    return done + [model.fill_new_table() for model in made if hasattr(model, "fill_new_table")]
+    with _alone(sqlhub.getConnection()):
+        done, made, constraints = [], [], []
+        for model in site_models():
+            table = model.sqlmeta.table
+            if model.tableExists():
+                done += [f"table {table}: there already", *update_table(model)]
+                continue
+            # Not ifNotExists: of two commands at once the later must notice.
+            constraints += model.createTable(createJoinTables=False, applyConstraints=False)
+            done.append(f"table {table}: made")
+            made.append(model)
+        # Now that each has the others to refer to.
+        for constraint in constraints:
+            sqlhub.getConnection().query(constraint)
+        for model in site_models():
+            done += [f"table {name}: made" for name in _missing_join_tables(model)]
+            model.createJoinTables(ifNotExists=True)
+        return done + [
+            model.fill_new_table() for model in made if hasattr(model, "fill_new_table")
+        ]
+
+
+@contextmanager
+def _alone(connection):
+    """Wait on MariaDB until no other command makes the tables of this database.
+
+    MariaDB commits each table by itself, so that a command which meets another one's table
+    half-way could not begin anew. Raises TimeoutError.
+    """
+    if connection.dbName != "mysql":
+        yield
+        return
+    lock = "MD5(CONCAT('app.database ', DATABASE()))"
+    deadline = time.monotonic() + LONGEST_TURN
+    while connection.queryOne(f"SELECT GET_LOCK({lock}, 0)") != (1,):
+        if time.monotonic() > deadline:
+            raise TimeoutError("another `python -m app.database` is at work: wait until it ends")
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        connection.queryOne(f"SELECT RELEASE_LOCK({lock})")
 
 
 def check_database():
@@ -136,7 +165,7 @@ def _check_tables():
             missing += [f"table {table}: {what} is missing" for what in lacks]
         else:
             said.append(f"table {table}: as its model says")
-        missing += _missing_join_tables(model)
+        missing += [f"table {name}: it is missing" for name in _missing_join_tables(model)]
     if missing or contradictions:
         raise SchemaError("\n".join([*contradictions, *missing, *([CURE] if missing else [])]))
     return said
@@ -145,8 +174,7 @@ def _check_tables():
 def _missing_join_tables(model):
     connection = sqlhub.getConnection()
     names = dict.fromkeys(join.intermediateTable for join in model._getJoinsToCreate())
-    missing = [name for name in names if not connection.tableExists(name)]
-    return [f"table {name}: it is missing" for name in missing]
+    return [name for name in names if not connection.tableExists(name)]
 
 
 def parse_options(arguments):

@@ -18,17 +18,22 @@ class Application(web.application):
     those that it does.
     """
 
-    def __init__(self, mapping, fvars=None, *, for_programs=None, error_page=plain_page):
+    def __init__(self, mapping, fvars=None, *, for_programs=None, error_page=None):
         """`mapping` and `fvars`: web.py's; a handler may be named as "package.module.Class".
 
         `for_programs`: a regular expression of the paths whose errors are problem details, none
         by default. `error_page(status, title, detail)` makes the page of the others out of text
-        and sets its content type; it may be named too, as "package.module.function".
+        and sets its content type, a plain one by default; it may be named in the same way.
         """
         # web.py would turn its own reloader on outside of mod_wsgi.
         super().__init__(mapping, fvars or {}, autoreload=False)
         self._for_programs = re.compile(for_programs or "(?!)")
-        self._error_page = error_page
+        self._error_page = error_page or plain_page
+
+    def wsgifunc(self, *middleware):
+        # A wrong name shall show at the start and not with the first error.
+        self._error_page = _named(self._error_page)
+        return super().wsgifunc(*middleware)
 
     def load(self, env):
         super().load(env)
@@ -43,16 +48,9 @@ class Application(web.application):
         try:
             return _measured(super().handle_with_processors())
         except web.HTTPError as error:
-            present(error, self._page)
+            present(error, None if self._for_programs.match(web.ctx.path) else self._error_page)
             error.data = _measured(error.data)
             raise
-
-    @property
-    def _page(self):
-        """What makes the page of an error at this path, None where problem details are due."""
-        if self._for_programs.match(web.ctx.path):
-            return None
-        return _named(self._error_page)
 
     def internalerror(self):
         # Not web.py's debug page, which shows the source to the client.
