@@ -44,6 +44,8 @@ class Dog(Animal):
     bark = StringCol(length=50, default="wow")
 '''
 
+TABLES = ("person", "team", "tag", "animal", "dog", "person_tag")
+
 PAGES = '''
 """The only page."""
 
