@@ -17,6 +17,26 @@ from tests.apache.server import folders
 from tests.engines.servers import QUOTED_PASSWORD
 
 WRONG_PASSWORD = "s3cret%2Fpass"
+# Whichever command makes the first table is overtaken before the second one.
+OVERTAKEN = """
+import time
+
+_make_person, _make_team, _made = Person.createTable, Team.createTable, []
+
+
+def _person(**options):
+    _made.append("person")
+    return _make_person(**options)
+
+
+def _team(**options):
+    if _made:
+        time.sleep(2)
+    return _make_team(**options)
+
+
+Person.createTable, Team.createTable = _person, _team
+"""
 CONSTRAINTS = {
     "postgres": "SELECT COUNT(*) FROM pg_constraint WHERE contype = 'f'",
     "mysql": "SELECT COUNT(*) FROM information_schema.referential_constraints "
@@ -76,8 +96,9 @@ def test_commands_at_once_make_them_once(server, uri, tmp_path):
 
 
 def test_commands_at_once_make_tables_that_refer_to_each_other_once(server, uri, tmp_path):
-    """Each table, constraint, join and sample row, whichever command comes first."""
-    own = own_application.make(tmp_path / "own")
+    """Each table, constraint, join and sample row, though the first command is overtaken."""
+    models = own_application.MODELS + OVERTAKEN
+    own = own_application.make(tmp_path / "own", models=models)
     processes = [subprocess.Popen(**command(uri, tmp_path, folder=own)) for _ in range(4)]
     said = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, said
