@@ -1,4 +1,4 @@
-"""The JSON API of the users. Reading is free, writing needs the bearer token (RFC 6750)."""
+"""The JSON API of the users: reading is free, writing needs the bearer token (RFC 6750)."""
 
 import hmac
 import json

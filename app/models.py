@@ -1,21 +1,18 @@
-"""The example's SQLObject classes and their rules; `python -m app.models` makes the database."""
+"""The example's SQLObject classes and their rules.
+
+`python -m app.database` makes a table for each class that `from app.models import *` gives.
+"""
 
 import random
-import re
 import secrets
 import string
-import sys
 import unicodedata
-from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from formencode import validators
-from sqlobject import SQLObject, StringCol, UnicodeCol, dberrors, sqlhub
+from sqlobject import SQLObject, StringCol, UnicodeCol
 from sqlobject.sqlbuilder import SQLExpression
-
-from app.transactions import SchemaError, update_table
-from app.transactions.tables import in_one_transaction
 
 __all__ = ["User"]
 
@@ -90,6 +87,16 @@ class User(SQLObject):
     password = StringCol(length=255, notNone=True, validator=RULES["password"])
 
     @classmethod
+    def fill_new_table(cls):
+        """Add the sample users and return the line that says so.
+
+        `python -m app.database` calls it where it has just made the table, in that transaction,
+        so that deleted ones do not come back.
+        """
+        samples = [add_random_user() for _ in range(SAMPLE_USERS)]
+        return "sample users: " + ", ".join(map(str, samples))
+
+    @classmethod
     def page(cls, after, limit):
         """Return at most `limit` users with ids above `after`, and the `after` of the next page.
 
@@ -144,68 +151,3 @@ def add_random_user():
 
 def _letters(count):
     return "".join(random.choices(string.ascii_letters, k=count))
-
-
-def make_database():
-    """Make what is missing of the tables and return lines that say what was done.
-
-    Works on `sqlhub.processConnection`, in one transaction, which is tried again when another
-    one is in its way. Raises OSError, SchemaError where a table that is there contradicts its
-    model, and the errors of the driver and of sqlobject.dberrors.
-    """
-    connection = sqlhub.processConnection
-    if connection.dbName == "sqlite":
-        Path(connection.filename).parent.mkdir(parents=True, exist_ok=True)
-    return in_one_transaction(_make_users)
-
-
-def _make_users():
-    """Sample users go into a new table only, so that deleted ones do not come back."""
-    table = User.sqlmeta.table
-    if User.tableExists():
-        done = update_table(User)
-        return [f"table {table}: there already, users in it: {User.select().count()}", *done]
-    # Not ifNotExists: MariaDB commits here, and of two commands at once the later must notice.
-    User.createTable()
-    samples = [add_random_user() for _ in range(SAMPLE_USERS)]
-    return [f"table {table}: made", "sample users: " + ", ".join(map(str, samples))]
-
-
-def main():
-    """Make the database of the settings, or bring its tables to what the models say.
-
-    Returns the exit status: 2 where the database cannot be used, 3 where a table contradicts its
-    model, which no waiting changes.
-    """
-    from app import load_sqlo
-
-    load_sqlo()
-    connection = sqlhub.processConnection
-    # SQLObject quotes neither the slashes of a password nor the at signs of a path.
-    shown = re.sub(r"//.*@", "//", connection.uri())
-    try:
-        done = make_database()
-    except SchemaError as error:
-        print(f"error: the database {shown} is not as the models say:\n{error}", file=sys.stderr)
-        return 3
-    except (OSError, dberrors.Error, connection.module.Error) as error:
-        print(
-            f"error: the database {shown} could not be made: {error}\n{_cure(connection)}",
-            file=sys.stderr,
-        )
-        return 2
-    print("\n".join([f"database {shown}", *done]))
-    return 0
-
-
-def _cure(connection):
-    if connection.dbName == "sqlite":
-        return "Let this user write to its directory, or set DATABASE_URI to another place."
-    return (
-        "Start the server, or correct the host, port, user, password and database in "
-        "DATABASE_URI; characters other than letters and digits are written there as %XX."
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,13 +3,15 @@
 import web
 
 from app.models import User, add_random_user
-from app.settings import settings
+from app.settings import ROOT, settings
 from app.web.csrf import check_form, form_token
 from app.web.inputs import form, query_number
 from app.web.problems import Problem
-from app.web.rendering import page
+from app.web.rendering import renderer
 
 PAGE_LENGTH = 100
+
+page = renderer(ROOT / "app" / "templates")
 
 
 class Index:
@@ -45,9 +47,6 @@ class View:
         return "".join(f"{user}\n" for user in User.select(orderBy=User.q.id))
 
 
-class Health:
-    """Whether this process answers; it asks no database."""
-
-    def GET(self):
-        web.header("Content-Type", "text/plain; charset=utf-8")
-        return "ok\n"
+def error_page(status, title, detail):
+    """Return the page of an error answer: `status` is text, `title` the one that HTTP has."""
+    return page("error", status, title, detail)

@@ -193,10 +193,12 @@ def stop(error):
     """Raise `error`, a SettingsError found while the package is imported.
 
     While `python -m app.<module>` imports it, argv[0] is "-m" (sys.argv's documentation), and in
-    one of the scripts its module: a command answers with the message alone and the usage status.
+    one of the scripts or in Docker's entrypoint its file: a command answers with the message
+    alone and the usage status.
     """
     command = sys.argv[0] if sys.argv else ""
-    if command == "-m" or Path(command).is_relative_to(ROOT / "scripts"):
+    folders = Path(command).resolve().parents
+    if command == "-m" or ROOT / "scripts" in folders or ROOT / "docker" in folders:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     raise error from None

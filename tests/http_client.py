@@ -10,12 +10,12 @@ from wsgiref.validate import validator
 
 from sqlobject import sqlhub
 
-from app import api, pages, urls
-from app.models import make_database
+from app import ERROR_PAGE, FOR_PROGRAMS, api, pages, urls
+from app.database import make_database
 from app.settings import settings
 from app.transactions.processor import transaction_per_request
 from app.web import csrf, inputs
-from app.web.application import Site
+from app.web.application import Application
 from app.web.problems import unavailable
 
 TOKEN = "the-token-of-these-tests"
@@ -97,7 +97,7 @@ def serving(directory, attempts=10, check=validator, uri=None, **changed):
     load_sqlo()
     make_database()
     del sqlhub.processConnection
-    site = Site(urls)
+    site = Application(urls, for_programs=FOR_PROGRAMS, error_page=ERROR_PAGE)
     site.add_processor(load_sqlo)
     # The four modules that look at the settings while they answer.
     with (

@@ -15,7 +15,7 @@ from app import api
 from app.lab import handlers, page
 from app.lab.modes import MODES, application
 from app.settings import settings
-from app.transactions.processor import runs, transaction_per_request
+from app.transactions import runs, transaction_per_request
 from app.web import csrf, inputs
 from tests.http_client import KEY, TOKEN, Client, serving
 
@@ -41,7 +41,8 @@ def lab(mode, directory, **changed):
     for module in modules:
         patch.object(module, "settings", used).start()
     try:
-        site = application(mode, uri, transaction_per_request(uri, timeout=1))
+        bundle = transaction_per_request(uri, timeout=1) if mode == "bundle" else None
+        site = application(mode, uri, bundle)
         client = Client(site.wsgifunc())
         client.mode = mode
         yield client

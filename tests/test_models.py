@@ -1,21 +1,18 @@
-"""The User model and `python -m app.models`."""
+"""The User model."""
 
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 
 import pytest
 from formencode import Invalid
 from hypothesis import example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from sqlobject import UnicodeCol, dberrors, sqlhub
+from sqlobject import dberrors, sqlhub
 
-from app.models import HashedPassword, User, add_random_user, checked, make_database
-from app.settings import ROOT
-from app.transactions.engines.threads import connection_for
+from app.database import make_database
+from app.models import HashedPassword, User, add_random_user, checked
+from app.transactions import connection_for
 
 
 @pytest.fixture
@@ -155,75 +152,3 @@ def test_a_random_user_gets_a_name_that_is_free(connection, monkeypatch):
     user(name="ABCD")
     monkeypatch.setattr("app.models._letters", lambda count: next(letters))
     assert add_random_user().name == "EFGH"
-
-
-def run(uri):
-    environ = {"DATABASE_URI": uri, "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "app.models"]
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
-
-
-def test_the_command_makes_the_database_once_and_says_what_it_did(tmp_path):
-    uri = f"sqlite://{tmp_path}/var/site.db"
-    first = run(uri)
-    assert (first.returncode, first.stderr) == (0, "")
-    assert "table users: made\nsample users: <User 1 name=" in first.stdout
-    assert "argon2" not in first.stdout
-    second = run(uri)
-    assert (second.returncode, second.stderr) == (0, "")
-    assert "table users: there already, users in it: 3" in second.stdout
-
-
-def test_the_command_brings_no_deleted_sample_user_back(connection, tmp_path):
-    User.deleteMany(None)
-    assert "users in it: 0" in run(f"sqlite://{tmp_path}/site.db").stdout
-
-
-def test_a_column_that_the_model_has_more_is_added_and_told(connection):
-    User.sqlmeta.addColumn(UnicodeCol(name="email", default=None))
-    try:
-        done = make_database()
-        assert user(email="ada@example.org").email == "ada@example.org"
-    finally:
-        User.sqlmeta.delColumn("email")
-    assert done == [
-        "table users: there already, users in it: 3",
-        "table users: added column email",
-    ]
-
-
-def test_a_table_that_contradicts_the_model_is_a_clear_error_with_status_3(connection, tmp_path):
-    connection.query("ALTER TABLE users DROP COLUMN fullname")
-    done = run(f"sqlite://{tmp_path}/site.db")
-    assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith(
-        f"error: the database sqlite://{tmp_path}/site.db is not as the models say:\n"
-        "table users: column fullname is missing, "
-    )
-    assert "ALTER TABLE in scripts/shell" in done.stderr and "Traceback" not in done.stderr
-    assert len(stored(tmp_path, "id")) == 3
-
-
-def test_commands_at_the_same_time_make_the_sample_users_once(tmp_path):
-    environ = {"DATABASE_URI": f"sqlite://{tmp_path}/site.db", "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "app.models"]
-    started = [subprocess.Popen(command, cwd=ROOT, env=environ) for _ in range(4)]
-    assert [process.wait() for process in started] == [0, 0, 0, 0]
-    assert len(stored(tmp_path, "id")) == 3
-
-
-def test_a_database_that_cannot_be_made_is_a_clear_error_with_status_2(tmp_path):
-    (tmp_path / "file").write_text("")
-    done = run(f"sqlite://{tmp_path}/file/site.db")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(
-        f"error: the database sqlite://{tmp_path}/file/site.db could not"
-    )
-    assert "DATABASE_URI" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_a_file_that_is_no_database_is_a_clear_error_with_status_2(tmp_path):
-    (tmp_path / "site.db").write_text("this is not a database" * 100)
-    done = run(f"sqlite://{tmp_path}/site.db")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "not a database" in done.stderr and "Traceback" not in done.stderr

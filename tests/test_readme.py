@@ -27,7 +27,7 @@ SHORTENED = {
     "scripts/benchmark": ("--rounds 1 --seconds 1 --routes row --modes default bundle", ""),
     "scripts/coherency": ("--seconds 4 --modes bundle --workloads register", ""),
     "scripts/loadtest": ("--seconds 2 --users 5", ""),
-    ".venv/bin/python -m app.models": ("", ""),
+    ".venv/bin/python -m app.database": ("", ""),
 }
 
 
@@ -40,7 +40,7 @@ def test_a_command_runs(command):
         environment = hermetic_environment(folder)
         environment["DATABASE_URI"] = f"sqlite://{folder}/data/site.db"
         if command == "scripts/shell":
-            made = [sys.executable, "-m", "app.models"]
+            made = [sys.executable, "-m", "app.database"]
             subprocess.run(made, cwd=ROOT, env=environment, check=True, capture_output=True)
         run = subprocess.run(
             [*command.split(), *options.split()],

@@ -107,7 +107,11 @@ def test_a_setting_cannot_be_changed_afterwards(tmp_path):
 def test_a_command_answers_a_wrong_setting_with_one_line_and_status_2():
     environ = {**os.environ, "SITE_DEMO": "maybe"}
     done = subprocess.run(
-        [sys.executable, "-m", "app.models"], cwd=ROOT, env=environ, capture_output=True, text=True
+        [sys.executable, "-m", "app.database"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 2
     assert done.stderr == "error: SITE_DEMO is 'maybe': write on or off\n"

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 
 ROOT = str(Path(__file__).resolve().parent.parent)
@@ -9,9 +10,13 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 try:
-    # The handlers too, which web.py would import at the first request only: an error in one shall
-    # show at the start.
-    from app import api, app, pages  # noqa: F401
+    from app import app
+
+    # web.py would import the handlers that `urls` names at the first request only: an error in
+    # one shall show at the start.
+    for _, handler in app.mapping:
+        if isinstance(handler, str) and "." in handler and not handler.startswith("redirect "):
+            import_module(handler.rpartition(".")[0])
 except BaseException:
     # mod_wsgi 6.1.1 on Python 3.11 logs the error without its traceback.
     traceback.print_exc()

@@ -9,8 +9,8 @@ import web
 from app.api import authorize, json_answer
 from app.lab import operations
 from app.lab.accepted import MOST_OPERATIONS, checked_operations, checked_reset
+from app.lab.modes import runs
 from app.settings import settings
-from app.transactions import runs
 from app.web.csrf import FIELD, check_form
 from app.web.inputs import json_object, query_numbers
 from app.web.problems import Problem
@@ -24,7 +24,7 @@ class Keys:
     def GET(self, mode):
         ids = query_numbers("ids", MOST_OPERATIONS)
         values = {str(key): operations.read(mode, key) for key in ids}
-        return answered({"values": values})
+        return answered(mode, {"values": values})
 
 
 class Transactions:
@@ -33,7 +33,7 @@ class Transactions:
     def POST(self, mode):
         authorize_writing()
         done = operations.run(mode, checked_operations(json_object()))
-        return answered({"operations": done})
+        return answered(mode, {"operations": done})
 
 
 class Reset:
@@ -67,10 +67,10 @@ def authorize_writing():
         check_form({FIELD: token})
 
 
-def answered(values):
+def answered(mode, values):
     """The JSON of `values` with who served it, and in which run of the handler: "runs" is 1 more
     than the retries of the request, and always 1 in a mode that does not run one again."""
-    return json_answer({**values, "runs": runs(), "served_by": served_by()})
+    return json_answer({**values, "runs": runs(mode), "served_by": served_by()})
 
 
 def served_by():

@@ -11,17 +11,21 @@ if ROOT not in sys.path:
 try:
     import mod_wsgi
 
-    from app import load_sqlo
-    from app.lab import handlers  # noqa: F401
+    from app.lab import handlers
     from app.lab.modes import application as lab_application
     from app.settings import settings
-    from app.web.application import Site
+    from app.web.application import Application
 
-    if settings.lab:
-        mode = mod_wsgi.process_group.rpartition("-")[2]
+    mode = mod_wsgi.process_group.rpartition("-")[2]
+    if not settings.lab:
+        site = Application((".*", handlers.Off), for_programs="/")
+    elif mode == "bundle":
+        # Making it changes SQLObject, which the other modes are to have as it comes.
+        from app import load_sqlo
+
         site = lab_application(mode, settings.database_uri, load_sqlo)
     else:
-        site = Site((".*", "app.lab.handlers.Off"))
+        site = lab_application(mode, settings.database_uri)
 except BaseException:
     # mod_wsgi 6.1.1 on Python 3.11 logs the error without its traceback.
     traceback.print_exc()

@@ -4,6 +4,8 @@ default  SQLObject's default caching, stock connections
 nocache  the same with cacheValues = False
 recipe   the published load hook on stock connections
 bundle   this site's transaction for each request
+
+Only the last one imports app.transactions: the others are to have SQLObject as it comes.
 """
 
 from functools import cache
@@ -11,7 +13,7 @@ from functools import cache
 from sqlobject import SQLObject, StringCol, connectionForURI, dberrors, sqlhub
 
 from app.lab.recipe import recipe
-from app.web.application import Site
+from app.web.application import Application
 
 MODES = ("default", "nocache", "recipe", "bundle")
 
@@ -31,20 +33,19 @@ def key_class(mode):
     return Key
 
 
-def application(mode, uri, bundle):
+def application(mode, uri, bundle=None):
     """Return the lab's application in one of the MODES on the database `uri`; makes its table.
 
-    `bundle`: the processor of the mode "bundle", for the same database. Sets
+    `bundle`: in the mode "bundle" its processor, for the same database. Sets
     `sqlhub.processConnection`, so that a process serves one mode only.
     Raises the errors of the driver and of sqlobject.dberrors.
     """
-    site = Site(
-        (
-            f"/lab/({mode})/keys", "app.lab.handlers.Keys",
-            f"/lab/({mode})/transactions", "app.lab.handlers.Transactions",
-            f"/lab/({mode})/reset", "app.lab.handlers.Reset",
-        )
+    urls = (
+        f"/lab/({mode})/keys", "app.lab.handlers.Keys",
+        f"/lab/({mode})/transactions", "app.lab.handlers.Transactions",
+        f"/lab/({mode})/reset", "app.lab.handlers.Reset",
     )  # fmt: skip
+    site = Application(urls, for_programs="/")
     if mode in ("default", "nocache"):
         sqlhub.processConnection = connectionForURI(uri)
     else:
@@ -53,6 +54,23 @@ def application(mode, uri, bundle):
         site.add_processor(load_sqlo)
     _make_table(key_class(mode))
     return site
+
+
+def runs(mode):
+    """Return in which run of its handler this request is; a stock mode has one only."""
+    if mode != "bundle":
+        return 1
+    from app import transactions
+
+    return transactions.runs()
+
+
+def doom(mode):
+    """Have nothing kept of this request, in the mode "bundle", which is the one that can."""
+    if mode == "bundle":
+        from app import transactions
+
+        transactions.doom()
 
 
 def _make_table(key):

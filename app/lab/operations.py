@@ -7,8 +7,7 @@ from sqlobject import SQLObjectNotFound
 from sqlobject.sqlbuilder import Insert
 
 from app.lab.accepted import is_integer, is_list, stored
-from app.lab.modes import key_class
-from app.transactions import doom
+from app.lab.modes import doom, key_class
 from app.web.problems import Problem
 
 # Of the longest values so many fit into a packet of MariaDB.
@@ -82,7 +81,6 @@ def _row(mode, key):
 
 
 def _refusal(mode, status, detail):
-    if mode == "bundle":
-        # A transaction whose handler raises an error below 500 is else committed.
-        doom()
+    # A transaction whose handler raises an error below 500 is else committed.
+    doom(mode)
     return Problem(status, detail)

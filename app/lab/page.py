@@ -1,10 +1,10 @@
 """The lab's page: the four modes run and drawn side by side by the browser."""
 
 from app.lab.modes import MODES
+from app.pages import page
 from app.settings import settings
 from app.web.csrf import form_token
 from app.web.problems import Problem
-from app.web.rendering import page
 
 
 class Page:

@@ -79,17 +79,38 @@ def update_table(model):
     rows that are not; and the errors of sqlobject.dberrors. MariaDB commits each addition by
     itself: one before a refused one stays.
     """
-    connection, table = model._connection, model.sqlmeta.table
     wanted = _model_columns(model)
     if not wanted:
+        table = model.sqlmeta.table
         return [f"table {table}: not compared, for this user may not make a temporary table"]
+    found, missing = _compared(model, wanted)
+    done = [_add(model, what, statement) for what, statement in missing]
+    extra = [name for name in found if name not in wanted]
+    table = model.sqlmeta.table
+    return done + [f"table {table}: left column {name}, not in the model" for name in extra]
+
+
+def missing_in_table(model):
+    """Return what `update_table` would add to the table of `model`, and change nothing.
+
+    A list of texts such as "column email"; None where nothing can be compared, because the user
+    of the database may not make a temporary table. Raises as `update_table` does before it
+    changes anything.
+    """
+    wanted = _model_columns(model)
+    return [what for what, _ in _compared(model, wanted)[1]] if wanted else None
+
+
+def _compared(model, wanted):
+    """Return the table's Columns by name, and what it lacks as `_missing_columns` yields it.
+
+    Raises SchemaError where the table and the model contradict each other.
+    """
+    connection, table = model._connection, model.sqlmeta.table
     found = _columns(connection, table)
     if faults := [f"table {table}: column {fault}" for fault in _faults(wanted, found)]:
         raise SchemaError("\n".join([*faults, CURE]))
-    missing = [*_missing_columns(model, wanted, found), *_missing_indexes(model)]
-    done = [_add(model, what, statement) for what, statement in missing]
-    extra = [name for name in found if name not in wanted]
-    return done + [f"table {table}: left column {name}, not in the model" for name in extra]
+    return found, [*_missing_columns(model, wanted, found), *_missing_indexes(model)]
 
 
 def _columns(connection, table):

@@ -1,25 +1,39 @@
 """web.py's application with error answers of our own and an exact Allow header."""
 
+import re
 from importlib import import_module
 from inspect import isclass
 
 import web
 
-from app.web.problems import Problem, present
+from app.web.problems import Problem, plain_page, present
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-class Site(web.application):
+class Application(web.application):
     """A web.application whose error answers `present` writes; its answers are never stored.
 
-    The mapping names its handlers as "package.module.Class"; a method that a handler class does
-    not define, whatever its spelling, is answered 405 with those that it does.
+    A method that a handler class does not define, whatever its spelling, is answered 405 with
+    those that it does.
     """
 
-    def __init__(self, mapping):
+    def __init__(self, mapping, fvars=None, *, for_programs=None, error_page=None):
+        """`mapping` and `fvars`: web.py's; a handler may be named as "package.module.Class".
+
+        `for_programs`: a regular expression of the paths whose errors are problem details, none
+        by default. `error_page(status, title, detail)` makes the page of the others out of text
+        and sets its content type, a plain one by default; it may be named in the same way.
+        """
         # web.py would turn its own reloader on outside of mod_wsgi.
-        super().__init__(mapping, {}, autoreload=False)
+        super().__init__(mapping, fvars or {}, autoreload=False)
+        self._for_programs = re.compile(for_programs or "(?!)")
+        self._error_page = error_page or plain_page
+
+    def wsgifunc(self, *middleware):
+        # A wrong name shall show at the start and not with the first error.
+        self._error_page = _named(self._error_page)
+        return super().wsgifunc(*middleware)
 
     def load(self, env):
         super().load(env)
@@ -34,7 +48,7 @@ class Site(web.application):
         try:
             return _measured(super().handle_with_processors())
         except web.HTTPError as error:
-            present(error)
+            present(error, None if self._for_programs.match(web.ctx.path) else self._error_page)
             error.data = _measured(error.data)
             raise
 
@@ -44,12 +58,19 @@ class Site(web.application):
 
     def _delegate(self, f, fvars, args=()):
         if isinstance(f, str) and not f.startswith("redirect "):
-            module, _, name = f.rpartition(".")
-            f = getattr(import_module(module), name)
+            f = fvars[f] if f in fvars else _named(f)
         if isclass(f) and web.ctx.method not in allowed(f):
             methods = ", ".join(allowed(f))
             raise Problem(405, f"This address answers {methods} only.", {"Allow": methods})
         return super()._delegate(f, fvars, args)
+
+
+def _named(value):
+    """Return what the text `value` names, as "package.module.name"; what is no text as it is."""
+    if not isinstance(value, str):
+        return value
+    module, _, name = value.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 def _measured(body):

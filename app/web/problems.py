@@ -1,13 +1,9 @@
 """Errors as clients read them: problem details (RFC 9457) for programs, a page for people."""
 
 import json
-import re
 from http import HTTPStatus
 
 import web
-
-from app.transactions import Verdict
-from app.web.rendering import page
 
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 
@@ -16,16 +12,20 @@ _DETAILS = {
     500: "Something went wrong here. It has been logged; nothing was changed.",
 }
 _UNAVAILABLE = {
-    Verdict.CONFLICT: "Too many others are at work right now. Nothing was changed: "
-    "please try again.",
-    Verdict.GONE: "The database is away right now. Nothing was changed: please try again.",
-    Verdict.UNKNOWN: "The connection to the database broke while the change was being saved: "
+    "CONFLICT": "Too many others are at work right now. Nothing was changed: please try again.",
+    "GONE": "The database is away right now. Nothing was changed: please try again.",
+    "LATE": "This took too long. Nothing was changed: please try again.",
+    "UNKNOWN": "The connection to the database broke while the change was being saved: "
     "look whether it is there before you send it again.",
 }
-
-
-# The addresses that programs use: the API and the modes of the lab.
-_FOR_PROGRAMS = re.compile("/(api|lab/[a-z]+)(/|$)")
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<title>{title}</title>
+<h1>{title}</h1>
+<p>{detail}</p>
+</html>
+"""
 
 
 class Problem(web.HTTPError):
@@ -48,16 +48,21 @@ def wrong_fields(status, faults):
 def unavailable(headers, reason):
     """Return the Problem 503 for a request that its database did not serve, for `reason`.
 
-    Where nobody knows whether the change was saved, its type says so (RFC 9457, 3.1.1).
+    `reason.name` is CONFLICT, GONE, LATE or UNKNOWN, as of the Verdict that `transaction_per_request`
+    gives. Where nobody knows whether the change was saved, the problem's type says so (RFC 9457,
+    3.1.1).
     """
     members = {}
-    if reason is Verdict.UNKNOWN:
+    if reason.name == "UNKNOWN":
         members = {"type": OUTCOME_UNKNOWN, "title": "Outcome unknown"}
-    return Problem(503, _UNAVAILABLE[reason], headers, **members)
+    return Problem(503, _UNAVAILABLE[reason.name], headers, **members)
 
 
-def present(error):
-    """Give a web.HTTPError of 400 or more, whoever raised it, the body that its client reads."""
+def present(error, page=None):
+    """Give a web.HTTPError of 400 or more, whoever raised it, the body that its client reads.
+
+    `page(status, title, detail)` makes it out of text; without one it is problem details.
+    """
     status, _, title = web.ctx.status.partition(" ")
     if int(status) < 400:
         return
@@ -65,10 +70,16 @@ def present(error):
     web.ctx.headers = [
         (name, value) for name, value in web.ctx.headers if name.lower() != "content-type"
     ]
-    if _FOR_PROGRAMS.match(web.ctx.path):
-        web.header("Content-Type", "application/problem+json")
-        members = {"type": "about:blank", "title": title, "status": int(status)}
-        members |= {"detail": detail} if detail else {}
-        error.data = json.dumps(members | getattr(error, "members", {})) + "\n"
-    else:
-        error.data = page("error", status, title, detail)
+    if page:
+        error.data = page(status, title, detail)
+        return
+    web.header("Content-Type", "application/problem+json")
+    members = {"type": "about:blank", "title": title, "status": int(status)}
+    members |= {"detail": detail} if detail else {}
+    error.data = json.dumps(members | getattr(error, "members", {})) + "\n"
+
+
+def plain_page(status, title, detail):
+    """Return a small error page and set its content type; `status`, the number, is not shown."""
+    web.header("Content-Type", "text/html; charset=utf-8")
+    return _PAGE.format(title=web.websafe(title), detail=web.websafe(detail))

@@ -1,16 +1,21 @@
-"""HTML pages out of app/templates; web.py's templator escapes every `$value`."""
+"""HTML pages out of a folder of templates; web.py's templator escapes every `$value`."""
 
 import web
 
-from app.settings import ROOT
 
-# Cached whatever web.config.debug says: new templates are picked up as new code is.
-_templates = web.template.render(
-    str(ROOT / "app" / "templates"), cache=True, base="layout", globals={"ctx": web.ctx}
-)
+def renderer(folder):
+    """Return the function that renders the templates of `folder`, a Path, into their layout.
 
+    It is called with a template's name and values; it returns the page's text and sets its
+    content type. `folder` has a template named layout, and `ctx` is web.ctx in each of them.
+    """
+    # Cached whatever web.config.debug says: new templates are picked up as new code is.
+    templates = web.template.render(
+        str(folder), cache=True, base="layout", globals={"ctx": web.ctx}
+    )
 
-def page(template, *values):
-    """Return the text of a template of app/templates in the layout and set its content type."""
-    web.header("Content-Type", "text/html; charset=utf-8")
-    return str(getattr(_templates, template)(*values))
+    def page(template, *values):
+        web.header("Content-Type", "text/html; charset=utf-8")
+        return str(getattr(templates, template)(*values))
+
+    return page

@@ -123,7 +123,7 @@ def own_site(engine, processes, threads, lab=False):
 
 def _make_database(environment):
     run = subprocess.run(
-        [sys.executable, "-m", "app.models"], cwd=ROOT, env=environment,
+        [sys.executable, "-m", "app.database"], cwd=ROOT, env=environment,
         capture_output=True, text=True, **as_user(daemon_user()),
     )  # fmt: skip
     if run.returncode:

@@ -133,8 +133,8 @@ def check_site(user, folder):
 
 
 def make_database(environment):
-    """Make the database as the daemons' user; a failure of `python -m app.models` ends serve."""
-    done = subprocess.run([sys.executable, "-m", "app.models"], cwd=ROOT, env=environment)
+    """Make the database as the daemons' user; a failure of `python -m app.database` ends serve."""
+    done = subprocess.run([sys.executable, "-m", "app.database"], cwd=ROOT, env=environment)
     if done.returncode != 0:
         sys.exit(done.returncode)
 

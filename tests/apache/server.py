@@ -160,7 +160,7 @@ def apache(
         if app_root is None:
             root = ROOT
             environment |= site_settings(data) | (settings or {})
-            command = [sys.executable, "-m", "app.models"]
+            command = [sys.executable, "-m", "app.database"]
             run_as_daemon(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         else:
             root = folder / "root"

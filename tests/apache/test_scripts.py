@@ -59,7 +59,7 @@ def test_shell_opens_on_the_database():
     with folders() as folder:
         environment = hermetic_environment(folder)
         environment["DATABASE_URI"] = f"sqlite://{folder}/data/site.db"
-        made = [ROOT / ".venv" / "bin" / "python", "-m", "app.models"]
+        made = [ROOT / ".venv" / "bin" / "python", "-m", "app.database"]
         subprocess.run(made, cwd=ROOT, env=environment, check=True, capture_output=True)
         done = subprocess.run(
             [ROOT / "scripts" / "shell"],

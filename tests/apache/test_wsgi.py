@@ -44,7 +44,7 @@ def application(folder, pages):
     (folder / "wsgi").mkdir()
     shutil.copy(ROOT / "wsgi" / "app.wsgi", folder / "wsgi")
     (folder / "app").mkdir()
-    for name, text in (("__init__", PACKAGE), ("pages", pages), ("api", "")):
+    for name, text in (("__init__", PACKAGE), ("pages", pages)):
         (folder / "app" / f"{name}.py").write_text(text)
     return folder
 
@@ -66,7 +66,7 @@ def test_failing_import_leaves_a_full_traceback(tmp_path, module):
     assert traceback_in(
         log,
         'wsgi/app.wsgi", line',
-        "from app import api, app, pages",
+        "import_module(handler.rpartition",
         'app/pages.py", line 5',
         "in deep",
         "ModuleNotFoundError: No module named 'no_such_module'",

@@ -65,7 +65,7 @@ def test_a_database_server_that_is_not_there_is_waited_for_but_not_for_ever(engi
 def test_a_table_that_contradicts_its_model_stops_the_start_with_status_3(engine, image):
     script = """
         set -e
-        python -m app.models
+        python -m app.database
         python -c "import sqlite3
 sqlite3.connect('var/site.db').execute('ALTER TABLE users DROP COLUMN fullname')"
         exec docker/entrypoint"""
@@ -79,7 +79,7 @@ def test_a_column_that_the_model_does_not_have_is_left_and_the_site_starts(engin
     """As for the containers of an earlier image, which use it during a rolling deployment."""
     script = """
         set -e
-        python -m app.models
+        python -m app.database
         python -c "import sqlite3
 sqlite3.connect('var/site.db').execute('ALTER TABLE users ADD COLUMN email TEXT')"
         docker/entrypoint &
@@ -125,7 +125,7 @@ def test_containers_that_start_at_the_same_time_make_one_database_and_one_key(en
     """Of six with one volume: one table, made once, with one set of sample users."""
     engine.run("volume", "create", "site-test-race")
     command = ["docker", "run", "--rm", "--volume", "site-test-race:/srv/site/var"]
-    told = 'python -m app.models && echo "key $SITE_SECRET_KEY"'
+    told = 'python -m app.database && echo "key $SITE_SECRET_KEY"'
     making = [*command, image, "sh", "-c", told]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     try:

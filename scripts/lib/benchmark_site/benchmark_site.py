@@ -6,9 +6,6 @@ import random
 import web
 from sqlobject import IntCol, SQLObject, UnicodeCol, connectionForURI, sqlhub
 
-from app.lab.recipe import recipe
-from app.transactions import transaction_per_request
-
 web.config.debug = False
 
 ROWS = 100
@@ -66,17 +63,21 @@ def make_app(mode, uri):
 
     `mode`: bare (no processor, for the page without database), default (SQLObject's own
     caching), nocache (cacheValues = False), recipe, bundle, uncached (the bundle without its
-    cache across requests).
+    cache across requests). Only the last two import app.transactions: the others are to have
+    SQLObject as it comes.
     """
     app = web.application(
         ("/empty", Empty, "/row", Row, "/twenty", Twenty, "/list", List, "/write", Write)
     )
     if mode == "recipe":
+        from app.lab.recipe import recipe
+
         app.add_processor(recipe(uri))
-    elif mode == "bundle":
-        app.add_processor(transaction_per_request(uri, cache_rows=CACHE_ROWS))
-    elif mode == "uncached":
-        app.add_processor(transaction_per_request(uri))
+    elif mode in ("bundle", "uncached"):
+        from app.transactions import transaction_per_request
+
+        cache_rows = CACHE_ROWS if mode == "bundle" else 0
+        app.add_processor(transaction_per_request(uri, cache_rows=cache_rows))
     else:
         sqlhub.processConnection = connectionForURI(uri)
     return app

@@ -1,20 +1,16 @@
-"""A small application in two modes: the recipe as published on stock SQLObject, and the bundle."""
+"""A small application in two modes: the recipe as published on stock SQLObject, and the bundle.
+
+The recipe's mode imports nothing of app.transactions.
+"""
 
 import os
 import random
 import threading
-import time
 
 import web
 from sqlobject import IntCol, SQLObject, connectionForURI, sqlhub
 
 from app.lab.recipe import recipe
-from app.transactions.engines.postgres import ThreadPostgresConnection
-from app.transactions.engines.postgres.token import TOKEN, token
-from app.transactions.engines.sqlite import ThreadSQLiteConnection
-from app.transactions.engines.threads import CLASSES
-from app.transactions.processor import transaction_per_request
-from app.transactions.row_cache import statistics
 
 web.config.debug = False
 
@@ -106,63 +102,9 @@ class Compare:
 
 class Hits:
     def GET(self):
+        from app.transactions import statistics
+
         return answer(statistics().hits)
-
-
-class EarlyToken(ThreadSQLiteConnection):
-    """Reads the token before BEGIN: a commit between the two goes unnoticed."""
-
-    def begin(self, writing):
-        raw = self.serving(writing)
-        if raw and not writing:
-            self.serving(writing).early = super().token(raw)
-            # Long enough that somebody does commit meanwhile.
-            time.sleep(0.001)
-        return super().begin(writing)
-
-    def token(self, raw):
-        return getattr(raw, "early", None)
-
-    def peek(self, raw):
-        return False
-
-
-class EarlyPostgresToken(ThreadPostgresConnection):
-    """As EarlyToken, on PostgreSQL."""
-
-    def makeConnection(self):
-        raw = super().makeConnection()
-        kept_open = raw.rows.open
-        raw.rows.open = lambda token: kept_open(raw.early)
-        return raw
-
-    def start(self, raw, writing):
-        super().start(raw, writing)
-        if not writing:
-            with raw.cursor() as cursor:
-                cursor.execute(TOKEN)
-                raw.early = token(cursor)
-            # Long enough that somebody does commit meanwhile.
-            time.sleep(0.01)
-
-    def peek(self, raw):
-        return False
-
-
-class Unchecked(ThreadSQLiteConnection):
-    """Does not look whether the rows used before BEGIN are those of the transaction."""
-
-    def peek(self, raw):
-        raw.peeked = super().peek(raw)
-        if raw.peeked:
-            # Long enough that somebody does commit before the transaction begins.
-            time.sleep(0.001)
-        return raw.peeked
-
-    def open_rows(self, raw):
-        if not getattr(raw, "peeked", False):
-            super().open_rows(raw)
-        raw.peeked = False
 
 
 class Empty:
@@ -179,14 +121,18 @@ def answer(text):
 
 def bundle(uri):
     """As the example application has it, with the default of SITE_CACHE_ROWS."""
+    from app.transactions import transaction_per_request
+
     return transaction_per_request(uri, cache_rows=10_000)
 
 
-def bundle_on(scheme, connection_class):
-    """The bundle on another class than its own for a scheme of URIs."""
+def bundle_on(scheme, name):
+    """The bundle on the class `name` of faulty.py in place of its own for a scheme of URIs."""
 
     def mode(uri):
-        CLASSES[scheme] = f"counters.{connection_class.__name__}"
+        from app.transactions.engines.threads import CLASSES
+
+        CLASSES[scheme] = f"faulty.{name}"
         return bundle(uri)
 
     return mode
@@ -195,9 +141,9 @@ def bundle_on(scheme, connection_class):
 MODES = {
     "recipe": lambda uri: recipe(f"{uri}?timeout=20"),
     "bundle": bundle,
-    "early token": bundle_on("sqlite", EarlyToken),
-    "early token on PostgreSQL": bundle_on("postgres", EarlyPostgresToken),
-    "unchecked": bundle_on("sqlite", Unchecked),
+    "early token": bundle_on("sqlite", "EarlyToken"),
+    "early token on PostgreSQL": bundle_on("postgres", "EarlyPostgresToken"),
+    "unchecked": bundle_on("sqlite", "Unchecked"),
 }
 
 

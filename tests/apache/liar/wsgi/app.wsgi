@@ -9,7 +9,7 @@ os.environ["DATABASE_URI"] = f"sqlite://{os.environ['TEST_DATA']}/site.db"
 sys.path.insert(0, os.environ["PROJECT"])
 
 from app import app, load_sqlo
-from app.models import make_database
+from app.database import make_database
 
 load_sqlo()
 make_database()

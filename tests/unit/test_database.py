@@ -1,0 +1,305 @@
+"""`python -m app.database`: it makes the tables of the models, brings them up to date, checks."""
+
+import contextlib
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from sqlobject import UnicodeCol, sqlhub
+
+from app import database
+from app.database import make_database
+from app.models import User
+from app.settings import ROOT
+from app.transactions import connection_for
+from tests import own_application
+from tests.http_client import serving
+
+
+@pytest.fixture
+def uri(tmp_path):
+    return f"sqlite://{tmp_path}/site.db"
+
+
+@pytest.fixture
+def connection(uri):
+    sqlhub.processConnection = connection_for(uri)
+    make_database()
+    yield sqlhub.processConnection
+    del sqlhub.processConnection
+
+
+def command(*options):
+    return [sys.executable, "-m", "app.database", *options]
+
+
+def run(uri, *options, folder=ROOT, **environ):
+    environ |= {"DATABASE_URI": uri, "PATH": os.environ["PATH"]}
+    return subprocess.run(
+        command(*options), cwd=folder, env=environ, capture_output=True, text=True
+    )
+
+
+def ids(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "site.db")) as file:
+        return [number for (number,) in file.execute("SELECT id FROM users ORDER BY id")]
+
+
+def change(tmp_path, statement):
+    with contextlib.closing(sqlite3.connect(tmp_path / "site.db")) as file:
+        file.execute(statement)
+        file.commit()
+
+
+def test_it_makes_the_database_once_and_says_what_it_did(uri, tmp_path):
+    first = run(uri)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "table users: made\nsample users: <User 1 name=" in first.stdout
+    assert "argon2" not in first.stdout
+    second = run(uri)
+    assert (second.returncode, second.stderr) == (0, "")
+    assert second.stdout == f"database {uri}\ntable users: there already\n"
+    assert ids(tmp_path) == [1, 2, 3]
+
+
+def test_it_makes_the_folder_of_the_file(tmp_path):
+    assert run(f"sqlite://{tmp_path}/var/of/site.db").returncode == 0
+    assert (tmp_path / "var" / "of" / "site.db").exists()
+
+
+def test_it_brings_no_deleted_sample_user_back(connection, uri, tmp_path):
+    User.deleteMany(None)
+    assert run(uri).returncode == 0
+    assert ids(tmp_path) == []
+
+
+def test_a_column_that_the_model_has_more_is_added_and_told(connection):
+    User.sqlmeta.addColumn(UnicodeCol(name="email", default=None))
+    try:
+        done = make_database()
+        made = User(name="ada", fullname="Ada", password="sesame", email="ada@example.org")
+        assert made.email == "ada@example.org"
+    finally:
+        User.sqlmeta.delColumn("email")
+    assert done == ["table users: there already", "table users: added column email"]
+
+
+@pytest.mark.parametrize("options", [(), ("--wait", "30"), ("--check",)])
+def test_a_table_that_contradicts_the_model_is_a_clear_error_with_status_3(
+    connection, uri, tmp_path, options
+):
+    connection.query("ALTER TABLE users DROP COLUMN fullname")
+    done = run(uri, *options)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(
+        f"error: the database {uri} is not as the models say:\n"
+        "table users: column fullname is missing, "
+    )
+    assert "ALTER TABLE in scripts/shell" in done.stderr and "Traceback" not in done.stderr
+    assert database.CURE not in done.stderr
+    assert ids(tmp_path) == [1, 2, 3]
+
+
+def test_commands_at_the_same_time_make_the_sample_users_once(uri, tmp_path):
+    environ = {"DATABASE_URI": uri, "PATH": os.environ["PATH"]}
+    started = [subprocess.Popen(command(), cwd=ROOT, env=environ) for _ in range(4)]
+    assert [process.wait() for process in started] == [0, 0, 0, 0]
+    assert ids(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("options", [(), ("--wait", "60")], ids=["at once", "waiting"])
+def test_a_database_that_cannot_be_made_is_a_clear_error_with_status_2(tmp_path, options):
+    """Also with --wait at once, for no waiting helps a file."""
+    (tmp_path / "file").write_text("")
+    done = run(f"sqlite://{tmp_path}/file/site.db", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        f"error: the database sqlite://{tmp_path}/file/site.db could not"
+    )
+    assert "DATABASE_URI" in done.stderr and "Traceback" not in done.stderr
+    assert "waiting" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_a_file_that_is_no_database_is_a_clear_error_with_status_2(uri, tmp_path, options):
+    (tmp_path / "site.db").write_text("this is not a database" * 100)
+    done = run(uri, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not a database" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_a_wrong_setting_is_named_with_status_2(uri, options):
+    done = run(uri, *options, SITE_DEMO="maybe")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: SITE_DEMO is 'maybe': write on or off\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_an_unknown_kind_of_database_is_named_with_status_2(options):
+    done = run("oracle://me:s3cret@db/site", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: DATABASE_URI cannot be used: no database engine")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--wait", "0"), "--wait: is '0': write a whole number of seconds from 1 to 3600"),
+        (("--wait", "3601"), "--wait: is '3601'"),
+        (("--wait", "soon"), "--wait: is 'soon'"),
+        (("--wait", "3", "--check"), "--check: not allowed with argument --wait"),
+        (("--che",), "--che"),
+    ],
+)
+def test_a_wrong_option_is_named_with_status_2(uri, tmp_path, options, named):
+    done = run(uri, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert named in done.stderr
+    assert not (tmp_path / "site.db").exists()
+
+
+def test_every_option_has_a_help_text():
+    said = run("sqlite:///nowhere/site.db", "--help").stdout
+    for option in ("--check", r"--wait SECONDS"):
+        assert re.search(rf"^  {option} +[a-z]", said, re.MULTILINE)
+
+
+def test_a_check_of_what_is_right_says_so_and_changes_nothing(connection, uri, tmp_path):
+    connection.close()
+    before = (tmp_path / "site.db").read_bytes()
+    done = run(uri, "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"database {uri}\ntable users: as its model says\n"
+    assert (tmp_path / "site.db").read_bytes() == before
+
+
+def test_a_check_waits_for_no_writer(connection, uri, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "site.db")) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("DELETE FROM users")
+        assert run(f"{uri}?timeout=0.1", "--check").returncode == 0
+
+
+def test_a_check_does_not_make_the_file(uri, tmp_path):
+    done = run(uri, "--check")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"the file {tmp_path}/site.db is not there\n{database.CURE}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_check_does_not_turn_the_file_to_wal(uri, tmp_path):
+    change(tmp_path, "CREATE TABLE older (id INTEGER PRIMARY KEY)")
+    before = (tmp_path / "site.db").read_bytes()
+    done = run(uri, "--check")
+    assert done.returncode == 3
+    assert f"the file {tmp_path}/site.db is not in WAL mode\n{database.CURE}" in done.stderr
+    assert (tmp_path / "site.db").read_bytes() == before
+    assert run(uri).returncode == run(uri, "--check").returncode == 0
+
+
+def test_a_check_names_a_table_that_is_missing(connection, uri, tmp_path):
+    change(tmp_path, "DROP TABLE users")
+    done = run(uri, "--check")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"table users: it is missing\n{database.CURE}" in done.stderr
+    assert run(uri).returncode == run(uri, "--check").returncode == 0
+
+
+def test_a_check_names_a_column_that_is_missing_and_adds_none(connection):
+    User.sqlmeta.addColumn(UnicodeCol(name="email", default=None))
+    try:
+        for _ in range(2):
+            with pytest.raises(database.SchemaError) as refusal:
+                database.check_database()
+            said = f"table users: column email is missing\n{database.CURE}"
+            assert str(refusal.value) == said
+        make_database()
+        assert database.check_database() == ["table users: as its model says"]
+    finally:
+        User.sqlmeta.delColumn("email")
+
+
+@pytest.fixture
+def own(tmp_path):
+    """The folder of a site with other models and pages than the example's."""
+    return own_application.make(tmp_path / "own")
+
+
+def test_an_application_of_ones_own_has_all_its_tables_made(own, uri, tmp_path):
+    made = [f"table {name}: made" for name in own_application.TABLES]
+    said = run(uri, folder=own).stdout
+    assert said.splitlines() == [f"database {uri}", *made, "a tag: first"]
+    again = run(uri, folder=own)
+    assert (again.returncode, again.stdout.count("there already")) == (0, 5)
+    assert run(uri, "--check", folder=own).returncode == 0
+    change(tmp_path, "ALTER TABLE dog DROP COLUMN bark")
+    for table in ("team", "person_tag"):
+        change(tmp_path, f"DROP TABLE {table}")
+    checked = run(uri, "--check", folder=own)
+    assert checked.returncode == 3
+    for missing in ("team: it", "person_tag: it", "dog: column bark"):
+        assert f"table {missing} is missing\n" in checked.stderr
+    assert run(uri, folder=own).returncode == run(uri, "--check", folder=own).returncode == 0
+
+
+@pytest.mark.parametrize("models", [None, "", "from sqlobject import SQLObject"])
+def test_an_application_without_models_is_told_where_they_belong(tmp_path, uri, models):
+    own = own_application.make(tmp_path / "own", models=models)
+    done = run(uri, folder=own)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "app/models.py has no SQLObject class" in done.stderr
+
+
+def test_a_fault_in_the_models_shows_with_its_traceback(tmp_path, uri):
+    own = own_application.make(tmp_path / "own", models="from app import nothing_there")
+    done = run(uri, folder=own)
+    assert "nothing_there" in done.stderr and "Traceback" in done.stderr
+
+
+ASK = """
+import json, runpy
+run = runpy.run_path("wsgi/app.wsgi")
+from app import app
+answers = [app.request(path) for path in ("/", "/health", "/health/database", "/nowhere")]
+print(json.dumps([[answer.status, answer.data.decode()] for answer in answers]))
+"""
+
+
+def test_an_application_of_ones_own_is_served_and_answers_health_checks(own, uri):
+    run(uri, folder=own)
+    environ = {"DATABASE_URI": uri, "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], cwd=own, env=environ, capture_output=True, text=True
+    )
+    page, health, database_health, missing = json.loads(done.stdout)
+    assert page == ["200 OK", "0"]
+    assert health == database_health == ["200 OK", "ok\n"]
+    assert missing[0] == "404 Not Found" and "<h1>Not Found</h1>" in missing[1]
+
+
+@pytest.mark.parametrize(
+    ("statement", "status"),
+    [
+        ("SELECT 1", 200),
+        ("ALTER TABLE users DROP COLUMN fullname", 500),
+        ("DROP TABLE users", 500),
+    ],
+)
+def test_the_health_of_the_database_needs_the_tables_and_columns(tmp_path, statement, status):
+    with serving(tmp_path) as client:
+        change(tmp_path, statement)
+        assert client.get("/health/database").status == status
+        assert client.get("/health").status == 200
+
+
+def test_the_health_of_the_database_needs_the_file(tmp_path):
+    with serving(tmp_path) as client:
+        assert client.get("/health/database").text == "ok\n"
+        for file in tmp_path.glob("site.db*"):
+            file.write_bytes(b"broken" * 1000)
+        assert client.get("/health/database").status == 500
