@@ -34,7 +34,7 @@ SHORTENED = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", sorted(set(COMMANDS)))
 def test_a_command_runs(command):
-    """scripts/serve at full length is tests/apache/test_serve.py; scripts/test is this run."""
+    """scripts/serve at full length is tests/scripts/test_serve.py; scripts/test is this run."""
     options, typed = SHORTENED[command]
     with folders() as folder:
         environment = hermetic_environment(folder)

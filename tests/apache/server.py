@@ -21,7 +21,7 @@ site.data           a folder that the daemons can write, for databases; applicat
 site.error_log()    everything in the error log
 site.pids()         process ids of the daemons
 site.process        the Popen of Apache's parent
-site.server         the scripts.lib.apache.Server
+site.server         the scripts.lib.serving.apache.Server
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.apache import (
+from scripts.lib.serving.apache import (
     ROOT,
     SITE_CONF,
     Server,
@@ -43,16 +43,16 @@ from scripts.lib.apache import (
     start,
     wait_until_up,
 )
-from scripts.lib.daemons import daemon_pids
-from scripts.lib.modwsgi import ModuleError, module_path
-from scripts.lib.own_site import (
+from scripts.lib.serving.daemons import daemon_pids
+from scripts.lib.serving.modwsgi import ModuleError, module_path
+from scripts.lib.serving.own_site import (
     as_user,
     daemon_user,
     hermetic_environment,
     make_folder,
     own_folder,
 )
-from scripts.lib.ports import free_port
+from scripts.lib.serving.ports import free_port
 
 VENV = Path(sys.prefix)
 TOKEN = "token-of-the-tests-under-apache"

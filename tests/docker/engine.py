@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.apache import ROOT, tail
+from scripts.lib.serving.apache import ROOT, tail
 
 HOME = ROOT / ".venv" / "docker"
 PLUGIN = HOME / "cli-plugins" / "docker-compose"

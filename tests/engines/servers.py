@@ -1,4 +1,4 @@
-"""Database servers for the tests, in temporary directories; see scripts/lib/databases.py.
+"""Database servers for the tests, in temporary directories; see scripts/lib/serving/databases.py.
 
 with running("postgres") as server:
     uri = server.new_database()     # as DATABASE_URI takes it
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.databases import SERVERS, DatabaseError
-from scripts.lib.ports import free_port, listens
+from scripts.lib.serving.databases import SERVERS, DatabaseError
+from scripts.lib.serving.ports import free_port, listens
 
 PASSWORD = "p@ss/word:#1"
 QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"

@@ -14,7 +14,7 @@ from app.transactions.engines.threads import (
     Verdict,
     connection_for,
 )
-from scripts.lib.ports import free_port
+from scripts.lib.serving.ports import free_port
 from tests.engines.servers import PASSWORD
 from tests.test_transaction import Entry, add
 

@@ -8,8 +8,8 @@ import pytest
 from sqlobject import sqlhub
 
 from app.transactions.processor import runs
-from scripts.lib.databases import Postgres, postgres_binaries
-from scripts.lib.ports import free_port
+from scripts.lib.serving.databases import Postgres, postgres_binaries
+from scripts.lib.serving.ports import free_port
 from tests.engines.conftest import EngineSite
 from tests.engines.servers import PASSWORD, USERS, folder_of
 from tests.engines.test_postgres import messages_of

@@ -11,7 +11,7 @@ from app import models
 from app.models import User
 from app.settings import ROOT
 from app.transactions.engines.threads import connection_for
-from scripts.lib.ports import free_port
+from scripts.lib.serving.ports import free_port
 from tests.apache.server import folders
 from tests.engines.servers import QUOTED_PASSWORD
 

@@ -8,14 +8,14 @@ the ratio within a round; the table gives the median over the rounds.
 import argparse
 import sys
 
-from scripts.lib.apache import ROOT, ServerError
 from scripts.lib.benchmark import report
 from scripts.lib.benchmark.load import ROUTES, BenchmarkError, load
 from scripts.lib.benchmark.sites import MODES, sites
-from scripts.lib.databases import SERVERS, DatabaseError
-from scripts.lib.modwsgi import ModuleError
 from scripts.lib.options import whole_number
-from scripts.lib.runs import RunError, described, described_lines, engine_version, new_run
+from scripts.lib.results.runs import RunError, described, described_lines, engine_version, new_run
+from scripts.lib.serving.apache import ROOT, ServerError
+from scripts.lib.serving.databases import SERVERS, DatabaseError
+from scripts.lib.serving.modwsgi import ModuleError
 from scripts.lib.stopping import STOPPED, stop_in_order
 
 COUNT = whole_number(1, 1000)

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.lib.apache import ROOT, Server, drain, start, wait_until_up
-from scripts.lib.databases import SERVERS
-from scripts.lib.modwsgi import module_path
-from scripts.lib.own_site import (
+from scripts.lib.serving.apache import ROOT, Server, drain, start, wait_until_up
+from scripts.lib.serving.databases import SERVERS
+from scripts.lib.serving.modwsgi import module_path
+from scripts.lib.serving.own_site import (
     as_user,
     daemon_user,
     database_server,
@@ -17,9 +17,9 @@ from scripts.lib.own_site import (
     make_folder,
     own_folder,
 )
-from scripts.lib.ports import free_port
+from scripts.lib.serving.ports import free_port
 
-SITE = Path(__file__).parent.parent / "benchmark_site"
+SITE = Path(__file__).parent / "site"
 MODES = ("bare", "default", "nocache", "recipe", "uncached", "bundle")
 
 

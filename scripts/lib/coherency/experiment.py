@@ -13,22 +13,28 @@ import sys
 import traceback
 from functools import partial
 
-from scripts.lib.apache import ROOT, ServerError
-from scripts.lib.coherency.client import Client
-from scripts.lib.coherency.drive import ClientPool, run_workload, warm_up
-from scripts.lib.coherency.experiment_options import TOKEN, parse_options
-from scripts.lib.coherency.faults import Schedule, disturb, faults_on
-from scripts.lib.coherency.final_reads import SQL, from_inside, from_outside
-from scripts.lib.coherency.html_report import write_report
-from scripts.lib.coherency.report import Row, outcome, summary, write_history, write_results
-from scripts.lib.coherency.result import Outcome
-from scripts.lib.coherency.target import Target
+from scripts.lib.coherency.checkers.result import Outcome
+from scripts.lib.coherency.load.client import Client
+from scripts.lib.coherency.load.drive import ClientPool, run_workload, warm_up
+from scripts.lib.coherency.load.faults import Schedule, disturb, faults_on
+from scripts.lib.coherency.load.final_reads import SQL, from_inside, from_outside
+from scripts.lib.coherency.load.target import Target
+from scripts.lib.coherency.options import TOKEN, parse_options
+from scripts.lib.coherency.report.html_report import write_report
+from scripts.lib.coherency.report.results import (
+    Row,
+    outcome,
+    summary,
+    write_history,
+    write_results,
+)
 from scripts.lib.coherency.workloads import WORKLOADS
-from scripts.lib.databases import DatabaseError
-from scripts.lib.modwsgi import ModuleError
-from scripts.lib.own_site import OwnSite, own_site
-from scripts.lib.progress import Progress
-from scripts.lib.runs import RunError, described, engine_version, new_run
+from scripts.lib.results.progress import Progress
+from scripts.lib.results.runs import RunError, described, engine_version, new_run
+from scripts.lib.serving.apache import ROOT, ServerError
+from scripts.lib.serving.databases import DatabaseError
+from scripts.lib.serving.modwsgi import ModuleError
+from scripts.lib.serving.own_site import OwnSite, own_site
 from scripts.lib.stopping import STOPPED, stop_in_order
 
 CANNOT_RUN = (DatabaseError, ModuleError, RunError, ServerError, OSError, sqlite3.Error)

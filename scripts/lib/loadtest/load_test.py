@@ -11,15 +11,15 @@ import secrets
 import sys
 import traceback
 
-from scripts.lib.apache import ROOT, ServerError, tail
-from scripts.lib.databases import DatabaseError
 from scripts.lib.loadtest import report
-from scripts.lib.loadtest.load_options import TOKEN, parse_options
+from scripts.lib.loadtest.options import TOKEN, parse_options
 from scripts.lib.loadtest.processes import environment, run_locust
 from scripts.lib.loadtest.target import Target, TargetError, check_master
-from scripts.lib.modwsgi import ModuleError
-from scripts.lib.own_site import OwnSite, own_site
-from scripts.lib.runs import RunError, described, described_lines, engine_version, new_run
+from scripts.lib.results.runs import RunError, described, described_lines, engine_version, new_run
+from scripts.lib.serving.apache import ROOT, ServerError, tail
+from scripts.lib.serving.databases import DatabaseError
+from scripts.lib.serving.modwsgi import ModuleError
+from scripts.lib.serving.own_site import OwnSite, own_site
 from scripts.lib.stopping import STOPPED, stop_in_order
 
 

@@ -1,0 +1,252 @@
+"""scripts/serve: starts the site, keeps its state in one folder, and drains when it is stopped."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import time
+
+import httpx
+import pytest
+
+from scripts.lib.serving.apache import ROOT
+from scripts.lib.serving.ports import free_port
+from tests.apache.server import TOKEN, folders, hermetic_environment
+from tests.scripts.serving import DEADLINE, Serve, serving
+
+
+@pytest.fixture
+def folder():
+    """A folder that the daemons can enter."""
+    with folders() as path:
+        yield path
+
+
+@pytest.fixture
+def checkout(folder):
+    """A copy of the checkout without its environment, to be changed."""
+    target = folder / "checkout"
+    for name in ("app", "apache", "scripts", "wsgi"):
+        shutil.copytree(ROOT / name, target / name)
+    return target
+
+
+def free_again(port):
+    """Whether nothing listens on `port` any more."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_serve_makes_the_database_and_answers(folder):
+    with serving(folder, "--processes", "3", "--threads", "2") as serve:
+        assert httpx.get(serve.url + "/").status_code == 200
+        assert "<User 1 " in httpx.get(serve.url + "/view").text
+        assert f"serving on {serve.url}/" in serve.text()
+        assert str(serve.var / "apache" / "webpy-site-error.log") in serve.text()
+        configuration = (serve.var / "apache" / "httpd.conf").read_text()
+        assert f'Include "{ROOT}/apache/site.conf"' in configuration
+        assert 'Define WEBPY_PROCESSES "3"' in configuration
+        assert 'Define WEBPY_THREADS "2"' in configuration
+    assert serve.process.returncode == 0
+    assert free_again(serve.port)
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_serve_runs_a_database_server_and_keeps_its_data(folder, engine):
+    with serving(folder, "--database", engine) as serve:
+        users = httpx.get(serve.url + "/view").text
+        assert "<User 1 " in users
+        assert f"{engine} runs in {serve.var / engine}" in serve.text()
+    with serving(folder, "--database", engine) as serve:
+        assert httpx.get(serve.url + "/view").text == users
+    assert serve.process.returncode == 0
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert str(folder) not in running
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_a_database_whose_making_was_stopped_is_made_anew(folder, engine):
+    left = folder / "var" / engine / "new"
+    left.mkdir(parents=True)
+    (left / "PG_VERSION").touch()
+    with serving(folder, "--database", engine) as serve:
+        assert "<User 1 " in httpx.get(serve.url + "/view").text
+
+
+def test_demo_is_on_and_the_key_is_kept_and_closed_to_others(folder):
+    path = folder / "var" / "site.env"
+    with serving(folder) as serve:
+        assert "<form" in httpx.get(serve.url + "/").text
+        first = path.read_text()
+        users = httpx.get(serve.url + "/view").text
+    assert "SITE_DEMO=1" in first
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with serving(folder) as serve:
+        assert path.read_text() == first
+        assert httpx.get(serve.url + "/view").text == users
+
+
+def test_nothing_of_the_site_runs_as_root(folder):
+    with serving(folder) as serve:
+        configuration = str(serve.var / "apache" / "httpd.conf")
+        running = subprocess.run(["ps", "-eo", "uid,args"], capture_output=True, text=True)
+        users = {
+            int(line.split()[0]) for line in running.stdout.splitlines() if configuration in line
+        }
+    assert users == {serve.var.stat().st_uid}
+    assert 0 not in users
+
+
+def test_two_instances_run_side_by_side(folder):
+    with folders() as second, serving(folder) as one, serving(second) as two:
+        user = {"name": "ada", "fullname": "Ada", "password": "a long password"}
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert httpx.post(one.url + "/api/users", json=user, headers=headers).status_code == 201
+        assert "ada" in httpx.get(one.url + "/view").text
+        assert "ada" not in httpx.get(two.url + "/view").text
+
+
+@pytest.mark.parametrize(
+    ("number", "senders"),
+    [
+        (signal.SIGTERM, [os.kill]),
+        (signal.SIGINT, [os.killpg]),
+        (signal.SIGTERM, [os.kill, os.killpg]),
+    ],
+    ids=["SIGTERM", "Ctrl-C in a terminal", "timeout"],
+)
+def test_stop_lets_a_request_in_flight_end(folder, number, senders):
+    body = json.dumps({"name": "slow", "fullname": "Slow", "password": "a long password"})
+    with serving(folder) as serve:
+        connection = http.client.HTTPConnection("127.0.0.1", serve.port, timeout=DEADLINE)
+        connection.putrequest("POST", "/api/users")
+        connection.putheader("Authorization", f"Bearer {TOKEN}")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:10].encode())
+        log = serve.var / "apache" / "webpy-site-error.log"
+        # Apache has to have taken the connection before it is stopped.
+        time.sleep(0.5)
+        for send in senders:
+            send(serve.process.pid, number)
+        deadline = time.monotonic() + DEADLINE
+        while "caught SIGWINCH" not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        connection.send(body[10:].encode())
+        with contextlib.closing(connection), connection.getresponse() as answer:
+            assert answer.status == 201
+        assert serve.process.wait(DEADLINE) == 0
+    assert free_again(serve.port)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--port", "80"], "--port"),
+        (["--port", "http"], "--port"),
+        (["--processes", "0"], "--processes"),
+        (["--threads", "-1"], "--threads"),
+        (["--thread", "5"], "--thread"),
+        (["--var"], "--var"),
+        (["--var", "/proc/no"], "--var"),
+        (["somewhere"], "somewhere"),
+    ],
+)
+def test_wrong_option_is_named_on_stderr_with_status_2(options, named):
+    done = subprocess.run([ROOT / "scripts" / "serve", *options], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert named in done.stderr
+
+
+def test_port_in_use_is_named_with_status_2(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"port {port} is not free" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_state_folder_that_the_daemons_cannot_enter_is_named_with_the_cure(folder):
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700 if os.getuid() == 0 else 0)
+    command = [ROOT / "scripts" / "serve", "--var", closed / "var", "--port", str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert str(closed) in done.stderr and "--var" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_state_folder_with_a_file_in_the_place_of_a_folder_is_named(folder):
+    (folder / "var").mkdir()
+    (folder / "var" / "apache").touch()
+    command = [ROOT / "scripts" / "serve", "--port", str(free_port()), "--var", folder / "var"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--var" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_wrong_setting_stops_the_start_with_its_name(folder):
+    command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", str(free_port())]
+    environment = hermetic_environment(folder) | {"SITE_BUSY_TIMEOUT": "soon"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert "SITE_BUSY_TIMEOUT" in done.stderr
+
+
+def test_a_table_that_contradicts_its_model_stops_the_start_with_status_3(folder):
+    command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", str(free_port())]
+    environment = hermetic_environment(folder) | {"DATABASE_URI": f"sqlite://{folder}/var/site.db"}
+    (folder / "var").mkdir()
+    with contextlib.closing(sqlite3.connect(folder / "var" / "site.db")) as database:
+        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 3
+    assert "table users: column fullname is missing" in done.stderr
+    assert "scripts/shell" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_checkout_that_the_daemons_cannot_read_is_named_with_the_cure(folder, checkout):
+    (checkout / "app" / "pages.py").chmod(0o600 if os.getuid() == 0 else 0)
+    serve = Serve(folder, checkout)
+    assert serve.process.wait(DEADLINE) == 2
+    assert f"cannot read {checkout}/app/pages.py" in serve.text()
+    assert "chmod -R o+rX" in serve.text()
+
+
+def test_home_closed_to_others_is_named_by_root_and_serves_its_owner(folder, checkout):
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    closed = shutil.move(checkout, home)
+    if os.getuid() == 0:
+        serve = Serve(folder, closed)
+        assert serve.process.wait(DEADLINE) == 2
+        assert f"www-data cannot enter {home}," in serve.text()
+        assert f"chmod o+x {home}" in serve.text()
+    else:
+        with serving(folder, checkout=closed) as serve:
+            assert httpx.get(serve.url + "/view").status_code == 200
+
+
+def test_reload_picks_up_changed_code_and_keeps_out_what_does_not_load(folder, checkout):
+    pages = checkout / "app" / "pages.py"
+    with serving(folder, "--reload", checkout=checkout) as serve:
+        good = pages.read_text()
+        pages.write_text(good + "\nimport no_such_module\n")
+        serve.wait_for("not reloaded")
+        assert "No module named 'no_such_module'" in serve.text()
+        assert httpx.get(serve.url + "/view").status_code == 200
+        changed = "\n\ndef _changed(self):\n    return 'changed'\n\n\nView.GET = _changed\n"
+        pages.write_text(good + changed)
+        serve.wait_for("reloaded 2 processes")
+        assert {httpx.get(serve.url + "/view").text for _ in range(20)} == {"changed"}
