@@ -33,18 +33,18 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.command import CannotRun
 from scripts.lib.serving.apache import (
     ROOT,
     SITE_CONF,
     Server,
-    ServerError,
     drain,
     find_apache,
     start,
     wait_until_up,
 )
 from scripts.lib.serving.daemons import daemon_pids
-from scripts.lib.serving.modwsgi import ModuleError, module_path
+from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.own_site import (
     as_user,
     daemon_user,
@@ -87,7 +87,7 @@ def pypi_module():
     """The path of mod_wsgi as scripts/install built it; skips the test where it is missing."""
     try:
         return module_path()
-    except ModuleError as error:
+    except CannotRun as error:
         pytest.skip(str(error))
 
 
@@ -146,12 +146,12 @@ def apache(
     before site.conf. defines: further Defines of site.conf. path: what is asked for until it
     answers. site_conf: another file to include instead.
 
-    Skips the test where Apache or mod_wsgi is missing; raises ServerError with the end of the
+    Skips the test where Apache or mod_wsgi is missing; raises CannotRun with the end of the
     error log if the server does not come up.
     """
     try:
         find_apache()
-    except ServerError as error:
+    except CannotRun as error:
         pytest.skip(str(error))
     module = module or pypi_module()
     with folders() as folder:

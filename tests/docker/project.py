@@ -7,7 +7,7 @@ from itertools import count
 
 import httpx
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from scripts.lib.serving.ports import free_port
 from tests.docker.engine import CA_BUNDLE
 

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.serving.databases import SERVERS, DatabaseError
+from scripts.lib.command import CannotRun
+from scripts.lib.serving.databases import SERVERS
 from scripts.lib.serving.ports import free_port, listens
 
 PASSWORD = "p@ss/word:#1"
@@ -54,7 +55,7 @@ def running(engine):
     with folder_of(USERS[engine]) as (folder, as_user):
         try:
             server = SERVERS[engine](folder, free_port(), PASSWORD, **as_user)
-        except DatabaseError as error:
+        except CannotRun as error:
             pytest.skip(f"{error}, or scripts/install --test")
         server.new_database = lambda: server.database(f"test{next(_numbers)}")
         server.start()
@@ -94,4 +95,4 @@ def _wait_for_port(port):
         if listens(port):
             return
         time.sleep(0.1)
-    raise DatabaseError(f"nothing listens on port {port}")
+    raise CannotRun(f"nothing listens on port {port}")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from scripts.lib.serving.ports import free_port
 from tests.apache.server import TOKEN, hermetic_environment
 
@@ -15,7 +15,8 @@ DEADLINE = 60
 class Serve:
     """A running `scripts/serve` and what it has printed."""
 
-    def __init__(self, folder, checkout, *options):
+    def __init__(self, folder, checkout, *options, settings=None):
+        """`settings`: variables of the site's in the environment."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.output = folder / f"output-{self.port}"
@@ -23,6 +24,7 @@ class Serve:
         environment = hermetic_environment(folder) | {
             "SITE_API_TOKEN": TOKEN,
             "PYTHONPATH": str(checkout),
+            **(settings or {}),
         }
         del environment["SITE_SETTINGS"]
         command = [ROOT / "scripts" / "serve"]
@@ -52,9 +54,9 @@ class Serve:
 
 
 @contextlib.contextmanager
-def serving(folder, *options, checkout=ROOT):
+def serving(folder, *options, checkout=ROOT, settings=None):
     """Run scripts/serve on a state folder in `folder` until the block ends."""
-    serve = Serve(folder, checkout, *options)
+    serve = Serve(folder, checkout, *options, settings=settings)
     try:
         serve.wait_for("serving on ")
         yield serve

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.serving.apache import ROOT, Server, ServerError, write_configuration
-from scripts.lib.serving.modwsgi import ModuleError, check_linkage
-from scripts.lib.serving.preflight import PreflightError, check_python_home, check_writable
+from scripts.lib.command import ROOT, CannotRun
+from scripts.lib.serving.apache import Server, write_configuration
+from scripts.lib.serving.modwsgi import check_linkage
+from scripts.lib.serving.preflight import check_python_home, check_writable
 from tests.apache.server import daemon_user, debian_module, folders, pypi_module, run_as_daemon
 
 CHECK = """
 import sys
 from pathlib import Path
-from scripts.lib.serving.preflight import PreflightError, check_readable
+from scripts.lib.serving.preflight import check_readable
 try:
     check_readable([Path(sys.argv[1])], "somebody")
-except PreflightError as error:
+except CannotRun as error:
     print(error)
 """
 
@@ -43,13 +44,13 @@ def test_closed_folder_on_the_way_is_named_with_the_cure(folder):
 
 
 def test_python_home_that_is_not_there_is_refused(folder):
-    with pytest.raises(PreflightError, match="run scripts/install"):
+    with pytest.raises(CannotRun, match="run scripts/install"):
         check_python_home(folder / "nowhere")
 
 
 def test_python_home_without_the_packages_is_refused(folder):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-    with pytest.raises(PreflightError, match="lacks packages"):
+    with pytest.raises(CannotRun, match="lacks packages"):
         check_python_home(folder / "venv")
 
 
@@ -60,7 +61,7 @@ def test_environment_of_the_checkout_is_accepted():
 
 
 def test_module_linked_to_no_libpython_is_refused():
-    with pytest.raises(ModuleError, match="is linked to None"):
+    with pytest.raises(CannotRun, match="is linked to None"):
         check_linkage(Path("/bin/ls"))
 
 
@@ -71,7 +72,7 @@ def test_database_of_another_user_is_named_with_the_cure(folder):
     code = (
         "import sys; from pathlib import Path; from scripts.lib.serving.preflight import *\n"
         "try: check_writable(Path(sys.argv[1]), 'somebody')\n"
-        "except PreflightError as error: print(error)"
+        "except CannotRun as error: print(error)"
     )
     command = [sys.executable, "-c", code, folder]
     done = run_as_daemon(command, cwd=ROOT, capture_output=True, text=True)
@@ -86,6 +87,6 @@ def test_own_folder_is_writable(folder):
 def test_path_too_long_for_sockets_is_refused(folder):
     deep = folder / ("x" * 80)
     deep.mkdir()
-    with pytest.raises(ServerError, match="too long for Unix sockets"):
+    with pytest.raises(CannotRun, match="too long for Unix sockets"):
         write_configuration(Server(deep, 8080, Path("mod_wsgi.so")))
     assert os.listdir(deep) == []

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.apache.server import apache, debian_module, pypi_module
 
 # Loading takes longer than a request, and one request longer than the others.

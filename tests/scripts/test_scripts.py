@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.apache.server import folders, hermetic_environment
 
 PYTEST = [ROOT / ".venv" / "bin" / "python", "-m", "pytest", "-p", "no:cacheprovider"]

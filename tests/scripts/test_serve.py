@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import stat
 import subprocess
 import time
@@ -15,26 +14,12 @@ import time
 import httpx
 import pytest
 
-from scripts.lib.serving.apache import ROOT
-from scripts.lib.serving.ports import free_port
-from tests.apache.server import TOKEN, folders, hermetic_environment
+from scripts.lib.command import ROOT
+from tests.apache.server import TOKEN, folders
 from tests.scripts.serving import DEADLINE, Serve, serving
 
-
-@pytest.fixture
-def folder():
-    """A folder that the daemons can enter."""
-    with folders() as path:
-        yield path
-
-
-@pytest.fixture
-def checkout(folder):
-    """A copy of the checkout without its environment, to be changed."""
-    target = folder / "checkout"
-    for name in ("app", "apache", "scripts", "wsgi"):
-        shutil.copytree(ROOT / name, target / name)
-    return target
+pytestmark = pytest.mark.slow
+MODES = ("default", "nocache", "recipe", "bundle")
 
 
 def free_again(port):
@@ -103,6 +88,38 @@ def test_nothing_of_the_site_runs_as_root(folder):
     assert 0 not in users
 
 
+@pytest.mark.parametrize("by", ["option", "environment", "settings file"])
+def test_the_lab_is_served_by_the_option_or_the_setting(folder, by):
+    options = ["--processes", "1", "--threads", "2"]
+    settings = {}
+    if by == "option":
+        options.append("--lab")
+    elif by == "environment":
+        settings["SITE_LAB"] = "on"
+    else:
+        (folder / "var").mkdir()
+        lines = ["SITE_LAB=on", f"SITE_SECRET_KEY={'k' * 32}"]
+        lines.append(f"DATABASE_URI=sqlite://{folder}/var/site.db")
+        (folder / "var" / "site.env").write_text("\n".join(lines))
+    with serving(folder, *options, settings=settings) as serve:
+        serve.wait_for(f"the coherency lab is {serve.url}/lab/")
+        assert "<h1>Coherency lab</h1>" in httpx.get(f"{serve.url}/lab/").raise_for_status().text
+        for mode in MODES:
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            made = {"keys": 2, "value": 7}
+            url = f"{serve.url}/lab/{mode}"
+            httpx.post(f"{url}/reset", json=made, headers=headers, timeout=DEADLINE)
+            answer = httpx.get(f"{url}/keys?ids=1,2").raise_for_status().json()
+            assert answer["values"] == {"1": 7, "2": 7}
+
+
+def test_without_the_option_and_the_setting_the_lab_is_off(folder):
+    with serving(folder) as serve:
+        assert httpx.get(f"{serve.url}/lab/").status_code == 404
+        assert httpx.get(f"{serve.url}/lab/default/keys?ids=1").status_code == 404
+        assert "lab" not in serve.text()
+
+
 def test_two_instances_run_side_by_side(folder):
     with folders() as second, serving(folder) as one, serving(second) as two:
         user = {"name": "ada", "fullname": "Ada", "password": "a long password"}
@@ -146,84 +163,6 @@ def test_stop_lets_a_request_in_flight_end(folder, number, senders):
     assert free_again(serve.port)
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        (["--port", "80"], "--port"),
-        (["--port", "http"], "--port"),
-        (["--processes", "0"], "--processes"),
-        (["--threads", "-1"], "--threads"),
-        (["--thread", "5"], "--thread"),
-        (["--var"], "--var"),
-        (["--var", "/proc/no"], "--var"),
-        (["somewhere"], "somewhere"),
-    ],
-)
-def test_wrong_option_is_named_on_stderr_with_status_2(options, named):
-    done = subprocess.run([ROOT / "scripts" / "serve", *options], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert named in done.stderr
-
-
-def test_port_in_use_is_named_with_status_2(folder):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert f"port {port} is not free" in done.stderr
-    assert "--port" in done.stderr
-
-
-def test_state_folder_that_the_daemons_cannot_enter_is_named_with_the_cure(folder):
-    closed = folder / "closed"
-    closed.mkdir(mode=0o700 if os.getuid() == 0 else 0)
-    command = [ROOT / "scripts" / "serve", "--var", closed / "var", "--port", str(free_port())]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert str(closed) in done.stderr and "--var" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_state_folder_with_a_file_in_the_place_of_a_folder_is_named(folder):
-    (folder / "var").mkdir()
-    (folder / "var" / "apache").touch()
-    command = [ROOT / "scripts" / "serve", "--port", str(free_port()), "--var", folder / "var"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "--var" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_wrong_setting_stops_the_start_with_its_name(folder):
-    command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", str(free_port())]
-    environment = hermetic_environment(folder) | {"SITE_BUSY_TIMEOUT": "soon"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2
-    assert "SITE_BUSY_TIMEOUT" in done.stderr
-
-
-def test_a_table_that_contradicts_its_model_stops_the_start_with_status_3(folder):
-    command = [ROOT / "scripts" / "serve", "--var", folder / "var", "--port", str(free_port())]
-    environment = hermetic_environment(folder) | {"DATABASE_URI": f"sqlite://{folder}/var/site.db"}
-    (folder / "var").mkdir()
-    with contextlib.closing(sqlite3.connect(folder / "var" / "site.db")) as database:
-        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 3
-    assert "table users: column fullname is missing" in done.stderr
-    assert "scripts/shell" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_checkout_that_the_daemons_cannot_read_is_named_with_the_cure(folder, checkout):
-    (checkout / "app" / "pages.py").chmod(0o600 if os.getuid() == 0 else 0)
-    serve = Serve(folder, checkout)
-    assert serve.process.wait(DEADLINE) == 2
-    assert f"cannot read {checkout}/app/pages.py" in serve.text()
-    assert "chmod -R o+rX" in serve.text()
-
-
 def test_home_closed_to_others_is_named_by_root_and_serves_its_owner(folder, checkout):
     home = folder / "home"
     home.mkdir(mode=0o700)
@@ -250,3 +189,14 @@ def test_reload_picks_up_changed_code_and_keeps_out_what_does_not_load(folder, c
         pages.write_text(good + changed)
         serve.wait_for("reloaded 2 processes")
         assert {httpx.get(serve.url + "/view").text for _ in range(20)} == {"changed"}
+
+
+def test_reload_replaces_the_lab_s_processes_too(folder, checkout):
+    options = ["--reload", "--lab", "--processes", "1", "--threads", "2"]
+    with serving(folder, *options, checkout=checkout) as serve:
+        handlers = checkout / "app" / "lab" / "handlers.py"
+        changed = "\n\ndef _changed(self, mode):\n    return 'changed'\n\n\nKeys.GET = _changed\n"
+        handlers.write_text(handlers.read_text() + changed)
+        serve.wait_for("reloaded 5 processes")
+        for mode in MODES:
+            assert httpx.get(f"{serve.url}/lab/{mode}/keys?ids=1").text == "changed"

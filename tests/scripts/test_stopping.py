@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.apache.server import pypi_module
 
 pytestmark = pytest.mark.timeout(180)

@@ -6,7 +6,7 @@ import os
 import socket
 
 from app.lab.modes import MODES
-from scripts.lib.options import site_address, whole_number
+from scripts.lib.command import command_parser, site_address, whole_number
 from scripts.lib.serving.databases import SERVERS
 
 TOKEN = "SITE_API_TOKEN"
@@ -17,13 +17,20 @@ USERS_ON_THE_PAGE = 1000
 
 def parse_options(arguments):
     """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/loadtest",
-        description="Load the site by Locust and check every answer. Without --url it serves "
-        "the site itself, on a new database.",
-        allow_abbrev=False,
+    made = parser()
+    options = made.parse_args(arguments)
+    _check(made, options)
+    return _completed(options)
+
+
+def parser():
+    """The parser of the script's options."""
+    made = command_parser(
+        "scripts/loadtest",
+        "Load the site by Locust and check every answer. Without --url it serves the site "
+        "itself, on a new database.",
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("--users", type=whole_number(1, 10_000), default=50, help="at a time (default 50)")
     add("--seconds", type=whole_number(1, 86_400), default=60, help="of load (default 60)")
     add("--workers", type=whole_number(0, 64), default=0, help="share the users (default none)")
@@ -41,9 +48,7 @@ def parse_options(arguments):
     add("--lab", choices=MODES, help="load this mode of the coherency lab instead")
     add("--web", action="store_true", help="show Locust's own page, until Ctrl-C")
     add("--web-port", type=whole_number(1024, 65535), default=8089, help="its port (8089)")
-    options = parser.parse_args(arguments)
-    _check(parser, options)
-    return _completed(options)
+    return made
 
 
 def _check(parser, options):

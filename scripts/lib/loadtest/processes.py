@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from scripts.lib.serving.ports import free_port
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"

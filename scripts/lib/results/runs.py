@@ -10,24 +10,20 @@ import sys
 import time
 from importlib.metadata import version
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT, CannotRun
 from scripts.lib.serving.databases import mariadb_programs, postgres_binaries
-
-
-class RunError(Exception):
-    """The folder of a run cannot be made; the message says why, and the cure."""
 
 
 def new_run(parent):
     """Make a run's folder below `parent`, point `latest` there to it, and return its path.
 
     It is named by the time; a second run within the second gets a number behind it.
-    Raises RunError.
+    Raises CannotRun.
     """
     try:
         return _new_run(parent)
     except OSError as error:
-        raise RunError(
+        raise CannotRun(
             f"the run's folder cannot be made ({error}): let this user write to {parent}"
         ) from None
 

@@ -10,6 +10,8 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.lib.command import CannotRun
+
 ROOT = Path(__file__).resolve().parents[3]
 SITE_CONF = ROOT / "apache" / "site.conf"
 
@@ -50,10 +52,6 @@ Include "{site_conf}"
 """
 
 
-class ServerError(Exception):
-    """Apache cannot be started, died, or does not answer; the message says why."""
-
-
 @dataclass(frozen=True)
 class Server:
     """An Apache on 127.0.0.1: what it serves and where it keeps its files.
@@ -91,21 +89,21 @@ class Server:
 
 
 def find_apache():
-    """The path of Apache's executable. Raises ServerError if it is not installed."""
+    """The path of Apache's executable. Raises CannotRun if it is not installed."""
     places = os.environ.get("PATH", "") + ":/usr/sbin"
     found = shutil.which("apache2", path=places)
     if found is None:
-        raise ServerError("Apache is not installed: as root run apt-get install apache2-bin")
+        raise CannotRun("Apache is not installed: as root run apt-get install apache2-bin")
     return found
 
 
 def write_configuration(server):
     """Write the server's configuration, which includes site.conf unchanged; returns its path.
 
-    Raises ServerError if the folder's path is too long for the sockets in it.
+    Raises CannotRun if the folder's path is too long for the sockets in it.
     """
     if len(os.fsencode(server.directory / "wsgi")) > SOCKET_PREFIX_LIMIT:
-        raise ServerError(
+        raise CannotRun(
             f"the path {server.directory} is too long for Unix sockets: choose a shorter one"
         )
     defines = {
@@ -166,16 +164,14 @@ def answers(url):
 def wait_until_up(server, process, path="/", seconds=60):
     """Wait until the server answers at `path`.
 
-    Raises ServerError with the end of the log if it exits before, or not within `seconds`.
+    Raises CannotRun with the end of the log if it exits before, or not within `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not answers(server.url + path):
         if process.poll() is not None:
-            raise ServerError(
-                f"Apache ended with status {process.returncode}:\n{tail(server.log)}"
-            )
+            raise CannotRun(f"Apache ended with status {process.returncode}:\n{tail(server.log)}")
         if time.monotonic() > deadline:
-            raise ServerError(
+            raise CannotRun(
                 f"no answer at {server.url}{path} within {seconds} s:\n{tail(server.log)}"
             )
         time.sleep(0.05)

@@ -8,16 +8,15 @@ waits for the application to load. Old and new code serve side by side meanwhile
 
 import contextlib
 import os
+import re
 import signal
 import time
 from pathlib import Path
 
+from scripts.lib.command import CannotRun
+
 # Only that much of a title fits into the place of `/usr/sbin/apache2` in the process's memory.
 LONGEST_TITLE = 17
-
-
-class ReloadError(Exception):
-    """A group cannot be found, or a daemon of it was not replaced; the message says which."""
 
 
 def _title(pid):
@@ -31,17 +30,28 @@ def _parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def daemon_pids(parent, name, kind="wsgi"):
-    """The process ids of the daemons titled `(kind:name)` below the Apache with pid `parent`."""
-    pids = set()
+def _titles(parent):
+    """{process id: title} of the processes below the Apache with pid `parent`."""
+    titles = {}
     for entry in os.listdir("/proc"):
         if not entry.isdecimal():
             continue
         # Processes end while they are looked at.
         with contextlib.suppress(OSError, IndexError):
-            if _parent(entry) == parent and _title(entry) == f"({kind}:{name})":
-                pids.add(int(entry))
-    return pids
+            if _parent(entry) == parent:
+                titles[int(entry)] = _title(entry)
+    return titles
+
+
+def daemon_pids(parent, name, kind="wsgi"):
+    """The process ids of the daemons titled `(kind:name)` below the Apache with pid `parent`."""
+    return {pid for pid, title in _titles(parent).items() if title == f"({kind}:{name})"}
+
+
+def groups(parent):
+    """The pairs of kind and name of all daemons' groups below the Apache with pid `parent`."""
+    found = (re.fullmatch(r"\((\w+):(.+)\)", title) for title in _titles(parent).values())
+    return {(match[1], match[2]) for match in found if match}
 
 
 def loaded_pids(parent, name, kind="wsgi"):
@@ -53,7 +63,7 @@ def _wait(condition, seconds, complaint):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise ReloadError(f"{complaint} within {seconds} s")
+            raise CannotRun(f"{complaint} within {seconds} s")
         time.sleep(0.02)
 
 
@@ -90,12 +100,12 @@ def roll(parent, name, seconds=120, kind="wsgi"):
     """Replace the daemons titled `(kind:name)` below the Apache `parent`, one after the other.
 
     seconds: how long one daemon may take to end its requests, and its replacement to load. Returns
-    how many were replaced. Raises ReloadError if there is none, or one takes longer.
+    how many were replaced. Raises CannotRun if there is none, or one takes longer.
     """
     group = (parent, name, kind)
     pids = sorted(daemon_pids(*group))
     if not pids:
-        raise ReloadError(f"the Apache with process id {parent} has no daemon named {name}")
+        raise CannotRun(f"the Apache with process id {parent} has no daemon named {name}")
     for pid in pids:
         _replace(group, pid, seconds)
     return len(pids)

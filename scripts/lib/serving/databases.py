@@ -18,32 +18,29 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from scripts.lib.command import CannotRun
 from scripts.lib.serving.ports import free_port, listens
 
 SECONDS_TO_START = 60
 NO_SUCH_THREAD = 1094
 
 
-class DatabaseError(Exception):
-    """A server is not installed or does not start; the message says what to do."""
-
-
 def postgres_binaries():
-    """The newest folder with PostgreSQL's programs; DatabaseError if there is none."""
+    """The newest folder with PostgreSQL's programs; CannotRun if there is none."""
     found = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[4])
     )
     if not found:
-        raise DatabaseError("PostgreSQL is not installed: as root run apt-get install postgresql")
+        raise CannotRun("PostgreSQL is not installed: as root run apt-get install postgresql")
     return found[-1].parent
 
 
 def mariadb_programs():
-    """The paths of the server and of what makes its tables; DatabaseError without them."""
+    """The paths of the server and of what makes its tables; CannotRun without them."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin"
     found = [shutil.which(name, path=path) for name in ("mariadbd", "mariadb-install-db")]
     if None in found:
-        raise DatabaseError(
+        raise CannotRun(
             "MariaDB is not installed: as root run apt-get install mariadb-server-core"
         )
     return found
@@ -60,10 +57,13 @@ class SQLite:
         return f"sqlite://{self.folder}/{name}.db"
 
     def execute(self, query, database):
-        """Run a `query` that only reads, and return its rows."""
+        """Run a `query` that only reads, and return its rows. Raises CannotRun."""
         file = f"file:{quote(str(self.folder))}/{database}.db?mode=ro"
-        with contextlib.closing(sqlite3.connect(file, uri=True)) as raw:
-            return raw.execute(query).fetchall()
+        try:
+            with contextlib.closing(sqlite3.connect(file, uri=True)) as raw:
+                return raw.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise CannotRun(f"SQLite fails: {error}") from error
 
 
 class Postgres:
@@ -197,7 +197,7 @@ class MariaDB:
         while not listens(self.port):
             if self._process.poll() is not None or time.monotonic() > ends:
                 log = (self.folder / "log").read_text()
-                raise DatabaseError(f"MariaDB does not start:\n{log[-4000:]}")
+                raise CannotRun(f"MariaDB does not start:\n{log[-4000:]}")
             time.sleep(0.05)
 
     def stop(self, mode):
@@ -256,7 +256,7 @@ SERVERS = {"postgres": Postgres, "mariadb": MariaDB}
 def serving(engine, folder, **as_user):
     """Run a server of `engine` in `folder`, which keeps its data; yields it.
 
-    Raises DatabaseError where the server is not installed or does not start, and for what its
+    Raises CannotRun where the server is not installed or does not start, and for what its
     driver raises in the block.
     """
     kept = folder / "site-password"
@@ -267,11 +267,11 @@ def serving(engine, folder, **as_user):
         server = SERVERS[engine](folder, free_port(), kept.read_text(), **as_user)
         server.start()
     except subprocess.CalledProcessError as error:
-        raise DatabaseError(f"{engine} does not start: see {folder}/log ({error})") from None
+        raise CannotRun(f"{engine} does not start: see {folder}/log ({error})") from None
     try:
         yield server
     except _driver_error(engine) as error:
-        raise DatabaseError(f"{engine} fails: {error}") from error
+        raise CannotRun(f"{engine} fails: {error}") from error
     finally:
         # Whoever uses it may have stopped it and failed to start it again.
         with contextlib.suppress(subprocess.CalledProcessError):

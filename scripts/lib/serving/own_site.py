@@ -5,17 +5,17 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.lab.modes import MODES
-from scripts.lib.serving.apache import ROOT, Server, ServerError, drain, start, wait_until_up
+from scripts.lib.command import ROOT, CannotRun
+from scripts.lib.serving.apache import Server, drain, start, wait_until_up
 from scripts.lib.serving.databases import SQLite, serving
 from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.ports import free_port
-from scripts.lib.serving.serve import DAEMON_USER
+from scripts.lib.serving.serve import DAEMON_USER, MAKE_DATABASE
 
 DATABASE = "site"
 
@@ -66,7 +66,7 @@ def own_folder(prefix):
 def database_server(engine, folder):
     """Run what `engine` needs in a new folder below `folder`; yields one of SERVERS or SQLite.
 
-    Raises DatabaseError where a server is not installed or does not start.
+    Raises CannotRun where a server is not installed or does not start.
     """
     user = daemon_user()
     state = make_folder(folder / engine, user)
@@ -94,7 +94,7 @@ def own_site(engine, processes, threads, lab=False):
     """Serve this checkout's site on a new database of `engine`; yields an OwnSite.
 
     lab: serve the lab's modes too, each by `processes` x `threads`, and the site by one.
-    Raises ServerError, ModuleError and DatabaseError.
+    Raises CannotRun.
     """
     with own_folder("site-") as folder, database_server(engine, folder) as database:
         run = folder / "run"
@@ -123,8 +123,8 @@ def own_site(engine, processes, threads, lab=False):
 
 def _make_database(environment):
     run = subprocess.run(
-        [sys.executable, "-m", "app.models"], cwd=ROOT, env=environment,
+        MAKE_DATABASE, cwd=ROOT, env=environment,
         capture_output=True, text=True, **as_user(daemon_user()),
     )  # fmt: skip
     if run.returncode:
-        raise ServerError(f"the database cannot be made: {run.stderr.strip()}")
+        raise CannotRun(f"the database cannot be made: {run.stderr.strip()}")

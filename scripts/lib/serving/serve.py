@@ -4,7 +4,6 @@ Everything here runs as the daemons' user: root only makes the state folder and 
 www-data for good, so that no file of the site's is ever opened by root.
 """
 
-import argparse
 import contextlib
 import os
 import pwd
@@ -16,67 +15,51 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from scripts.lib.options import whole_number
+from scripts.lib.command import ROOT, CannotRun, command_parser, on_stop, run, whole_number
 from scripts.lib.serving import apache
-from scripts.lib.serving.apache import ROOT, Server, ServerError
-from scripts.lib.serving.databases import SERVERS, DatabaseError, serving
-from scripts.lib.serving.modwsgi import ModuleError, check_linkage, module_path
-from scripts.lib.serving.preflight import (
-    PreflightError,
-    check_python_home,
-    check_readable,
-    check_writable,
-)
+from scripts.lib.serving.apache import Server
+from scripts.lib.serving.databases import SERVERS, serving
+from scripts.lib.serving.modwsgi import check_linkage, module_path
+from scripts.lib.serving.preflight import check_python_home, check_readable, check_writable
 from scripts.lib.serving.watch import Watcher
-from scripts.lib.stopping import STOPPED, on_stop, stop_in_order
 
 DAEMON_USER = "www-data"
+MAKE_DATABASE = (sys.executable, "-m", "app.models")
+# The exit status where the site could be served, and Apache does not come up or dies.
+APACHE_FAILED = 1
 
 
-class UsageError(Exception):
-    """An option has a value that cannot be used; the message names it and the cure."""
-
-
-def parse_options(arguments):
-    """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/serve",
-        description="Serve the site by Apache and mod_wsgi on 127.0.0.1 until Ctrl-C.",
-        allow_abbrev=False,
+def parser():
+    """The parser of the script's options."""
+    made = command_parser(
+        "scripts/serve", "Serve the site by Apache and mod_wsgi on 127.0.0.1 until Ctrl-C."
     )
+    add = made.add_argument
     # Apache does not run as root here, so the lower ports are closed to it.
-    parser.add_argument("--port", type=whole_number(1024, 65535), default=8080)
-    parser.add_argument("--processes", type=whole_number(1, 64), default=2)
-    parser.add_argument("--threads", type=whole_number(1, 128), default=5)
-    parser.add_argument(
-        "--database",
-        choices=("sqlite", *SERVERS),
-        default="sqlite",
-        help="run a server of this kind in the state folder, for a look by hand",
-    )
-    parser.add_argument("--reload", action="store_true", help="pick up changed code")
-    parser.add_argument(
-        "--var",
-        type=Path,
-        default=ROOT / "var",
-        metavar="DIR",
-        help="where the database, the settings and the logs are (default: var in the checkout)",
-    )
-    return parser.parse_args(arguments)
+    add("--port", type=whole_number(1024, 65535), default=8080, help="of 127.0.0.1 (default 8080)")
+    add("--processes", type=whole_number(1, 64), default=2, help="of the site, and of each mode "
+        "of the lab (default 2)")  # fmt: skip
+    add("--threads", type=whole_number(1, 128), default=5, help="of each process (default 5)")
+    add("--database", choices=("sqlite", *SERVERS), default="sqlite", help="run a server of this "
+        "kind in the state folder, for a look by hand (default sqlite: none)")  # fmt: skip
+    add("--lab", action="store_true", help="serve the coherency lab too, below /lab/; the setting "
+        "SITE_LAB=on does the same")  # fmt: skip
+    add("--reload", action="store_true", help="pick up changed code")
+    add("--var", type=Path, default=ROOT / "var", metavar="DIR", help="where the database, the "
+        "settings and the logs are (default: var in the checkout)")  # fmt: skip
+    return made
 
 
 def make_state(folder):
     """Make the state folder; root gives it to the daemons' user, and becomes that user.
 
     Returns the name of the user that is now running. A folder of root's is handed over with all
-    that is in it. Raises PreflightError if the folder cannot be made.
+    that is in it. Raises CannotRun if the folder cannot be made.
     """
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
-        raise PreflightError(
-            f"{folder} cannot be made ({error}): name another with --var"
-        ) from None
+        raise CannotRun(f"{folder} cannot be made ({error}): name another with --var") from None
     if os.getuid() != 0:
         return pwd.getpwuid(os.getuid()).pw_name
     user = pwd.getpwnam(DAEMON_USER)
@@ -107,13 +90,13 @@ def make_settings(folder):
 
 
 def check_port(port):
-    """Check that nothing listens on `port`. Raises UsageError."""
+    """Check that nothing listens on `port`. Raises CannotRun."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise UsageError(
+            raise CannotRun(
                 f"port {port} is not free ({error}): choose another with --port"
             ) from None
 
@@ -121,7 +104,7 @@ def check_port(port):
 def check_site(user, folder):
     """Run every check that tells before the start what would fail after it.
 
-    Raises PreflightError or ModuleError.
+    Raises CannotRun.
     """
     site = [ROOT / name for name in ("wsgi/app.wsgi", "app", "app/static", "apache/site.conf")]
     python = [Path(sys.prefix), Path(sys.executable).resolve(), Path(os.__file__)]
@@ -132,9 +115,18 @@ def check_site(user, folder):
     check_linkage(module_path())
 
 
+def lab_is_on(environment):
+    """Whether the site's settings turn the lab on; ends serve where one of them is wrong."""
+    command = [sys.executable, "-m", "scripts.lib.serving.lab_setting"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    return done.stdout.split()[-1] == "on"
+
+
 def make_database(environment):
-    """Make the database as the daemons' user; a failure of `python -m app.models` ends serve."""
-    done = subprocess.run([sys.executable, "-m", "app.models"], cwd=ROOT, env=environment)
+    """Make the database as the daemons' user; its failure ends serve with the same status."""
+    done = subprocess.run(MAKE_DATABASE, cwd=ROOT, env=environment)
     if done.returncode != 0:
         sys.exit(done.returncode)
 
@@ -162,20 +154,29 @@ def prepare(options):
     run.mkdir(exist_ok=True)
     environment = os.environ | {"SITE_SETTINGS": str(make_settings(folder))}
     environment.pop("PYTHONPATH", None)
+    if options.lab:
+        environment["SITE_LAB"] = "on"
     defines = {
         "WEBPY_ROOT": ROOT,
         "WEBPY_VENV": sys.prefix,
         "WEBPY_PROCESSES": options.processes,
         "WEBPY_THREADS": options.threads,
     }
+    if lab_is_on(environment):
+        check_readable([ROOT / "apache" / "lab.conf", ROOT / "app" / "lab" / "lab.wsgi"], user)
+        defines |= {
+            "WEBPY_LAB": 1,
+            "WEBPY_LAB_PROCESSES": options.processes,
+            "WEBPY_LAB_THREADS": options.threads,
+        }
     return Server(run, options.port, module_path(), defines), environment
 
 
-def run(server, environment, watcher):
+def serve(server, environment, watcher):
     """Serve until SIGINT, SIGTERM or SIGHUP, then drain; returns the exit status.
 
-    A signal a second later or more stops at once. Raises ServerError if Apache does not come up
-    or dies.
+    A signal a second later or more stops at once. Raises CannotRun, of the status APACHE_FAILED,
+    if Apache does not come up or dies.
     """
     stops = []
 
@@ -190,13 +191,18 @@ def run(server, environment, watcher):
     try:
         apache.wait_until_up(server, process)
         print(f"serving on {server.url}/ - log: {server.log} - stop: Ctrl-C", flush=True)
+        if "WEBPY_LAB" in server.defines:
+            print(f"the coherency lab is {server.url}/lab/", flush=True)
         while not stops and process.poll() is None:
             time.sleep(0.2)
             if watcher:
-                watcher.look(process.pid, server.name, environment)
+                watcher.look(process.pid, environment)
         if not stops:
-            raise ServerError(f"Apache died:\n{apache.tail(server.log)}")
+            raise CannotRun(f"Apache died:\n{apache.tail(server.log)}")
         print("letting requests end, then stopping", flush=True)
+    except CannotRun as error:
+        error.status = APACHE_FAILED
+        raise
     finally:
         apache.drain(server, process)
     return 0
@@ -204,27 +210,16 @@ def run(server, environment, watcher):
 
 def main(arguments):
     """Serve the site as the command line `arguments` say; returns the exit status."""
-    options = parse_options(arguments)
-    stop_in_order()
+    options = parser().parse_args(arguments)
     try:
         server, environment = prepare(options)
         with database_uri(options.database, options.var.absolute()) as further:
             environment |= further
             make_database(environment)
-            return run(server, environment, Watcher(ROOT) if options.reload else None)
-    except (DatabaseError, UsageError, PreflightError, ModuleError) as error:
-        print(f"scripts/serve: {error}", file=sys.stderr)
-        return 2
+            return serve(server, environment, Watcher(ROOT) if options.reload else None)
     except OSError as error:
-        print(f"scripts/serve: {error}: name another folder with --var", file=sys.stderr)
-        return 2
-    except ServerError as error:
-        print(f"scripts/serve: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("scripts/serve: stopped", file=sys.stderr)
-        return STOPPED
+        raise CannotRun(f"{error}: name another folder with --var") from None
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run("scripts/serve", main)

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
-from scripts.lib.serving.daemons import ReloadError, roll
+from scripts.lib.command import CannotRun
+from scripts.lib.serving.daemons import groups, roll
 
-WATCHED = ("app/**/*.py", "app/templates/**/*", "wsgi/app.wsgi")
+WATCHED = ("app/**/*.py", "app/**/*.wsgi", "app/templates/**/*", "wsgi/app.wsgi")
 
 
 class Watcher:
@@ -26,8 +27,8 @@ class Watcher:
                     continue
         return times
 
-    def look(self, parent, name, environment):
-        """Replace the daemons of group `name` below the Apache `parent` if code has changed.
+    def look(self, parent, environment):
+        """Replace all daemons below the Apache `parent` if code has changed.
 
         Code that does not load stays out: its error is printed and the old code goes on serving.
         """
@@ -43,6 +44,7 @@ class Watcher:
             print("not reloaded: it does not load", flush=True)
             return
         try:
-            print(f"reloaded {roll(parent, name)} processes", flush=True)
-        except ReloadError as error:
+            count = sum(roll(parent, name, kind=kind) for kind, name in sorted(groups(parent)))
+            print(f"reloaded {count} processes", flush=True)
+        except CannotRun as error:
             print(f"not wholly reloaded: {error}", flush=True)

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from scripts.lib.benchmark.sites import MODES
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.apache.server import hermetic_environment, pypi_module
 
 OPTIONS = ["--rounds", "1", "--seconds", "1", "--routes", "empty", "mix"]

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from scripts.lib.coherency.load.client import Client
+from scripts.lib.command import CannotRun
 from scripts.lib.serving.ports import free_port
 
 PROBLEM = "application/problem+json"
@@ -107,7 +108,7 @@ def test_a_reset_that_is_not_done_is_an_error():
     with (
         answering(401, PROBLEM, {}) as url,
         Client(url, "bundle", "t") as client,
-        pytest.raises(OSError, match="401"),
+        pytest.raises(CannotRun, match="401"),
     ):
         client.reset(1, 0)
 
@@ -117,6 +118,6 @@ def test_a_site_that_answers_everything_is_not_taken_for_the_lab(answer):
     with (
         answering(200, *answer) as url,
         Client(url, "bundle", "t") as client,
-        pytest.raises(OSError, match="--url"),
+        pytest.raises(CannotRun, match="--url"),
     ):
         client.reset(1, 0)

@@ -15,7 +15,7 @@ from scripts.lib.coherency.load.final_reads import SQL, from_inside
 from scripts.lib.coherency.load.target import Target
 from scripts.lib.coherency.options import parse_options
 from scripts.lib.coherency.workloads import WORKLOADS
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from scripts.lib.serving.own_site import own_site
 from scripts.lib.serving.ports import free_port
 from tests.apache.server import pypi_module

@@ -16,7 +16,7 @@ from scripts.lib.coherency.load.target import Target
 from scripts.lib.coherency.options import parse_options
 from scripts.lib.coherency.report.results import Row, table
 from scripts.lib.coherency.workloads import WORKLOADS, first_key
-from scripts.lib.serving.apache import ServerError
+from scripts.lib.command import CannotRun
 from scripts.lib.serving.databases import SQLite
 from tests.scripts.coherency.histories import op
 
@@ -65,7 +65,7 @@ def test_a_longer_load_has_more_faults():
 def test_a_fault_that_cannot_be_done_is_named(monkeypatch):
     monkeypatch.setattr(faults, "PAUSE", 0)
     nobody = Target(os.getpid(), "bundle", 4, None)
-    with pytest.raises(ServerError, match="kill -9 cannot be done to bundle.*no process titled"):
+    with pytest.raises(CannotRun, match="kill -9 cannot be done to bundle.*no process titled"):
         disturb(nobody, ["kill -9"], 0, random.Random(0))
 
 

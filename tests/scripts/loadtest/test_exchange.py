@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 
 USER = """
 import sys

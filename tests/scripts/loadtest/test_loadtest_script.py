@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from scripts.lib.serving.apache import ROOT
+from scripts.lib.command import ROOT
 from scripts.lib.serving.ports import free_port
 from tests.apache.server import TOKEN, apache, hermetic_environment, pypi_module
 

@@ -7,6 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 from scripts.lib.coherency.history import Operation
+from scripts.lib.command import CannotRun
 
 # The problem type with which the site says that a commit's outcome is unknown.
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"
@@ -14,7 +15,8 @@ SECONDS = 30
 CURES = {
     401: ": SITE_API_TOKEN must be the site's;",
     403: ": the site's SITE_API_TOKEN is not set, so writing is off;",
-    404: ": SITE_LAB must be on there and Apache have the Define WEBPY_LAB;",
+    404: ": SITE_LAB must be on there and Apache have the Define WEBPY_LAB, both of which "
+    "scripts/serve --lab does;",
 }
 WRONG_URL = "is --url right?"
 
@@ -47,19 +49,19 @@ class Client:
         self.close()
 
     def reset(self, keys, value):
-        """Make the keys 1 to `keys` with `value`; raises OSError if the lab does not do it."""
+        """Make the keys 1 to `keys` with `value`; raises CannotRun if the lab does not do it."""
         body = {"keys": keys, "value": value}
         address = f"{self._address}{self._base}/reset"
         try:
             status, _, answer = self._exchange("POST", "reset", body)
         except (OSError, http.client.HTTPException) as error:
-            raise OSError(f"{self._address} is not reachable ({error})") from None
+            raise CannotRun(f"{self._address} is not reachable ({error})") from None
         except ValueError as error:
-            raise OSError(f"{address} answers what is not JSON ({error}): {WRONG_URL}") from None
+            raise CannotRun(f"{address} answers what is not JSON ({error}): {WRONG_URL}") from None
         if status != 200:
-            raise OSError(f"{address} answers {status}{CURES.get(status, '')} {answer}")
+            raise CannotRun(f"{address} answers {status}{CURES.get(status, '')} {answer}")
         if not (isinstance(answer, dict) and "served_by" in answer):
-            raise OSError(f"{address} does not answer as the lab does: {WRONG_URL}")
+            raise CannotRun(f"{address} does not answer as the lab does: {WRONG_URL}")
 
     def transact(self, f, *steps):
         """Send `steps` as one transaction and return the Operation, called `f`."""

@@ -79,7 +79,7 @@ def run_workload(pool, lab, mode, name, options, disturb=None):
 
     pool: a ClientPool of `options.clients`. lab: (address of the site, token). disturb: called
     when the load has begun; it returns the Faults, and the load lasts until then at least.
-    Raises OSError if the lab does not answer, and what `disturb` raises.
+    Raises CannotRun if the lab does not answer, and what `disturb` raises.
     """
     workload = WORKLOADS[name]
     with Client(*_of(lab, mode)) as client:

@@ -13,8 +13,8 @@ import subprocess
 import time
 
 from scripts.lib.coherency.history import Fault
-from scripts.lib.serving.apache import ServerError
-from scripts.lib.serving.databases import SERVERS, DatabaseError
+from scripts.lib.command import CannotRun
+from scripts.lib.serving.databases import SERVERS
 
 # Seconds that the site serves before each fault, and after the last one.
 PAUSE = 1
@@ -113,7 +113,7 @@ def disturb(target, names, seconds, choice):
     A Fault lasts until the mode's processes have all loaded the application. The next begins when
     they have served for a PAUSE, so this may take longer. Processes that do not come back are left
     to those who look for them afterwards.
-    Raises ServerError where a fault cannot be done.
+    Raises CannotRun where a fault cannot be done.
     """
     begin = time.monotonic()
     done = []
@@ -123,8 +123,8 @@ def disturb(target, names, seconds, choice):
         t0 = time.monotonic_ns()
         try:
             FAULTS[name](target, choice)
-        except (ServerError, DatabaseError, OSError, subprocess.CalledProcessError) as error:
-            raise ServerError(f"{name} cannot be done to {target.mode}: {error}") from error
+        except (CannotRun, OSError, subprocess.CalledProcessError) as error:
+            raise CannotRun(f"{name} cannot be done to {target.mode}: {error}") from error
         target.wait_until_loaded()
         done.append(Fault(name, t0, time.monotonic_ns()))
     time.sleep(PAUSE)

@@ -83,7 +83,8 @@ def from_inside(pool, lab, mode, name, target, clients):
 def in_sql(server, mode, name):
     """The Operation of reading all keys of a workload on the database `server` itself.
 
-    server: one of SERVERS or SQLite (databases.py). Raises the driver's error.
+    server: one of SERVERS or SQLite (databases.py). Raises CannotRun for SQLite, the driver's
+    error for a server.
     """
     keys = _keys(name)
     began = time.monotonic_ns()

@@ -3,8 +3,8 @@
 import time
 from dataclasses import dataclass
 
-from scripts.lib.serving.apache import ServerError
-from scripts.lib.serving.daemons import ReloadError, daemon_pids, loaded_pids, roll
+from scripts.lib.command import CannotRun
+from scripts.lib.serving.daemons import daemon_pids, loaded_pids, roll
 
 KIND = "lab"
 # Within these, processes have gone or have loaded the application.
@@ -25,10 +25,10 @@ class Target:
     server: object
 
     def pids(self):
-        """The process ids of the mode's daemons; ServerError if there is none."""
+        """The process ids of the mode's daemons; CannotRun if there is none."""
         pids = daemon_pids(self.apache, self.mode, KIND)
         if not pids:
-            raise ServerError(f"Apache has no process titled ({KIND}:{self.mode})")
+            raise CannotRun(f"Apache has no process titled ({KIND}:{self.mode})")
         return pids
 
     def loaded(self):
@@ -40,16 +40,13 @@ class Target:
         return _wait(lambda: len(self.loaded()) == self.processes)
 
     def wait_until_gone(self, pids):
-        """Wait until none of `pids` is the mode's any more; ServerError if one stays."""
+        """Wait until none of `pids` is the mode's any more; CannotRun if one stays."""
         if not _wait(lambda: pids.isdisjoint(daemon_pids(self.apache, self.mode, KIND))):
-            raise ServerError(f"of the processes {sorted(pids)} one is there after {SECONDS} s")
+            raise CannotRun(f"of the processes {sorted(pids)} one is there after {SECONDS} s")
 
     def replace(self):
-        """Replace the daemons one after the other; raises ServerError if one stays."""
-        try:
-            roll(self.apache, self.mode, kind=KIND)
-        except ReloadError as error:
-            raise ServerError(str(error)) from None
+        """Replace the daemons one after the other; raises CannotRun if one stays."""
+        roll(self.apache, self.mode, kind=KIND)
 
 
 def _wait(condition):
