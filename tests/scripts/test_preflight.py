@@ -16,6 +16,7 @@ from tests.apache.server import daemon_user, debian_module, folders, pypi_module
 CHECK = """
 import sys
 from pathlib import Path
+from scripts.lib.command import CannotRun
 from scripts.lib.serving.preflight import check_readable
 try:
     check_readable([Path(sys.argv[1])], "somebody")

@@ -25,6 +25,7 @@ application = web.application(("/", "Index"), globals()).wsgifunc()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
 def test_rolling_reload_under_load_loses_no_request(tmp_path, module):
     (tmp_path / "wsgi").mkdir()
@@ -71,6 +72,7 @@ def test_wrong_option_is_named_on_stderr_with_status_2(options, named):
     assert named in done.stderr
 
 
+@pytest.mark.slow
 def test_a_group_with_a_short_name_is_found():
     with apache(defines={"WEBPY_NAME": "shop"}) as site:
         before = site.pids()
@@ -81,6 +83,7 @@ def test_a_group_with_a_short_name_is_found():
         assert not site.pids() & before
 
 
+@pytest.mark.slow
 def test_group_that_is_not_there_is_named(site):
     command = [ROOT / "scripts" / "reload", "--name", "another", "--pid-file"]
     command.append(site.server.directory / "apache.pid")

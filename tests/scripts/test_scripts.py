@@ -1,4 +1,4 @@
-"""scripts/install, scripts/shell and scripts/test --strict."""
+"""scripts/install, and what scripts/test chooses and fails on."""
 
 import os
 import subprocess
@@ -6,7 +6,6 @@ import subprocess
 import pytest
 
 from scripts.lib.command import ROOT
-from tests.apache.server import folders, hermetic_environment
 
 PYTEST = [ROOT / ".venv" / "bin" / "python", "-m", "pytest", "-p", "no:cacheprovider"]
 
@@ -46,31 +45,13 @@ def test_install_names_an_unknown_option():
     assert "--tests" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["benchmark", "coherency", "loadtest", "shell"])
+@pytest.mark.parametrize("script", ["benchmark", "coherency", "loadtest"])
 def test_a_wrong_setting_stops_a_script_with_its_name(script):
     environment = os.environ | {"SITE_API_TOKEN": "short"}
     command = [ROOT / "scripts" / script]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: SITE_API_TOKEN ")
-
-
-def test_shell_opens_on_the_database():
-    with folders() as folder:
-        environment = hermetic_environment(folder)
-        environment["DATABASE_URI"] = f"sqlite://{folder}/data/site.db"
-        made = [ROOT / ".venv" / "bin" / "python", "-m", "app.models"]
-        subprocess.run(made, cwd=ROOT, env=environment, check=True, capture_output=True)
-        done = subprocess.run(
-            [ROOT / "scripts" / "shell"],
-            input="print('users:', len(list(User.select())))\n",
-            env=environment,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 0
-    assert "users: 3" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -89,3 +70,14 @@ def test_strict_run_fails_on_a_skip_only(tmp_path, body, status):
     command = [*PYTEST, "-p", "scripts.lib.strict", "-c", ROOT / "pyproject.toml", tmp_path]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == status, done.stdout + done.stderr
+
+
+def test_a_quick_run_leaves_out_what_is_slow_and_what_needs_docker_a_browser_or_load():
+    command = [ROOT / "scripts" / "test", "--quick", "--collect-only", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    chosen = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    folders = {"/".join(name.split("/")[:2]) for name in chosen}
+    assert folders == {"tests/unit", "tests/contract", "tests/scripts"}
+    assert "tests/scripts/test_scripts.py" in chosen
+    assert not {"tests/scripts/test_serve.py", "tests/scripts/test_stopping.py"} & chosen

@@ -13,7 +13,7 @@ import pytest
 from scripts.lib.command import ROOT
 from tests.apache.server import pypi_module
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 SIZES = ["--processes", "1", "--threads", "2"]
 COHERENCY = ["scripts/coherency", *SIZES, "--clients", "2", "--workloads", "counter"]

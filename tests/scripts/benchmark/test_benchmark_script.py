@@ -12,6 +12,7 @@ from tests.apache.server import hermetic_environment, pypi_module
 OPTIONS = ["--rounds", "1", "--seconds", "1", "--routes", "empty", "mix"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_every_mode_is_measured_and_the_results_are_kept(tmp_path):
     pypi_module()

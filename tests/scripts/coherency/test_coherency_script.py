@@ -20,7 +20,7 @@ from scripts.lib.serving.own_site import own_site
 from scripts.lib.serving.ports import free_port
 from tests.apache.server import pypi_module
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 OWN = {name: value for name, value in os.environ.items() if name != "SITE_API_TOKEN"}
 COMMAND = ["scripts/coherency", "--seconds", "6", "--modes", "recipe", "bundle"]
 COMMAND += ["--workloads", "counter", "crash"]

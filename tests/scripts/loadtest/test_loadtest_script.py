@@ -13,7 +13,7 @@ from scripts.lib.command import ROOT
 from scripts.lib.serving.ports import free_port
 from tests.apache.server import TOKEN, apache, hermetic_environment, pypi_module
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 LATEST = ROOT / "var" / "loadtest" / "latest"
 LIAR = ROOT / "tests" / "scripts" / "loadtest" / "liar"
 
