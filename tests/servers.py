@@ -1,4 +1,4 @@
-"""Databases for the tests, in temporary directories; see scripts/lib/databases.py.
+"""Databases for the tests, in temporary directories; see scripts/lib/serving/databases.py.
 
 with running("postgres") as server:
     uri = server.new_database()     # as DATABASE_URI takes it
@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.databases import SERVERS, DatabaseError, MariaDB, Postgres
-from scripts.lib.ports import free_port, listens
+from scripts.lib.command import CannotRun
+from scripts.lib.serving.databases import SERVERS, MariaDB, Postgres
+from scripts.lib.serving.ports import free_port, listens
 
 PASSWORD = "p@ss/word:#1"
 QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"
@@ -71,7 +72,7 @@ def running(engine):
     with folder_of(USERS[engine]) as (folder, as_user):
         try:
             server = SERVERS[engine](folder, free_port(), PASSWORD, **as_user)
-        except DatabaseError as error:
+        except CannotRun as error:
             pytest.skip(f"{error}, or scripts/install --test")
         server.new_database = lambda: server.database(f"test{next(_numbers)}")
         server.start()
@@ -130,4 +131,4 @@ def _wait_for_port(port):
         if listens(port):
             return
         time.sleep(0.1)
-    raise DatabaseError(f"nothing listens on port {port}")
+    raise CannotRun(f"nothing listens on port {port}")

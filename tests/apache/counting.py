@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.lib.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.apache.server import apache
 
 PROCESSES = THREADS = 4

@@ -15,7 +15,7 @@ from app.transactions.engines.threads import (
     Verdict,
     connection_for,
 )
-from scripts.lib.ports import free_port
+from scripts.lib.serving.ports import free_port
 from tests.servers import PASSWORD
 
 

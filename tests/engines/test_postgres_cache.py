@@ -9,8 +9,8 @@ from sqlobject import sqlhub
 from tests.test_transaction import Entry, add
 
 from app.transactions.processor import runs
-from scripts.lib.databases import Postgres, postgres_binaries
-from scripts.lib.ports import free_port
+from scripts.lib.serving.databases import Postgres, postgres_binaries
+from scripts.lib.serving.ports import free_port
 from tests.engines.conftest import EngineSite
 from tests.engines.test_postgres import messages_of
 from tests.servers import PASSWORD, USERS, folder_of

@@ -4,7 +4,7 @@ import MySQLdb
 from sqlobject import IntCol, sqlhub
 
 from app.transactions.engines.threads import connection_for
-from scripts.lib.databases import Postgres
+from scripts.lib.serving.databases import Postgres
 from tests.servers import PASSWORD, QUOTED_PASSWORD
 from tests.test_schema import SchemaFacts, made, model, refusal, text, update
 

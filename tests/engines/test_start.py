@@ -11,7 +11,7 @@ from app import database
 from app.models import User
 from app.settings import ROOT
 from app.transactions import connection_for
-from scripts.lib.ports import free_port
+from scripts.lib.serving.ports import free_port
 from tests import own_application
 from tests.apache.server import folders
 from tests.servers import QUOTED_PASSWORD
