@@ -3,8 +3,8 @@
 What stands in `__all__` is the public API; README.md beside this file tells how to use it.
 """
 
-from .after import SwallowedError
 from .engines import OutcomeUnknown, TransactionLost, Verdict, connection_for
+from .errors import GivenUp, OutsideItsRequest, RunEnded, SwallowedError
 from .handlers import (
     doom,
     no_transaction,
@@ -18,8 +18,6 @@ from .handlers import (
 from .in_transaction import in_transaction
 from .patches import PatchError
 from .processor import transaction_per_request
-from .request import OutsideItsRequest, RunEnded
-from .retry import GivenUp
 from .row_cache import Statistics, statistics
 from .tables import SchemaError, update_table
 

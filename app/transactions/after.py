@@ -3,13 +3,10 @@
 import logging
 
 from .current import connection_set_to, leave
+from .errors import SwallowedError
 from .request import RequestTransaction
 
 log = logging.getLogger(__name__)
-
-
-class SwallowedError(RuntimeError):
-    """A database error was caught that leaves its transaction in doubt."""
 
 
 def end(transaction, error, may_commit=lambda: True):

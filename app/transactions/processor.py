@@ -39,9 +39,10 @@ from . import after, patches, retry
 from .current import connection_of_thread, current, set_connection
 from .engines import connection_for
 from .engines.base import Verdict
+from .errors import GivenUp, RunEnded
 from .in_transaction import serves
 from .replay import Replay
-from .request import RequestTransaction, RunEnded
+from .request import RequestTransaction
 from .streaming import StreamedAnswer, held_back, is_streamed, settled
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -146,7 +147,7 @@ class _Server:
         try:
             work = partial(self._answer, handler, replay)
             return retry.run(begin, work, writing, self.limits, replay.restart)
-        except retry.GivenUp as error:
+        except GivenUp as error:
             # To send again what may have been done is not for a machine to decide.
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
             raise self.unavailable(headers, error.reason) from error
@@ -273,9 +274,9 @@ def _made_by_webpy(error):
     """
     caught = error.__context__
     while caught is not None:
-        if caught.__traceback__ is not None:
-            if _is_web_py(caught.__traceback__.tb_frame, "process"):
-                return True
+        traceback = caught.__traceback__
+        if traceback is not None and _is_web_py(traceback.tb_frame, "process"):
+            return True
         caught = caught.__context__
     return False
 

@@ -3,31 +3,22 @@
 import time
 from contextlib import contextmanager, nullcontext
 from functools import cache, partial
-from itertools import count
 from threading import get_ident
 
 from pydispatch import dispatcher
-from sqlobject import dberrors, events
+from sqlobject import events
 from sqlobject.dbconnection import DBAPI, ConnWrapper, Transaction
 from sqlobject.main import sqlmeta
 
 from . import lists
 from .engines.base import Verdict
+from .errors import OutsideItsRequest, RunEnded
 from .identity_map import IdentityMap
+from .savepoints import Savepoints
 from .snapshot import Snapshot
 
-_savepoints = count(1)
 
-
-class OutsideItsRequest(RuntimeError):
-    """An SQLObject instance or transaction was used after its request or by another thread."""
-
-
-class RunEnded(dberrors.OperationalError):
-    """This run of the request has come to nothing: it is run again from its start, or 503."""
-
-
-class RequestTransaction:
+class RequestTransaction(Savepoints):
     """A transaction that begins with its first query and ends with its request.
 
     `for_engine` makes the class that is used: it inherits from the engine's class too, so that
@@ -50,7 +41,6 @@ class RequestTransaction:
     # The first database error that no savepoint has undone.
     failure = None
     doomed = False
-    _in_the_way = None
     after_commit = ()
     after_rollback = ()
     runs = 1
@@ -206,8 +196,8 @@ class RequestTransaction:
             verdict = Verdict.GONE
         if verdict is Verdict.IN_THE_WAY:
             # A savepoint brings it to the handler, who may expect it.
-            self._in_the_way = error if self._open_savepoints else None
-            verdict = Verdict.FAILED if self._open_savepoints else Verdict.CONFLICT
+            self._in_the_way = error if self.open_savepoints else None
+            verdict = Verdict.FAILED if self.open_savepoints else Verdict.CONFLICT
         if verdict is not Verdict.FAILED:
             self.end_run(verdict, error)
         if self.failure is None:
@@ -318,41 +308,6 @@ class RequestTransaction:
     def _roll_back(self, session):
         session.forget_rows()
         session.roll_back_transaction()
-
-    _open_savepoints = 0
-
-    @contextmanager
-    def savepoint(self, keeps):
-        """Undo the block's writes, and only these, where it raises; the error goes on.
-
-        What the block gave to `on_commit` and `on_rollback` is undone with them.
-        `keeps(error)` tells which errors are none: what the block did before one stays.
-        """
-        name = f"savepoint_{next(_savepoints)}"
-        self.query(f"SAVEPOINT {name}")
-        before = self.failure, self.after_commit, self.after_rollback
-        instances = self.cache.before_savepoint()
-        self._open_savepoints += 1
-        try:
-            yield
-        except BaseException as error:
-            if not (self.failure is before[0] and not self.ended_by and keeps(error)):
-                self._undo(name, before, instances)
-                raise
-            self.query(f"RELEASE SAVEPOINT {name}")
-            raise
-        finally:
-            self._open_savepoints -= 1
-        self.query(f"RELEASE SAVEPOINT {name}")
-
-    def _undo(self, name, before, instances):
-        session = self._session
-        if self.ended_by or session is None or not session.is_open():
-            # There is no savepoint any more: the error that ended the transaction goes on.
-            return
-        self.query(f"ROLLBACK TO SAVEPOINT {name}")
-        self.failure, self.after_commit, self.after_rollback = before
-        self.cache.roll_back(instances)
 
 
 def _signal(signal, cache):

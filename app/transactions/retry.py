@@ -5,28 +5,14 @@ import random
 import time
 from dataclasses import dataclass
 
-from sqlobject import dberrors
-
 from . import after
 from .engines.base import Verdict
-from .request import RunEnded
+from .errors import GivenUp, RunEnded
 
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
 # What is run again at once and without a bound: the cause is gone in the next run.
 AT_ONCE = frozenset([Verdict.REFUSED, Verdict.STALE, Verdict.OVERTAKEN, Verdict.OTHER_KIND])
-
-
-class GivenUp(dberrors.OperationalError):
-    """The work could not be done; `reason` is the Verdict that says why.
-
-    CONFLICT: too many others were at work. GONE: the database is away. LATE: its timeout is over.
-    Nothing was changed then. UNKNOWN: the connection broke during COMMIT, so nobody knows.
-    """
-
-    def __init__(self, reason):
-        super().__init__(reason.value)
-        self.reason = reason
 
 
 @dataclass(frozen=True)

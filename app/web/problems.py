@@ -48,9 +48,9 @@ def wrong_fields(status, faults):
 def unavailable(headers, reason):
     """Return the Problem 503 for a request that its database did not serve, for `reason`.
 
-    `reason.name` is CONFLICT, GONE, LATE or UNKNOWN, as of the Verdict that `transaction_per_request`
-    gives. Where nobody knows whether the change was saved, the problem's type says so (RFC 9457,
-    3.1.1).
+    `reason.name` is CONFLICT, GONE, LATE or UNKNOWN, as of the Verdict that
+    `transaction_per_request` gives. Where nobody knows whether the change was saved, the
+    problem's type says so (RFC 9457, 3.1.1).
     """
     members = {}
     if reason.name == "UNKNOWN":

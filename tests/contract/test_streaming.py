@@ -1,4 +1,4 @@
-"""An answer in chunks: a reading request's is sent as it is made, a writing one's after the commit."""
+"""An answer in chunks: sent as it is made, or, of a writing request, once it is committed."""
 
 import pytest
 from sqlobject import sqlhub
