@@ -13,6 +13,7 @@ from app.settings import ROOT
 from app.transactions.engines.threads import connection_for
 from scripts.lib.ports import free_port
 from tests.apache.server import folders
+from tests.contract.site import SERVERS
 from tests.servers import QUOTED_PASSWORD
 
 WRONG_PASSWORD = "s3cret%2Fpass"
@@ -57,6 +58,8 @@ def test_two_commands_at_once_make_them_once(uri, tmp_path):
     assert "users in it: 3" in make_database(uri, tmp_path).stdout
 
 
+# On SQLite the look is inside the one transaction that may write.
+@pytest.mark.engines(*SERVERS)
 def test_a_table_made_after_the_look_for_it_is_found_at_the_next(uri, monkeypatch):
     """What the loser of a race of two commands meets: CREATE TABLE for one that is there."""
     monkeypatch.setattr(sqlhub, "processConnection", connection_for(uri), raising=False)
@@ -73,6 +76,7 @@ def test_a_table_made_after_the_look_for_it_is_found_at_the_next(uri, monkeypatc
     sqlhub.processConnection.close()
 
 
+@pytest.mark.engines(*SERVERS)
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
