@@ -12,6 +12,7 @@ from threading import get_ident
 from typing import NamedTuple
 
 from sqlobject import SQLObject, SQLObjectNotFound, converters
+from sqlobject.dbconnection import Transaction
 from sqlobject.sqlbuilder import SQLObjectState
 
 from .engines.text import convert_text
@@ -86,7 +87,9 @@ def load_value(self, attribute, stock=SQLObject._SO_loadValue):
         except KeyError:
             return stock(self, attribute)
     connection = self._connection
-    if isinstance(connection, (Engine, RequestTransaction)):
+    if isinstance(connection, Transaction) and not isinstance(connection, RequestTransaction):
+        return stock(self, attribute)
+    if isinstance(connection, Engine):
         return _read_anew(self, attribute, stock)
     return stock(self, attribute)
 
