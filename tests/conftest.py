@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.engines.servers import running
+from tests.servers import running
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ class Run {
       return null;
     }
     if (answer.status === 404) {
-      throw new LabError(`The mode ${this.mode} is not served: Apache needs the Define WEBPY_LAB.`);
+      throw new LabError(`The mode ${this.mode} is not served: Apache needs the Define WEBPY_LAB, which scripts/serve --lab gives.`);
     }
     if (!answer.ok) {
       const problem = await answer.json();

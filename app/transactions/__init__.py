@@ -1,33 +1,49 @@
-"""One transaction for each request of a web.py application with SQLObject models."""
+"""One transaction for each request of a web.py application with SQLObject models.
 
-from .engines.threads import OutcomeUnknown, TransactionLost, Verdict, connection_for
-from .processor import (
-    SwallowedError,
+What stands in `__all__` is the public API; README.md beside this file tells how to use it.
+"""
+
+from .engines import OutcomeUnknown, TransactionLost, Verdict, connection_for
+from .errors import GivenUp, OutsideItsRequest, RunEnded, SwallowedError
+from .handlers import (
     doom,
+    no_transaction,
     on_commit,
+    on_rollback,
+    reading,
     runs,
     savepoint,
-    transaction_per_request,
+    writing,
 )
-from .request import OutsideItsRequest, TryEnded
+from .in_transaction import in_transaction
+from .patches import PatchError
+from .processor import transaction_per_request
 from .row_cache import Statistics, statistics
-from .tables import SchemaError, update_table
+from .tables import SchemaError, missing_in_table, update_table
 
 __all__ = [
+    "GivenUp",
     "OutcomeUnknown",
     "OutsideItsRequest",
+    "PatchError",
+    "RunEnded",
     "SchemaError",
     "Statistics",
     "SwallowedError",
     "TransactionLost",
-    "TryEnded",
     "Verdict",
     "connection_for",
     "doom",
+    "in_transaction",
+    "missing_in_table",
+    "no_transaction",
     "on_commit",
+    "on_rollback",
+    "reading",
     "runs",
     "savepoint",
     "statistics",
     "transaction_per_request",
     "update_table",
+    "writing",
 ]

@@ -1,4 +1,4 @@
-"""The instances of one transaction: SQLObject's cache of a connection, for one request."""
+"""The instances of one transaction: one for each row, with SQLObject's interface of a cache."""
 
 import weakref
 
@@ -8,7 +8,7 @@ from sqlobject.main import instanceName
 HELD = 10_000
 
 
-class InstanceCache:
+class IdentityMap:
     """The instances of one transaction, with the interface of SQLObject's CacheSet.
 
     It binds each instance to the transaction, so that a leaked one cannot be used in another. One
@@ -45,7 +45,8 @@ class InstanceCache:
         """The instance of the row, of this request or made from a row that is kept, or None."""
         instance = self.tryGet(id, cls)
         if instance is None:
-            instance = self._transaction.kept_instance(id, cls)
+            rows = self._transaction.snapshot.rows_with(id, cls)
+            instance = None if rows is None else rows.get(id, cls, self._transaction)
             if instance is not None:
                 self._hold(id, cls, instance)
         return instance
@@ -62,7 +63,7 @@ class InstanceCache:
     def put(self, id, cls, obj):
         """Take an instance that has just been read."""
         self._take(id, cls, obj)
-        rows = self._transaction.kept_rows()
+        rows = self._transaction.snapshot.kept_rows()
         if rows is not None:
             rows.put(id, cls, obj)
 
@@ -132,6 +133,13 @@ class InstanceCache:
             held = self._held.get(name, {})
             self._others.update(((name, id), instance) for id, instance in held.items())
             held.clear()
+
+    def ids_by_class(self):
+        """Return pairs of a class's name and the ids of its instances, as SQLObject's signals."""
+        by_class = {}
+        for name, id in self._keys(None):
+            by_class.setdefault(name, []).append(id)
+        return list(by_class.items())
 
     def allIDs(self, cls):
         return [id for _, id in self._keys(cls)]

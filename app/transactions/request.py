@@ -1,57 +1,67 @@
-"""One request's transaction, as SQLObject sees it: begun when first used, used by one thread."""
+"""One transaction, as SQLObject sees it: begun with its first query, used by one thread."""
 
-from contextlib import contextmanager
-from itertools import count
+import time
+from contextlib import nullcontext
+from functools import cache
 from threading import get_ident
 
-import web
-from sqlobject import SQLObject, dberrors
 from sqlobject.dbconnection import DBAPI, ConnWrapper, Transaction
 
-from .engines.threads import Verdict
-from .identity_map import InstanceCache
-from .snapshot import KeptRowsReader
+from . import lists
+from .engines.base import Verdict
+from .errors import OutsideItsRequest, RunEnded
+from .identity_map import IdentityMap
+from .kinds import Kinds
+from .savepoints import Savepoints
+from .snapshot import Snapshot
 
 
-class OutsideItsRequest(RuntimeError):
-    """An SQLObject instance or transaction was used after its request or by another thread."""
-
-
-class TryEnded(dberrors.OperationalError, web.HTTPError):
-    """This run of the request has come to nothing: it is run again from its start, or 503.
-
-    It is an HTTPError so that web.py passes it on instead of logging an internal error.
-    """
-
-    data = ""
-
-    def __init__(self, verdict):
-        Exception.__init__(self, verdict.value)
-
-
-class RequestTransaction(KeptRowsReader, Transaction):
+class RequestTransaction(Kinds, Savepoints):
     """A transaction that begins with its first query and ends with its request.
 
-    `for_engine` makes the class that is used: it has the methods of the engine's connection
-    class, which SQLObject would otherwise look up and bind anew at every call.
+    `for_engine` makes the class that is used: it inherits from the engine's class too, so that
+    SQLObject's methods work on it as on a connection.
     """
 
-    _raw = None
+    # The error that ends a run; the processor's is one that web.py passes on.
+    RunEnded = RunEnded
+
+    _session = None
     _cache = None
     _obsolete = False
+    # Whether it is of a function that was called after another transaction.
+    implicit = False
+    # The IdentityMap that it had when it ended, or None.
+    last_instances = None
+    # Whether the handler is at work: not before a stream's next chunk.
+    running = True
     ended_by = None
+    # The first database error that no savepoint has undone.
     failure = None
     doomed = False
-    callbacks = ()
+    after_commit = ()
+    after_rollback = ()
+    runs = 1
 
-    def __init__(self, connection, writing, request):
-        """`connection`: of connections.py; `writing`: bool; `request`: the WSGI environ."""
-        self._dbConnection = connection
+    @staticmethod
+    def keeps(error):
+        """Whether `error` leaves a savepoint without undoing it."""
+        return False
+
+    @staticmethod
+    def surroundings_of_after():
+        """Return a context manager for the functions that are called after the end."""
+        return nullcontext()
+
+    def __init__(self, engine, writing, request=None):
+        """`engine`: the connection; `writing`: bool; `request`: what it belongs to, any object."""
+        self._dbConnection = engine
         self.writing = writing
         self.request = request
         self.owner = get_ident()
-        self.debug = connection.debug
-        self.debugOutput = connection.debugOutput
+        self.debug = engine.debug
+        self.debugOutput = engine.debugOutput
+        self.snapshot = Snapshot(self)
 
     def __getattr__(self, name):
         value = getattr(self._dbConnection, name)
@@ -59,32 +69,29 @@ class RequestTransaction(KeptRowsReader, Transaction):
             return ConnWrapper(value._soClass, self)
         return value
 
+    def __del__(self):
+        """Nothing to do: who made the transaction ends it (SQLObject's closes and rolls back)."""
+
     @classmethod
-    def for_engine(cls, connection_class):
-        """Return the subclass for the connections of `connection_class`."""
-        own = {**vars(KeptRowsReader), **vars(cls)}
-        methods = {
-            name: value
-            for base in reversed(connection_class.__mro__)
-            for name, value in vars(base).items()
-            if name not in own and not name.startswith("__")
-        }
-        return type(cls.__name__, (cls,), methods)
+    @cache
+    def for_engine(cls, engine_class):
+        """Return the class of the transactions on the connections of `engine_class`."""
+        return type(cls.__name__, (cls, engine_class, Transaction), {})
 
     @property
     def _connection(self):
         if self.owner != get_ident():
             raise self.misuse()
-        if self._raw is None:
+        if self._session is None:
             self._begin()
-        return self._raw
+        return self._session
 
     @property
     def cache(self):
         if self.owner != get_ident():
             raise self.misuse()
         if self._cache is None:
-            self._cache = InstanceCache(self)
+            self._cache = IdentityMap(self)
         return self._cache
 
     def misuse(self):
@@ -98,39 +105,79 @@ class RequestTransaction(KeptRowsReader, Transaction):
             "read it anew where it is needed, and pass ids instead of instances"
         )
 
+    def has_begun(self):
+        return self._session is not None or self.ended_by is not None
+
+    def session_with_rows(self):
+        """Return the thread's session that may have kept rows of earlier requests, or None."""
+        return self._dbConnection.reading_session()
+
+    def ask_token(self):
+        """Begin the transaction, if it has not, and have its token arrive at its snapshot."""
+        session = self._connection
+        if session.snapshot is self.snapshot:
+            try:
+                session.ask_token()
+            except Exception as error:
+                self._judge(error)
+                raise
+
     def _begin(self):
-        if self.ended_by:
-            raise TryEnded(self.ended_by)
+        self._may_go_on()
+        seconds = None if self.deadline is None else self.deadline - time.monotonic()
         try:
-            self._raw = self._dbConnection.begin(self.writing)
+            self._session = self._dbConnection.session_for(self.writing, seconds)
+            self.snapshot.begin(self._session)
         except Exception as error:
             self._judge(error)
             raise
 
+    def _may_go_on(self):
+        if self.ended_by:
+            raise self.RunEnded(self.ended_by.value)
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.end_run(Verdict.LATE)
+
     def _judge(self, error):
-        """Remember what `error` means; raise TryEnded where this run has come to nothing."""
+        """Remember what `error` means; end this run where it has come to nothing."""
+        if isinstance(error, RunEnded):
+            return
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.end_run(Verdict.LATE, error)
         verdict = self._dbConnection.verdict(error)
-        if verdict not in (Verdict.FAILED, Verdict.REFUSED if self.writing else None):
-            self.end_try(verdict, error)
+        if verdict is Verdict.REFUSED and self.writing:
+            # The server has become read-only, as after a failover.
+            self._session.spoil()
+            verdict = Verdict.GONE
+        if verdict is Verdict.IN_THE_WAY:
+            # A savepoint brings it to the handler, who may expect it.
+            self._in_the_way = error if self.open_savepoints else None
+            verdict = Verdict.FAILED if self.open_savepoints else Verdict.CONFLICT
+        if verdict is not Verdict.FAILED:
+            self.end_run(verdict, error)
         if self.failure is None:
             self.failure = error
 
-    def end_try(self, verdict, error=None):
-        """Give up this run of the request; raises TryEnded."""
+    def judge_uncaught(self, error):
+        """Note that `error` ends the run: nobody expected what a savepoint has brought on."""
+        while error is not None and self._in_the_way is not None:
+            if error is self._in_the_way and not self.ended_by:
+                self.ended_by = Verdict.CONFLICT
+            error = error.__cause__ or error.__context__
+
+    def end_run(self, verdict, error=None):
+        """Give up this run of the request; raises RunEnded."""
         self.ended_by = verdict
-        raise TryEnded(verdict) from error
+        raise self.RunEnded(verdict.value) from error
 
     def _executeRetry(self, conn, cursor, query):
-        if self.ended_by:
-            raise TryEnded(self.ended_by)
+        if self.ended_by or self.deadline is not None:
+            self._may_go_on()
         try:
-            result = self._dbConnection._executeRetry(conn, cursor, query)
+            return self._dbConnection._executeRetry(conn, cursor, query)
         except Exception as error:
             self._judge(error)
             raise
-        if self._peeked is not None:
-            self._check_peeked()
-        return result
 
     def _runWithConnection(self, meth, *args):
         return meth(self._connection, *args)
@@ -145,17 +192,20 @@ class RequestTransaction(KeptRowsReader, Transaction):
             f"WHERE {meta.table}.{meta.idName} = ({self.sqlrepr(so.id)})"
         )
 
+    def iterSelect(self, select):
+        # To the end at once: the handler may use the connection while it goes through the rows.
+        return iter(lists.instances(self, select))
+
     def getConnection(self):
-        """Return the raw connection, inside the transaction, for queries without SQLObject."""
-        raw = self._connection
-        if self._peeked is not None:
-            self._check_peeked()
+        """Return the session, inside the transaction, for queries without SQLObject."""
+        session = self._connection
+        self.snapshot.settle()
         try:
-            self._dbConnection.hand_out(raw)
+            session.hand_out()
         except Exception as error:
             self._judge(error)
             raise
-        return raw
+        return session
 
     def releaseConnection(self, conn, explicit=False):
         """Keep it: the connection is the transaction's until the request ends."""
@@ -173,70 +223,37 @@ class RequestTransaction(KeptRowsReader, Transaction):
     def rollback(self):
         raise RuntimeError("call doom() to have the transaction rolled back at the request's end")
 
-    def __del__(self):
-        """Nothing to do: who made the transaction ends it (Transaction rolls back here)."""
-
     def finish(self, commit):
         """End the transaction: commit it if `commit`, else roll back; never used again after.
 
-        Raises what the engine raises when it cannot commit, after rolling back; TryEnded when
+        Raises what the engine raises when it cannot commit, after rolling back; RunEnded when
         that is a conflict, or the connection is lost.
         """
-        raw, self._raw = self._raw, None
+        session, self._session = self._session, None
+        self.last_instances, self._cache = self._cache, None
         self.owner = None
-        self._cache = None
-        if raw is None:
-            if self._peeked is not None and not commit:
-                self._rows.clear()
-            return
-        if not commit:
-            if raw.rows is not None:
-                raw.rows.clear()
-            self._dbConnection.rollback(raw)
+        if session is None:
+            if not commit:
+                self.snapshot.drop()
             return
         try:
-            self._dbConnection.commit(raw)
-        except BaseException as error:
-            try:
-                self._judge(error)
-            finally:
-                self._dbConnection.rollback(raw)
-            raise
-
-    _savepoints = count(1)
-
-    @contextmanager
-    def savepoint(self):
-        """Undo the block's writes, and only these, where it raises; the error goes on.
-
-        What the block gave to `on_commit` is undone with them.
-        """
-        name = f"savepoint_{next(self._savepoints)}"
-        self.query(f"SAVEPOINT {name}")
-        failure, callbacks = self.failure, self.callbacks
-        instances = self.cache.before_savepoint()
-        try:
-            yield
+            if commit:
+                self._commit(session)
         except BaseException:
-            if not self.ended_by:
-                self.query(f"ROLLBACK TO SAVEPOINT {name}")
-                self.failure, self.callbacks = failure, callbacks
-                self.cache.roll_back(instances)
+            self._roll_back(session)
             raise
-        self.query(f"RELEASE SAVEPOINT {name}")
+        if not commit:
+            self._roll_back(session)
 
+    def _commit(self, session):
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.end_run(Verdict.LATE)
+        try:
+            session.commit_transaction()
+        except Exception as error:
+            self._judge(error)
+            raise
 
-def _load_value(self, attribute, load=SQLObject._SO_loadValue):
-    """SQLObject's own, for the right request and thread only: loaded values need no query, so
-    the connection cannot notice there that the instance has leaked."""
-    state = self.__dict__
-    connection = state.get("_connection")
-    if isinstance(connection, RequestTransaction) and connection.owner != get_ident():
-        raise connection.misuse()
-    try:
-        return state[attribute]
-    except KeyError:
-        return load(self, attribute)
-
-
-SQLObject._SO_loadValue = _load_value
+    def _roll_back(self, session):
+        session.forget_rows()
+        session.roll_back_transaction()

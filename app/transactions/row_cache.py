@@ -2,7 +2,7 @@
 
 A reading request's transaction has a *snapshot token*. While it equals the one under which a raw
 connection's rows were kept, each is what a SELECT would return now; when it differs, all are
-dropped. A request that needs no query looks at the token without a transaction (reading.py).
+dropped. A request that needs no query looks at the token without a transaction (snapshot.py).
 Tokens of two connections are never compared, so the rows belong to one raw connection, hence to
 one thread.
 
@@ -17,14 +17,12 @@ class on these has `cacheValues = False` in its sqlmeta; then its rows are not k
 
 import datetime
 import decimal
-import threading
 import uuid
 import weakref
 from collections import deque
 from dataclasses import dataclass
 
 from sqlobject import SQLObject
-from sqlobject.sqlbuilder import SQLObjectState
 
 IMMUTABLE = (
     type(None), bool, int, float, str, bytes, decimal.Decimal, uuid.UUID,
@@ -227,28 +225,6 @@ class _MetaOnUse:
         meta = instance.__dict__["sqlmeta"] = self._meta(instance)
         meta._perConnection = True
         return meta
-
-
-class _MadeOnUse:
-    """What SQLObject gives each instance and a reading request hardly ever uses."""
-
-    def __init__(self, name, make):
-        self._name = name
-        self._make = make
-
-    def __get__(self, instance, owner):
-        if instance is None:
-            return self
-        value = instance.__dict__[self._name] = self._make(instance)
-        return value
-
-
-for _name, _make in {
-    "_SO_validatorState": SQLObjectState,
-    "_SO_writeLock": lambda instance: threading.Lock(),
-    "_SO_createValues": lambda instance: {},
-}.items():
-    setattr(SQLObject, _name, _MadeOnUse(_name, _make))
 
 
 def has_stock_get(cls):

@@ -1,8 +1,85 @@
-"""The answer of a handler that returns a generator: its transaction lives until the last chunk."""
+"""The answer of a handler that returns a generator, and the text of any other."""
 
+import datetime
+import decimal
 import logging
+import tempfile
 
 log = logging.getLogger(__name__)
+
+IN_MEMORY = 256 * 1024
+_AT_ONCE = 64 * 1024
+_PLAIN = (
+    type(None), bool, int, float, str, bytes, decimal.Decimal,
+    datetime.date, datetime.time, datetime.timedelta,
+)  # fmt: skip
+
+
+def is_streamed(answer):
+    """Whether web.py takes `answer` for chunks that are still to be made."""
+    return hasattr(answer, "__next__")
+
+
+def settled(answer):
+    """Return `answer` such that it needs no transaction: as it is, or its text.
+
+    web.py makes the text after the processors, and then a row cannot be read any more. What has
+    its text in itself stays an object, for a processor that wants one.
+    """
+    return answer if _is_plain(answer) else str(answer)
+
+
+def _is_plain(value):
+    if isinstance(value, dict):
+        return all(_is_plain(key) and _is_plain(one) for key, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN)
+
+
+def _bytes(chunk):
+    # As web.py does, but in the transaction.
+    return chunk if isinstance(chunk, bytes) else str(chunk).encode()
+
+
+def held_back(chunks):
+    """Return the chunks of a handler's iterator, all made now, as an iterator of bytes.
+
+    They are held in memory up to 256 KiB, then in a temporary file. Raises what the handler does.
+    """
+    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+    try:
+        for chunk in chunks:
+            file.write(_bytes(chunk))
+    except BaseException:
+        file.close()
+        raise
+    finally:
+        getattr(chunks, "close", lambda: None)()
+    file.seek(0)
+    return _HeldBack(file)
+
+
+class _HeldBack:
+    """An iterator of what a file holds; the file is closed at the end."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        chunk = b"" if self._file.closed else self._file.read(_AT_ONCE)
+        if not chunk:
+            self._file.close()
+            raise StopIteration
+        return chunk
+
+    def close(self):
+        self._file.close()
+
+    __del__ = close
 
 
 class StreamedAnswer:
@@ -12,27 +89,29 @@ class StreamedAnswer:
     code, so it could not end the transaction.
     """
 
-    def __init__(self, chunks, end):
+    def __init__(self, chunks, transaction, end):
         """`chunks`: the handler's iterator; `end(error)`: ends the transaction, called once."""
         self._chunks = chunks
+        self._transaction = transaction
         self._end = end
         self._first = []
 
-    def begin(self, last_chance):
+    def begin(self):
         """Fetch the first chunk, before any byte of the answer is sent; False if there is none.
 
-        `last_chance()` is called after it: what has the request run again must show now. Raises
-        what it or the handler raises; the transaction is then still to be ended.
+        After it nothing has the request run again. Raises what the handler raises; the
+        transaction is then still to be ended.
         """
         try:
-            self._first.append(next(self._chunks))
-            last_chance()
+            self._first.append(_bytes(next(self._chunks)))
+            self._transaction.snapshot.settle()
         except BaseException as error:
             chunks, self._chunks = self._chunks, None
             if isinstance(error, StopIteration):
                 return False
             getattr(chunks, "close", lambda: None)()
             raise
+        self._transaction.running = False
         return True
 
     def __iter__(self):
@@ -41,18 +120,30 @@ class StreamedAnswer:
     def __next__(self):
         if self._first:
             return self._first.pop()
+        if self._chunks is None:
+            raise StopIteration
         try:
-            return next(self._chunks)
+            return self._next_chunk()
         except StopIteration:
             self._finish(None)
             raise
         except BaseException as error:
-            self._finish(error)
             log.exception("a handler failed after a part of its answer was sent")
+            self._finish(error)
             raise
+
+    def _next_chunk(self):
+        if self._transaction.owner is None:
+            raise self._transaction.misuse()
+        self._transaction.running = True
+        chunk = _bytes(next(self._chunks))
+        self._transaction.running = False
+        return chunk
 
     def _finish(self, error):
         self._chunks = None
+        if self._transaction.owner is None:
+            return
         try:
             self._end(error)
         except BaseException:
@@ -64,6 +155,7 @@ class StreamedAnswer:
         chunks, self._chunks = self._chunks, None
         if chunks is not None:
             getattr(chunks, "close", lambda: None)()
-            self._end(GeneratorExit())
+            if self._transaction.owner is not None:
+                self._end(GeneratorExit())
 
     __del__ = close

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlobject import SOForeignKey, dberrors, sqlhub
 
-from .engines.threads import Verdict
+from .engines.base import Verdict
 
 ATTEMPTS = 20
 # A table with the model's columns: the engine itself says what it makes of their definitions.
@@ -22,39 +22,7 @@ CURE = (
     "ALTER TABLE in scripts/shell or by sqlobject-admin, or in the model."
 )
 
-# Name, type, whether NOT NULL, whether there is a default. SHOW COLUMNS is MariaDB's only list
-# that has temporary tables. A primary key of SQLite's takes no NULL and numbers itself.
-_COLUMNS = {
-    "sqlite": """SELECT name, type, "notnull" OR pk, IFNULL(dflt_value, 'NULL') != 'NULL' OR pk
-        FROM pragma_table_info('{}') ORDER BY cid""",
-    "postgres": """SELECT attname, format_type(atttypid, atttypmod), attnotnull,
-        atthasdef OR attidentity != '' FROM pg_attribute
-        WHERE attrelid = '{}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum""",
-    "mysql": "SHOW COLUMNS FROM {}",
-}
-_INDEXES = {
-    "sqlite": "SELECT name FROM pragma_index_list('{}')",
-    "postgres": """SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-        WHERE indrelid = '{}'::regclass""",
-    "mysql": """SELECT index_name FROM information_schema.statistics
-        WHERE table_schema = DATABASE() AND table_name = '{}'""",
-}
-# A column or an index that another process has added after the look for it. SQLite has none: its
-# look and its change are of one snapshot. PostgreSQL's index is a Verdict.CONFLICT.
-# https://mariadb.com/kb/en/mariadb-error-codes/
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_ADDED_BY_ANOTHER = {1060, 1061, "42701"}
-# A user of the database who may not make a table of its own, be it a temporary one.
-_MAY_NOT_MAKE = {1044, 1142, "42501"}
-# https://www.sqlite.org/datatype3.html#determination_of_column_affinity
-# INTEGER there; it differs from NUMERIC in a CAST only.
-_AFFINITIES = {
-    "INT": "NUMERIC",
-    "CHAR|CLOB|TEXT": "TEXT",
-    "BLOB|^$": "BLOB",
-    "REAL|FLOA|DOUB": "REAL",
-    "": "NUMERIC",
-}
+_MAY_PASS = (Verdict.CONFLICT, Verdict.IN_THE_WAY)
 _WITH_LENGTH = re.compile(r"([a-z ]+)\((\d+)\)")
 
 
@@ -93,9 +61,9 @@ def in_one_transaction(work):
 
 
 def _may_succeed_now(connection, error):
-    if isinstance(error, dberrors.DuplicateEntryError) or _is(error, _ADDED_BY_ANOTHER):
+    if isinstance(error, dberrors.DuplicateEntryError):
         return True
-    return connection.verdict(error) is Verdict.CONFLICT
+    return _is(error, connection.ADDED_BY_ANOTHER) or connection.verdict(error) in _MAY_PASS
 
 
 def _is(error, codes):
@@ -147,24 +115,7 @@ def _compared(model, wanted):
 
 def _columns(connection, table):
     """Return the table's Columns by name, in the table's order."""
-    rows = connection.queryAll(_COLUMNS[connection.dbName].format(table))
-    if connection.dbName == "sqlite":
-        rows = [(name, _affinity(declared), *rest) for name, declared, *rest in rows]
-    elif connection.dbName == "mysql":
-        rows = [
-            (name, type_, null == "NO", default is not None or "auto_increment" in extra)
-            for name, type_, null, _key, default, extra in rows
-        ]
-    return {row[0].lower(): Column(*row) for row in rows}
-
-
-def _affinity(declared):
-    """Return how SQLite stores values of a declared type, all that it knows of it."""
-    return next(
-        affinity
-        for pattern, affinity in _AFFINITIES.items()
-        if re.search(pattern, declared, re.IGNORECASE)
-    )
+    return {row[0].lower(): Column(*row) for row in connection.table_columns(table)}
 
 
 def _model_columns(model):
@@ -179,7 +130,7 @@ def _model_columns(model):
     try:
         connection.query(create.replace(named, f"CREATE TEMPORARY TABLE {SCRATCH}", 1))
     except dberrors.Error as error:
-        if not _is(error, _MAY_NOT_MAKE):
+        if not _is(error, connection.MAY_NOT_CREATE):
             raise
         connection.query(f"ROLLBACK TO SAVEPOINT {SCRATCH}")
         return None
@@ -240,11 +191,9 @@ def _missing_columns(model, wanted, found):
 def _missing_indexes(model):
     """Yield the same for each index of `model` that its table does not have."""
     connection, table = model._connection, model.sqlmeta.table
-    rows = connection.queryAll(_INDEXES[connection.dbName].format(table))
-    found = {name.lower() for (name,) in rows}
-    prefix = "" if connection.dbName == "mysql" else f"{table}_"
+    found = {name.lower() for name in connection.table_indexes(table)}
     for index in model.sqlmeta.indexes:
-        name = prefix + index.name
+        name = connection.index_name(table, index.name)
         if name.lower() not in found:
             yield f"index {name}", connection.createIndexSQL(model, index)
 
@@ -254,7 +203,10 @@ def _add(model, what, statement):
     try:
         connection.query(statement)
     except dberrors.Error as error:
-        if _is(error, _ADDED_BY_ANOTHER) or connection.verdict(error) is not Verdict.FAILED:
+        if (
+            _is(error, connection.ADDED_BY_ANOTHER)
+            or connection.verdict(error) is not Verdict.FAILED
+        ):
             raise
         raise SchemaError(f"table {table}: {what} cannot be added: {error}\n{CURE}") from error
     return f"table {table}: added {what}"

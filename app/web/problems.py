@@ -14,6 +14,7 @@ _DETAILS = {
 _UNAVAILABLE = {
     "CONFLICT": "Too many others are at work right now. Nothing was changed: please try again.",
     "GONE": "The database is away right now. Nothing was changed: please try again.",
+    "LATE": "This took too long. Nothing was changed: please try again.",
     "UNKNOWN": "The connection to the database broke while the change was being saved: "
     "look whether it is there before you send it again.",
 }
@@ -47,9 +48,9 @@ def wrong_fields(status, faults):
 def unavailable(headers, reason):
     """Return the Problem 503 for a request that its database did not serve, for `reason`.
 
-    `reason.name` is CONFLICT, GONE or UNKNOWN, as of the Verdict that `transaction_per_request`
-    gives. Where nobody knows whether the change was saved, the problem's type says so (RFC 9457,
-    3.1.1).
+    `reason.name` is CONFLICT, GONE, LATE or UNKNOWN, as of the Verdict that
+    `transaction_per_request` gives. Where nobody knows whether the change was saved, the
+    problem's type says so (RFC 9457, 3.1.1).
     """
     members = {}
     if reason.name == "UNKNOWN":

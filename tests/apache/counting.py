@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.lib.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.apache.server import apache
 
 PROCESSES = THREADS = 4
@@ -21,7 +21,7 @@ COUNTERS = (
 def counters(mode, server=None):
     """Serve tests/apache/counters in `mode` with 4 processes x 4 threads; yields the Site.
 
-    The database is in a SQLite file, or in a `server` of tests/engines/servers.py.
+    The database is in a SQLite file, or in a `server` of tests/servers.py.
     """
     application = Path(__file__).parent / "counters"
     settings = {"MODE": mode, "PROJECT": str(ROOT)}

@@ -21,7 +21,7 @@ site.data           a folder that the daemons can write, for databases; applicat
 site.error_log()    everything in the error log
 site.pids()         process ids of the daemons
 site.process        the Popen of Apache's parent
-site.server         the scripts.lib.apache.Server
+site.server         the scripts.lib.serving.apache.Server
 """
 
 import contextlib
@@ -33,26 +33,26 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.apache import (
+from scripts.lib.command import CannotRun
+from scripts.lib.serving.apache import (
     ROOT,
     SITE_CONF,
     Server,
-    ServerError,
     drain,
     find_apache,
     start,
     wait_until_up,
 )
-from scripts.lib.daemons import daemon_pids
-from scripts.lib.modwsgi import ModuleError, module_path
-from scripts.lib.own_site import (
+from scripts.lib.serving.daemons import daemon_pids
+from scripts.lib.serving.modwsgi import module_path
+from scripts.lib.serving.own_site import (
     as_user,
     daemon_user,
     hermetic_environment,
     make_folder,
     own_folder,
 )
-from scripts.lib.ports import free_port
+from scripts.lib.serving.ports import free_port
 
 VENV = Path(sys.prefix)
 TOKEN = "token-of-the-tests-under-apache"
@@ -87,7 +87,7 @@ def pypi_module():
     """The path of mod_wsgi as scripts/install built it; skips the test where it is missing."""
     try:
         return module_path()
-    except ModuleError as error:
+    except CannotRun as error:
         pytest.skip(str(error))
 
 
@@ -146,12 +146,12 @@ def apache(
     before site.conf. defines: further Defines of site.conf. path: what is asked for until it
     answers. site_conf: another file to include instead.
 
-    Skips the test where Apache or mod_wsgi is missing; raises ServerError with the end of the
+    Skips the test where Apache or mod_wsgi is missing; raises CannotRun with the end of the
     error log if the server does not come up.
     """
     try:
         find_apache()
-    except ServerError as error:
+    except CannotRun as error:
         pytest.skip(str(error))
     module = module or pypi_module()
     with folders() as folder:

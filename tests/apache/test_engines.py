@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.apache.counting import PROCESSES, THREADS, clients
 from tests.apache.server import apache
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.lib.coherency import aborted_read, counter, register
-from scripts.lib.coherency.client import Client
-from scripts.lib.coherency.result import Outcome
-from scripts.lib.daemons import daemon_pids, loaded_pids
-from scripts.lib.own_site import own_site
+from scripts.lib.coherency.checkers import aborted_read, counter, register
+from scripts.lib.coherency.checkers.result import Outcome
+from scripts.lib.coherency.load.client import Client
+from scripts.lib.serving.daemons import daemon_pids, loaded_pids
+from scripts.lib.serving.own_site import own_site
 from tests.apache.server import TOKEN, apache, debian_module, pypi_module
 
 pytestmark = pytest.mark.timeout(300)

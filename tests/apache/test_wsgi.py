@@ -6,7 +6,7 @@ import sys
 import httpx
 import pytest
 
-from scripts.lib.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.apache.server import apache, debian_module, pypi_module
 
 PACKAGE = '''

@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from scripts.lib.coherency import counter, register
+from scripts.lib.coherency.checkers import counter, register
 from scripts.lib.coherency.history import Fault
-from scripts.lib.coherency.html_report import write_report
-from scripts.lib.coherency.report import Row, write_history
+from scripts.lib.coherency.report.html_report import write_report
+from scripts.lib.coherency.report.results import Row, write_history
 from tests.browser.test_browser import CONTRASTS
-from tests.coherency.histories import op
+from tests.scripts.coherency.histories import op
 
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">$evil & Co.'
 S, MS = 10**9, 10**6

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.apache import ROOT, tail
+from scripts.lib.command import ROOT
+from scripts.lib.serving.apache import tail
 
 HOME = ROOT / ".venv" / "docker"
 PLUGIN = HOME / "cli-plugins" / "docker-compose"

@@ -7,8 +7,8 @@ from itertools import count
 
 import httpx
 
-from scripts.lib.apache import ROOT
-from scripts.lib.ports import free_port
+from scripts.lib.command import ROOT
+from scripts.lib.serving.ports import free_port
 from tests.docker.engine import CA_BUNDLE
 
 IMAGE = "webpy-sqlobject-site-test"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scripts.lib.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.docker.load import SECONDS, load
 from tests.docker.project import TOKEN, client, user_names
 

@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 
-from scripts.lib.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.docker.project import Project
 
 pytestmark = pytest.mark.timeout(600)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from scripts.lib.apache import ROOT
+from scripts.lib.command import ROOT
 from tests.docker.project import CLUSTER, SINGLE, Project
 
 pytestmark = pytest.mark.timeout(600)

@@ -1,34 +1,49 @@
-"""What connections to a database server share: a kept one may be dead, and nothing may wait long.
+"""What engines with a server share: a session may be dead, and nothing may wait long."""
 
-A class for an engine has beside the interface in connections.py: `start(raw, writing)` begins a
-transaction on a raw connection; `check(raw)` asks the server whether it is there and raises the
-driver's error; `is_closed(raw)` tells, without asking, whether the driver knows that it is lost.
-`commit` and `rollback` set `raw.used` to the time of time.monotonic().
-"""
-
+import abc
 import math
 import time
 
-from ..engines.threads import SERVER_OPTIONS, PerThreadConnections, Verdict
+from . import threads
+from .base import Verdict
 
 LEVELS = ("read committed", "repeatable read", "serializable")
-KEPT = "request"
+USE = "requests"
 
 
-class ServerConnections(PerThreadConnections):
-    """A mixin for SQLObject's connection classes of database servers.
+class ServerSession(abc.ABC):
+    """What a session of a server has beside Session's."""
+
+    # Whether it has served a request before the present one, and when it last did
+    # (time.monotonic()).
+    reused = False
+    used = 0.0
+
+    @abc.abstractmethod
+    def check(self):
+        """Ask the server whether it is there; raises the driver's error."""
+
+    @abc.abstractmethod
+    def is_lost(self):
+        """Whether the driver knows that the connection is lost, without asking the server."""
+
+
+class ServerEngine(threads.Engine):
+    """The base of the engines with a server.
 
     Options, seconds where not said otherwise: `timeout` to wait for another transaction's lock;
     `statement_timeout` for one statement; `connect_timeout` to open a connection; `check_after`
-    of idleness, after which a kept connection is checked before it is used. `reading_level` and
+    of idleness, after which a session is checked before it is used. `reading_level` and
     `writing_level` are isolation levels, in lower case; lower ones than the defaults give up a
-    part of what transaction.py promises. A reading request at the default level sees one
+    part of what processor.py promises. A reading request at the default level sees one
     committed snapshot, which can still be of no serial order with two writing requests (the
     read-only anomaly); `reading_level` serializable excludes that, and costs conflicts.
     Raises ValueError that names a wrong option.
     """
 
-    OPTIONS = SERVER_OPTIONS
+    OPTIONS = frozenset(
+        ["statement_timeout", "connect_timeout", "check_after", "reading_level", "writing_level"]
+    )
 
     def __init__(
         self,
@@ -48,50 +63,42 @@ class ServerConnections(PerThreadConnections):
         self.writing_level = _level("writing_level", writing_level)
         super().__init__(**kw)
 
-    def makeConnection(self):
-        raw = super().makeConnection()
-        # Whether it has served a request before the present one, and when it last did.
-        raw.kept = False
-        raw.used = time.monotonic()
-        return raw
-
-    def begin(self, writing):
-        """Return this thread's raw connection, in a transaction; raises the driver's error.
+    def session_for(self, writing, seconds=None):
+        """Return this thread's session, in a transaction; raises the driver's error.
 
         One that is dead though no request has noticed is replaced once by a new one: nothing
         has been done on it yet.
         """
-        raw = self.serving(KEPT)
-        if raw is not None:
-            raw.kept = True
+        session = self.own_sessions().by_use.get(USE)
+        if session is not None:
+            session.reused = True
             try:
-                if time.monotonic() - raw.used > self.check_after:
-                    self.check(raw)
-                self.start(raw, writing)
-                return raw
+                if time.monotonic() - session.used > self.check_after:
+                    session.check()
+                session.open_transaction(writing, seconds)
+                return session
             except Exception as error:
-                self.discard(raw)
+                session.discard()
                 if self.verdict(error) is not Verdict.GONE:
                     raise
-        raw = self.makeConnection()
-        self.serve_with(KEPT, raw)
+        session = self.open_session(USE)
         try:
-            self.start(raw, writing)
+            session.open_transaction(writing, seconds)
         except Exception:
-            self.discard(raw)
+            session.discard()
             raise
-        return raw
+        return session
 
     def getConnection(self):
-        """Return a raw connection for use outside of a request, not one known to be dead."""
+        """Return a session for use outside of a request, not one known to be dead."""
         while True:
-            raw = super().getConnection()
-            if not self.is_closed(raw):
-                return raw
+            session = super().getConnection()
+            if not session.is_lost():
+                return session
 
-    def _end_implicitly(self, raw):
-        if not self.is_closed(raw):
-            super()._end_implicitly(raw)
+    def _end_implicitly(self, session):
+        if not session.is_lost():
+            super()._end_implicitly(session)
 
 
 def _seconds(name, value):

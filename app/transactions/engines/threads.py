@@ -1,86 +1,34 @@
-"""SQLObject connections that are safe in mod_wsgi's threads: what all engines share.
+"""Connections that are safe in mod_wsgi's threads: each belongs to one thread of one process."""
 
-Each engine has a class in a module of its own; those of servers share server_connections.py.
-A request's transaction asks of it:
-
-- `begin(writing)` returns the calling thread's raw connection with a transaction begun on it; a
-  connection kept from an earlier request that is found dead here is replaced by a new one;
-- `hand_out(raw)` is called before the handler gets the raw connection itself;
-- `commit(raw)` ends it, or raises: TransactionLost where the engine has rolled back instead,
-  OutcomeUnknown where a writing transaction's connection broke before COMMIT was answered;
-- `rollback(raw)` ends it and never raises: where it fails, `discard(raw)` throws `raw` away;
-- `verdict(error)` tells what an error of any of these or of a query, the driver's or SQLObject's
-  for it, means for the request;
-- where `raw.rows` is a RowCache (cache.py), `open_rows(raw)` opens it with the snapshot token of
-  the transaction begun on `raw`, unless it pauses; `reading()` is the calling thread's raw
-  connection that has one, and `peek(raw)` tells, with nothing begun, whether its rows are what a
-  transaction that began now would read; `TOKEN_COMES_ALONG` says that the first query brings the
-  token for nothing;
-- `LIST_OF_ALL` is the SQL that makes a JSON list of the column `id` of all rows, and
-  `TOKEN_EXPRESSION` that of the token within a query; `peek_ids(raw, query)` sends one that is to
-  answer with the token and a list, with nothing begun: the list, None where the token is another.
-
-A class takes `timeout`, the seconds to wait for another transaction's lock, and of SERVER_OPTIONS
-and `cache_rows` those that its `OPTIONS` names. Values are text where they come from the URI.
-Outside a request the classes serve SQLObject as its stock ones do.
-"""
-
-import enum
-import importlib
-import logging
+import abc
 import os
 import threading
 import weakref
 
-log = logging.getLogger(__name__)
+from sqlobject.dbconnection import Transaction
 
-CLASSES = {
-    "sqlite": ".sqlite.ThreadSQLiteConnection",
-    "postgres": ".postgres.ThreadPostgresConnection",
-    "postgresql": ".postgres.ThreadPostgresConnection",
-    "mysql": ".mariadb.ThreadMySQLConnection",
-}
+from ..freshness import FreshCache, FreshIteration
+from .base import Dialect, Statements
 
-SERVER_OPTIONS = frozenset(
-    ["statement_timeout", "connect_timeout", "check_after", "reading_level", "writing_level"]
-)
-
-_connections = {}
-_instances = weakref.WeakSet()
+_engines = weakref.WeakSet()
 _inherited = []
 
 
-class Verdict(enum.Enum):
-    """What a database error means for the request in which it came up."""
-
-    REFUSED = "the engine refused a write in a read-only transaction"
-    CONFLICT = "a conflict with another transaction"
-    STALE = "a connection kept from an earlier request was dead before anything was done on it"
-    OVERTAKEN = "somebody committed after kept rows were used and before the first query"
-    GONE = "the database is away, nothing was committed"
-    UNKNOWN = "the connection broke during COMMIT, which may have succeeded"
-    FAILED = "a database error"
-
-
-class TransactionLost(Exception):
-    """The engine ended the transaction by itself, so what it had written is gone."""
-
-
-class OutcomeUnknown(Exception):
-    """The connection broke during COMMIT: what was written may be there or not, but is whole."""
-
-
-class _OneThreads:
-    """The raw connections of one thread; it dies with the thread, in the thread."""
+class ThreadSessions:
+    """The sessions of one thread; it dies with the thread, in the thread."""
 
     def __init__(self):
-        # Those that serve requests, by their use, and those that serve SQLObject outside of one.
-        self.serving = {}
+        # Those of requests, by their use, and those of SQLObject outside of requests.
+        self.by_use = {}
         self.idle = []
 
+    def forget(self, session):
+        for use in [use for use, one in self.by_use.items() if one is session]:
+            del self.by_use[use]
+
     def close(self):
-        for raw in [*self.serving.values(), *self.idle]:
-            close_quietly(raw)
+        for session in [*self.by_use.values(), *self.idle]:
+            session.close_quietly()
         self.__init__()
 
     __del__ = close
@@ -88,62 +36,78 @@ class _OneThreads:
 
 class _PerThread(threading.local):
     def __init__(self):
-        self.own = _OneThreads()
+        self.sessions = ThreadSessions()
 
 
-class PerThreadConnections:
-    """A mixin for SQLObject's connection classes: a raw connection belongs to one thread.
+class Engine(Statements, Dialect):
+    """The base of the engines' classes, beside SQLObject's connection class.
 
-    A thread finds its connections in thread-local storage, where nobody else can reach them.
     SQLObject's stock pools hand connections from thread to thread, and SQLite's frees those of
-    threads that `threading.enumerate()` does not list, as mod_wsgi's are not.
+    threads that `threading.enumerate()` does not list, as mod_wsgi's are not. Here a thread finds
+    its sessions in thread-local storage, where nobody else can reach them.
     """
 
+    # The names of the options that its class takes, of those that all engines may be given.
     OPTIONS = frozenset()
+    # How many seconds the driver waits for another transaction's lock.
+    timeout = 5
+    # Whether the first query of a transaction brings its snapshot token without a further wait.
     TOKEN_COMES_ALONG = False
+    # SQL for a JSON list of the column `id` of all rows, and for the token within a query.
+    LIST_OF_ALL = TOKEN_EXPRESSION = None
 
     def __init__(self, *args, **kw):
+        from .. import patches
+
+        patches.install()
         self._per_thread = _PerThread()
         super().__init__(*args, **kw)
-        _instances.add(self)
+        self.cache = FreshCache(self)
+        _engines.add(self)
+
+    @abc.abstractmethod
+    def open_session(self, use=None):
+        """Open a Session of the calling thread for `use`; raises the driver's error.
+
+        `use` is what the engine names a kind of sessions; None outside of requests.
+        """
+
+    @abc.abstractmethod
+    def verdict(self, error):
+        """Return the Verdict on `error`, the driver's or SQLObject's for it."""
+
+    @abc.abstractmethod
+    def session_for(self, writing, seconds=None):
+        """Return the calling thread's session, with a transaction begun on it.
+
+        A session that is found dead here is replaced by another. `seconds` as in
+        Session.open_transaction. Raises the driver's error.
+        """
+
+    def reading_session(self):
+        """Return the calling thread's session that has kept rows, or None."""
+        return None
+
+    def own_sessions(self):
+        """Return the ThreadSessions of the calling thread."""
+        return self._per_thread.sessions
 
     def makeConnection(self):
-        """Open a raw connection of the calling thread; raises the driver's error."""
-        raw = super().makeConnection()
-        raw.home = weakref.ref(self._per_thread.own)
-        # Set once a caller has it in hand, who may leave a cursor open on a snapshot.
-        raw.handed_out = False
-        # A RowCache, where the engine has a snapshot token.
-        raw.rows = None
-        self._connectionNumbers[id(raw)] = self._connectionCount
+        """Open a session for use outside of requests, as SQLObject asks for it."""
+        return self.open_session()
+
+    def adopt_session(self, session, use=None):
+        """Make `session` the calling thread's, for `use` where one is given; return it."""
+        sessions = self._per_thread.sessions
+        session.home = weakref.ref(sessions)
+        self._connectionNumbers[id(session)] = self._connectionCount
         self._connectionCount += 1
-        return raw
-
-    def serving(self, use):
-        """Return the calling thread's raw connection for `use`, a name, or None."""
-        return self._per_thread.own.serving.get(use)
-
-    def reading(self):
-        """Return the calling thread's raw connection for reading requests, None without one that
-        keeps rows."""
-
-    def serve_with(self, use, raw):
-        """Keep `raw` as the calling thread's connection for `use`."""
-        self._per_thread.own.serving[use] = raw
-
-    def hand_out(self, raw):
-        """Make `raw` ready for queries that do not come through SQLObject."""
-        raw.handed_out = True
-
-    def discard(self, raw):
-        """Close the calling thread's `raw`; the next request opens a new one."""
-        serving = self._per_thread.own.serving
-        for use in [use for use, kept in serving.items() if kept is raw]:
-            del serving[use]
-        close_quietly(raw)
+        if use is not None:
+            sessions.by_use[use] = session
+        return session
 
     def getConnection(self):
-        idle = self._per_thread.own.idle
+        idle = self._per_thread.sessions.idle
         return idle.pop() if idle else self.makeConnection()
 
     def releaseConnection(self, conn, explicit=False):
@@ -151,88 +115,44 @@ class PerThreadConnections:
         home = conn.home()
         if home is None or conn in home.idle:
             return
-        if home is self._per_thread.own and not explicit:
+        if home is self._per_thread.sessions and not explicit:
             self._end_implicitly(conn)
         home.idle.append(conn)
 
-    def _end_implicitly(self, raw):
+    def _end_implicitly(self, session):
         if self.autoCommit:
-            raw.commit()
+            session.commit()
         else:
-            raw.rollback()
+            session.rollback()
+
+    def iterSelect(self, select):
+        return FreshIteration(self.cache, super().iterSelect(select))
+
+    def transaction(self):
+        self.refuse_to_wait_for_itself()
+        return Transaction(self)
+
+    def refuse_to_wait_for_itself(self):
+        """Raise RuntimeError where this thread's request holds locks that only it releases."""
+        if any(session.writing for session in self._per_thread.sessions.by_use.values()):
+            raise RuntimeError(
+                "a request has one transaction already, for whose locks another connection would "
+                "wait in vain; use savepoint() inside it"
+            )
 
     def close(self):
-        """Close the calling thread's connections; other threads close theirs when they end."""
+        """Close the calling thread's sessions; other threads close theirs when they end."""
         if hasattr(self, "_per_thread"):
-            self._per_thread.own.close()
+            self._per_thread.sessions.close()
         super().close()
 
 
-def close_quietly(raw):
-    """Close a raw connection; a failure is logged, for nothing depends on it."""
-    try:
-        raw.close()
-    except Exception:
-        log.debug("a connection could not be closed", exc_info=True)
-
-
-def connection_for(uri, **options):
-    """Return the connection for `uri`, always the same one for the same arguments.
-
-    `options`: keyword arguments of the engine's class, such as `timeout`; those of other engines
-    are left out, those in the URI win. Raises ValueError for a scheme without a class
-    here, a missing driver, a wrong value, and for SQLite in memory, which threads cannot share.
-    """
-    key = (uri, *sorted(options.items()))
-    if key not in _connections:
-        connection_class = class_for(uri)
-        user, password, host, port, path, given = _parts(connection_class, uri)
-        if path.endswith(":memory:"):
-            raise ValueError("a database in memory cannot be shared by threads; name a file")
-        left_out = (SERVER_OPTIONS | {"cache_rows"}) - connection_class.OPTIONS
-        own = {name: value for name, value in options.items() if name not in left_out}
-        try:
-            _connections[key] = connection_class._connectionFromParams(
-                user, password, host, port, path, {**own, **given}
-            )
-        except TypeError as error:
-            raise ValueError(f"it has an unknown option: {error}") from None
-    return _connections[key]
-
-
-def _parts(connection_class, uri):
-    try:
-        return connection_class._parseURI(uri)
-    except ValueError:
-        # Its message may have a part of a password that is not quoted.
-        raise ValueError(
-            "its host or port is malformed; write characters of the user and the password "
-            "other than letters and digits as %XX"
-        ) from None
-
-
-def class_for(uri):
-    """Return the connection class for the scheme of `uri`.
-
-    Raises ValueError for an unknown one, and for one whose driver is missing.
-    """
-    scheme = uri.partition(":")[0]
-    if scheme not in CLASSES:
-        known = ", ".join(sorted(CLASSES))
-        raise ValueError(f"no database engine for scheme {scheme!r}; write one of: {known}")
-    module, _, name = CLASSES[scheme].rpartition(".")
-    try:
-        return getattr(importlib.import_module(module, __package__), name)
-    except ImportError as error:
-        raise ValueError(f"no driver for scheme {scheme!r}: {error}") from None
-
-
-def _leave_connections_to_the_parent():
+def _leave_sessions_to_the_parent():
     # Neither SQLite's connections (https://www.sqlite.org/howtocorrupt.html, 2.6) nor a server's
-    # may be used or closed across a fork: keep them, untouched, for ever.
-    for connection in list(_instances):
-        _inherited.append(connection._per_thread.own)
-        connection._per_thread = _PerThread()
+    # may be used or closed across a fork: hold them, untouched, for ever.
+    for engine in list(_engines):
+        _inherited.append(engine._per_thread.sessions)
+        engine._per_thread = _PerThread()
 
 
-os.register_at_fork(after_in_child=_leave_connections_to_the_parent)
+os.register_at_fork(after_in_child=_leave_sessions_to_the_parent)

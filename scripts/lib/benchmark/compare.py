@@ -5,38 +5,45 @@ a time is loaded, round by round, so that the machine's mood is the same for all
 the ratio within a round; the table gives the median over the rounds.
 """
 
-import argparse
 import sys
 
-from scripts.lib.apache import ROOT, ServerError
 from scripts.lib.benchmark import report
-from scripts.lib.benchmark.load import ROUTES, BenchmarkError, load
+from scripts.lib.benchmark.load import ROUTES, load
 from scripts.lib.benchmark.sites import MODES, sites
-from scripts.lib.databases import SERVERS, DatabaseError
-from scripts.lib.modwsgi import ModuleError
-from scripts.lib.options import whole_number
-from scripts.lib.runs import RunError, described, described_lines, engine_version, new_run
-from scripts.lib.stopping import STOPPED, stop_in_order
+from scripts.lib.command import ROOT, command_parser, run, whole_number
+from scripts.lib.results.runs import described, described_lines, engine_version, new_run
+from scripts.lib.serving.databases import SERVERS
 
 COUNT = whole_number(1, 1000)
 
 
 def parse_options(arguments):
     """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
-    parser = argparse.ArgumentParser(prog="scripts/benchmark", allow_abbrev=False)
-    parser.add_argument("--rounds", type=COUNT, default=5, help="how often (default 5)")
-    parser.add_argument("--seconds", type=COUNT, default=3, help="of each load (default 3)")
-    parser.add_argument("--processes", type=COUNT, default=4)
-    parser.add_argument("--threads", type=COUNT, default=4)
-    parser.add_argument("--connections", type=COUNT, default=16)
-    parser.add_argument("--database", choices=("sqlite", *SERVERS), default="sqlite")
-    parser.add_argument("--routes", nargs="+", choices=ROUTES, default=list(ROUTES))
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    options = parser.parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
     options.modes = list(dict.fromkeys(options.modes))
     if options.modes == ["bare"] and "empty" not in options.routes:
-        parser.error("argument --routes: the mode bare has only the route empty; name it")
+        made.error("argument --routes: the mode bare has only the route empty; name it")
     return options
+
+
+def parser():
+    """The parser of the script's options."""
+    made = command_parser(
+        "scripts/benchmark",
+        "Compare the bundle's requests per second with those of SQLObject's stock ways.",
+    )
+    add = made.add_argument
+    add("--rounds", type=COUNT, default=5, help="how often each load is run (default 5)")
+    add("--seconds", type=COUNT, default=3, help="of each load (default 3)")
+    add("--processes", type=COUNT, default=4, help="of each mode's Apache (default 4)")
+    add("--threads", type=COUNT, default=4, help="of each process (default 4)")
+    add("--connections", type=COUNT, default=16, help="of the load, all at once (default 16)")
+    engines = ("sqlite", *SERVERS)
+    add("--database", choices=engines, default="sqlite", help="of all modes (default sqlite)")
+    add("--routes", nargs="+", choices=ROUTES, default=list(ROUTES), help="loads (default all)")
+    add("--modes", nargs="+", choices=MODES, default=list(MODES), help="sites (default all)")
+    return made
 
 
 def measure(addresses, options):
@@ -66,21 +73,13 @@ def configuration(options):
     return described("scripts/benchmark", packages, **further)
 
 
-def main():
+def main(arguments):
     """Run the benchmark, print its table and keep it; returns the exit status."""
-    options = parse_options(sys.argv[1:])
-    stop_in_order()
-    try:
-        ran = configuration(options)
-        with sites(options) as addresses:
-            folder = new_run(ROOT / "var" / "benchmark")
-            found = report.rows(measure(addresses, options))
-    except (BenchmarkError, DatabaseError, ModuleError, RunError, ServerError) as error:
-        print(f"scripts/benchmark: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("scripts/benchmark: stopped", file=sys.stderr)
-        return STOPPED
+    options = parse_options(arguments)
+    ran = configuration(options)
+    with sites(options) as addresses:
+        folder = new_run(ROOT / "var" / "benchmark")
+        found = report.rows(measure(addresses, options))
     report.write_results(folder, ran, found)
     print("\n".join([*described_lines(ran), "", *report.table(found)]))
     print(f"\nThe table, the figures of each round and the plot are in {folder}")
@@ -88,4 +87,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("scripts/benchmark", main)

@@ -5,11 +5,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.lib.command import CannotRun
+
 SCRIPT = Path(__file__).parent / "load.lua"
-
-
-class BenchmarkError(Exception):
-    """The benchmark cannot go on; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,14 @@ class Load:
 def load(address, route, options):
     """Load a route for the seconds of the options; returns the Load.
 
-    Raises BenchmarkError if wrk fails.
+    Raises CannotRun if wrk fails.
     """
     path, every = ROUTES[route].path, ROUTES[route].write_every
     command = ["wrk", "-t1", f"-c{options.connections}", f"-d{options.seconds}s", "--latency"]
     command += ["-s", str(SCRIPT), address, "--", path, str(every)]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
-        raise BenchmarkError(f"wrk failed: {run.stderr.strip() or run.stdout.strip()}")
+        raise CannotRun(f"wrk failed: {run.stderr.strip() or run.stdout.strip()}")
 
     def found(pattern):
         return re.findall(pattern, run.stdout)

@@ -3,7 +3,7 @@
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from scripts.lib.benchmark.load import ROUTES
-from scripts.lib.plots import INK, MODE_COLOURS
+from scripts.lib.results.plots import INK, MODE_COLOURS
 
 TICKS = [2.0**power for power in range(-6, 7)]
 # Of the distance between two routes.

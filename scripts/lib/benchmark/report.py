@@ -5,8 +5,8 @@ import statistics
 
 from scripts.lib.benchmark.load import ROUTES
 from scripts.lib.benchmark.plot import draw_ratios
-from scripts.lib.plots import save_plot
-from scripts.lib.runs import described_lines, write_json
+from scripts.lib.results.plots import save_plot
+from scripts.lib.results.runs import described_lines, write_json
 
 BASE = "default"
 

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.lib.apache import ROOT, Server, drain, start, wait_until_up
-from scripts.lib.databases import SERVERS
-from scripts.lib.modwsgi import module_path
-from scripts.lib.own_site import (
+from scripts.lib.command import ROOT, CannotRun
+from scripts.lib.serving.apache import Server, drain, start, wait_until_up
+from scripts.lib.serving.databases import SERVERS
+from scripts.lib.serving.modwsgi import module_path
+from scripts.lib.serving.own_site import (
     as_user,
     daemon_user,
     database_server,
@@ -17,9 +18,9 @@ from scripts.lib.own_site import (
     make_folder,
     own_folder,
 )
-from scripts.lib.ports import free_port
+from scripts.lib.serving.ports import free_port
 
-SITE = Path(__file__).parent.parent / "benchmark_site"
+SITE = Path(__file__).parent / "site"
 MODES = ("bare", "default", "nocache", "recipe", "uncached", "bundle")
 
 
@@ -28,7 +29,7 @@ def sites(options):
     """Start an Apache for each mode; yields {mode: address}.
 
     On SQLite each mode has a database of its own, on a server they share one.
-    Raises ServerError, ModuleError and DatabaseError.
+    Raises CannotRun.
     """
     user = daemon_user()
     with contextlib.ExitStack() as stack:
@@ -61,12 +62,13 @@ def sites(options):
 
 
 def _make_database(uri, folder):
-    """Make the benchmark's database, as the daemons' user."""
+    """Make the benchmark's database, as the daemons' user. Raises CannotRun."""
     code = f"from benchmark_site import make_database; make_database({uri!r})"
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code],
-        check=True,
         cwd="/",
         env=hermetic_environment(folder) | {"PYTHONPATH": f"{SITE}:{ROOT}"},
         **as_user(daemon_user()),
     )
+    if done.returncode:
+        raise CannotRun("the benchmark's database cannot be made: see above")

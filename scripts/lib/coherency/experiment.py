@@ -8,37 +8,34 @@ import collections
 import contextlib
 import os
 import random
-import sqlite3
-import sys
-import traceback
 from functools import partial
 
-from scripts.lib.apache import ROOT, ServerError
-from scripts.lib.coherency.client import Client
-from scripts.lib.coherency.drive import ClientPool, run_workload, warm_up
-from scripts.lib.coherency.experiment_options import TOKEN, parse_options
-from scripts.lib.coherency.faults import Schedule, disturb, faults_on
-from scripts.lib.coherency.final_reads import SQL, from_inside, from_outside
-from scripts.lib.coherency.html_report import write_report
-from scripts.lib.coherency.report import Row, outcome, summary, write_history, write_results
-from scripts.lib.coherency.result import Outcome
-from scripts.lib.coherency.target import Target
+from scripts.lib.coherency.load.client import Client
+from scripts.lib.coherency.load.drive import ClientPool, run_workload, warm_up
+from scripts.lib.coherency.load.faults import Schedule, disturb, faults_on
+from scripts.lib.coherency.load.final_reads import SQL, from_inside, from_outside
+from scripts.lib.coherency.load.target import Target
+from scripts.lib.coherency.options import TOKEN, parse_options
+from scripts.lib.coherency.report.html_report import write_report
+from scripts.lib.coherency.report.results import (
+    Row,
+    outcome,
+    summary,
+    write_history,
+    write_results,
+)
 from scripts.lib.coherency.workloads import WORKLOADS
-from scripts.lib.databases import DatabaseError
-from scripts.lib.modwsgi import ModuleError
-from scripts.lib.own_site import OwnSite, own_site
-from scripts.lib.progress import Progress
-from scripts.lib.runs import RunError, described, engine_version, new_run
-from scripts.lib.stopping import STOPPED, stop_in_order
-
-CANNOT_RUN = (DatabaseError, ModuleError, RunError, ServerError, OSError, sqlite3.Error)
+from scripts.lib.command import ROOT, run
+from scripts.lib.results.progress import Progress
+from scripts.lib.results.runs import described, engine_version, new_run
+from scripts.lib.serving.own_site import OwnSite, own_site
 
 
 @contextlib.contextmanager
 def lab_of(options):
     """The lab to drive; yields an OwnSite, whose log is None for a site that runs already.
 
-    Raises OSError if that one does not answer as the lab does, and what own_site raises.
+    Raises CannotRun if that one does not answer as the lab does, and what own_site raises.
     """
     if not options.url:
         with own_site(options.database, options.processes, options.threads, lab=True) as lab:
@@ -126,33 +123,21 @@ def configuration(options, hosts, rows):
     return described("scripts/coherency", packages, **further)
 
 
-def main():
+def main(arguments):
     """Run the experiment and print its table; returns the exit status."""
-    options = parse_options(sys.argv[1:])
-    stop_in_order()
-    try:
-        with lab_of(options) as lab:
-            folder = new_run(ROOT / "var" / "coherency")
-            rows, hosts = run_all(lab, options, folder)
-            ran = configuration(options, hosts, rows)
-            log = lab.log.read_text(errors="replace") if lab.log else None
-            write_results(folder, ran, rows, log)
-        # First the report: standard output may be closed.
-        write_report(folder, ran, rows)
-        print("\n".join(summary(ran, rows)))
-    except CANNOT_RUN as error:
-        print(f"scripts/coherency: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("scripts/coherency: stopped", file=sys.stderr)
-        return STOPPED
-    except Exception:
-        # Left to Python it would end with status 1, which is for a bundle that is invalid.
-        traceback.print_exc()
-        return Outcome.UNKNOWN.value
+    options = parse_options(arguments)
+    with lab_of(options) as lab:
+        folder = new_run(ROOT / "var" / "coherency")
+        rows, hosts = run_all(lab, options, folder)
+        ran = configuration(options, hosts, rows)
+        log = lab.log.read_text(errors="replace") if lab.log else None
+        write_results(folder, ran, rows, log)
+    # First the report: standard output may be closed.
+    write_report(folder, ran, rows)
+    print("\n".join(summary(ran, rows)))
     print(f"The plots and the witnesses are in {folder}/report.html, the histories beside it")
     return outcome(rows).value
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("scripts/coherency", main)

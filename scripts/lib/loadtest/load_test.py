@@ -8,19 +8,15 @@ import contextlib
 import json
 import os
 import secrets
-import sys
-import traceback
 
-from scripts.lib.apache import ROOT, ServerError, tail
-from scripts.lib.databases import DatabaseError
+from scripts.lib.command import ROOT, CannotRun, run
 from scripts.lib.loadtest import report
-from scripts.lib.loadtest.load_options import TOKEN, parse_options
+from scripts.lib.loadtest.options import TOKEN, parse_options
 from scripts.lib.loadtest.processes import environment, run_locust
-from scripts.lib.loadtest.target import Target, TargetError, check_master
-from scripts.lib.modwsgi import ModuleError
-from scripts.lib.own_site import OwnSite, own_site
-from scripts.lib.runs import RunError, described, described_lines, engine_version, new_run
-from scripts.lib.stopping import STOPPED, stop_in_order
+from scripts.lib.loadtest.target import Target, check_master
+from scripts.lib.results.runs import described, described_lines, engine_version, new_run
+from scripts.lib.serving.apache import tail
+from scripts.lib.serving.own_site import OwnSite, own_site
 
 
 @contextlib.contextmanager
@@ -38,7 +34,7 @@ def load(loaded, options):
     """Load the site and leave nothing behind on it; returns (the run's folder, Locust's totals).
 
     The totals have, as "left", how many users the load left behind and were deleted here.
-    Raises TargetError if the site cannot be loaded.
+    Raises CannotRun if the site cannot be loaded.
     """
     prefix = f"loadtest-{secrets.token_hex(4)}-"
     target = Target(loaded.url, loaded.token, prefix)
@@ -65,7 +61,7 @@ def _totals(folder):
         return json.loads((folder / "totals.json").read_text())
     except FileNotFoundError:
         log = tail(folder / "locust.log", 10)
-        raise TargetError(f"Locust did not come to its end:\n{log}") from None
+        raise CannotRun(f"Locust did not come to its end:\n{log}") from None
     finally:
         (folder / "totals.json").unlink(missing_ok=True)
 
@@ -97,25 +93,13 @@ def tell(folder, totals, options):
     print(f"Locust's report and the results are in {folder}")
 
 
-def main():
+def main(arguments):
     """Run the load test and print its table; returns the exit status."""
-    options = parse_options(sys.argv[1:])
-    stop_in_order()
-    try:
-        if options.join:
-            check_master(options.join)
-        with site(options) as loaded:
-            folder, totals = load(loaded, options)
-    except (DatabaseError, ModuleError, RunError, ServerError, TargetError) as error:
-        print(f"scripts/loadtest: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("scripts/loadtest: stopped", file=sys.stderr)
-        return STOPPED
-    except Exception:
-        # Left to Python it would end with status 1, which is for answers that are wrong.
-        traceback.print_exc()
-        return 2
+    options = parse_options(arguments)
+    if options.join:
+        check_master(options.join)
+    with site(options) as loaded:
+        folder, totals = load(loaded, options)
     if options.join:
         report.gather_wrong(folder)
         print(f"the load is over; the totals are at {options.join[0]}, the log is in {folder}")
@@ -125,4 +109,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("scripts/loadtest", main)

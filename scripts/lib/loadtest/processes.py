@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.lib.apache import ROOT
-from scripts.lib.ports import free_port
+from scripts.lib.command import ROOT
+from scripts.lib.serving.ports import free_port
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
 # For the users to end their requests and to delete what they made.

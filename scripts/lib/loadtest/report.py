@@ -2,7 +2,7 @@
 
 import json
 
-from scripts.lib.runs import described_lines, write_json
+from scripts.lib.results.runs import described_lines, write_json
 
 WRONG_TOLD = 5
 

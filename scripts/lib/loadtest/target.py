@@ -7,22 +7,20 @@ import urllib.error
 import urllib.request
 from http.client import HTTPException
 
+from scripts.lib.command import CannotRun
+
 SECONDS = 30
 PAGE = 1000
 # What a lab's mode has after the load, as the README's example makes it.
 KEYS_LEFT = 8
 
 
-class TargetError(Exception):
-    """The site cannot be loaded; the message says why and what to do."""
-
-
 def check_master(place):
-    """Check that something listens at (host, port) for workers. Raises TargetError."""
+    """Check that something listens at (host, port) for workers. Raises CannotRun."""
     try:
         socket.create_connection(place, SECONDS).close()
     except OSError as error:
-        raise TargetError(
+        raise CannotRun(
             f"nothing at {place[0]}:{place[1]} to --join ({error}): start that one, with --listen"
         ) from None
 
@@ -39,13 +37,13 @@ class Target:
         self._first = 0
 
     def prepare(self):
-        """Check that the site can be read and written. Raises TargetError.
+        """Check that the site can be read and written. Raises CannotRun.
 
         A user is made and deleted: all that the run makes get higher ids.
         """
         status, answer = self._request("GET", "/health")
         if (status, answer) != (200, "ok\n"):
-            raise TargetError(f"{self.url}/health answers {status}, not ok: is --url right?")
+            raise CannotRun(f"{self.url}/health answers {status}, not ok: is --url right?")
         user = {"fullname": "Load Test", "password": secrets.token_hex(8)}
         user["name"] = f"{self._prefix}first"
         status, answer = self._request("POST", "/api/users", user)
@@ -54,12 +52,12 @@ class Target:
         self._request("DELETE", f"/api/users/{self._first}")
 
     def prepare_lab(self, mode, keys):
-        """Check that the mode of the lab is there, and make its keys. Raises TargetError."""
+        """Check that the mode of the lab is there, and make its keys. Raises CannotRun."""
         status, _ = self._request("POST", f"/lab/{mode}/reset", {"keys": keys, "value": 0})
         if status == 404:
-            raise TargetError(
+            raise CannotRun(
                 f"{self.url}/lab/{mode}/ is not there: SITE_LAB must be on and Apache have the "
-                "Define WEBPY_LAB"
+                "Define WEBPY_LAB, both of which scripts/serve --lab does"
             )
         self._check_written(status, 200)
 
@@ -70,7 +68,7 @@ class Target:
             path = f"/api/users?limit={PAGE}&after={after}"
             status, answer = self._request("GET", path)
             if status != 200:
-                raise TargetError(f"{self.url}{path} answers {status}")
+                raise CannotRun(f"{self.url}{path} answers {status}")
             found += [u["id"] for u in answer["users"] if u["name"].startswith(self._prefix)]
             after = answer["next"]
         for number in found:
@@ -83,11 +81,11 @@ class Target:
 
     def _check_written(self, status, expected):
         if status == 401:
-            raise TargetError("SITE_API_TOKEN is not the token of this site: set it to the site's")
+            raise CannotRun("SITE_API_TOKEN is not the token of this site: set it to the site's")
         if status == 403:
-            raise TargetError("writing is off at this site: set SITE_API_TOKEN there")
+            raise CannotRun("writing is off at this site: set SITE_API_TOKEN there")
         if status != expected:
-            raise TargetError(f"{self.url} answers a write with {status}")
+            raise CannotRun(f"{self.url} answers a write with {status}")
 
     def _request(self, method, path, body=None):
         """Return (status, answer): JSON as values, anything else as text."""
@@ -104,4 +102,4 @@ class Target:
                 return error.code, None
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise TargetError(f"{self.url} is not reachable ({reason}): is --url right?") from None
+            raise CannotRun(f"{self.url} is not reachable ({reason}): is --url right?") from None

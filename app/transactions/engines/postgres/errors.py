@@ -1,25 +1,38 @@
-"""What PostgreSQL's error codes mean for a request.
+"""What PostgreSQL's errors mean for a request.
 
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from ...engines.threads import Verdict
+from ..base import Verdict
 
 REFUSED = {"25006"}
-# 42P07: a table that another session has made meanwhile, as no snapshot shows that.
-CONFLICTS = {"40001", "40P01", "42P07", "55P03"}
+CONFLICTS = {"40001", "40P01"}
+# 42P07: a table that another session has made meanwhile, as no snapshot shows that; 55P03: a lock
+# that was not had in time, or at once.
+IN_THE_WAY = {"42P07", "55P03"}
 # Sessions that are ended by the server or refused by it: shutdown, crash, starting up, idle too
 # long, too many connections.
 GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
 CONNECTION_CLASS = "08"
 
 
-def verdict_of(state):
-    """Return the Verdict for an SQLSTATE, a text of five characters."""
+def verdict_of(error, driver_error, lost):
+    """Return the Verdict on `error`, the driver's or SQLObject's for it.
+
+    `driver_error`: the class of all errors of the driver. `lost`: its classes of errors that, if
+    they have no SQLSTATE, tell of a lost connection, of which the server cannot tell.
+    """
+    if not isinstance(error, driver_error):
+        error = error.__context__
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if state is None:
+        return Verdict.GONE if isinstance(error, lost) else Verdict.FAILED
     if state in REFUSED:
         return Verdict.REFUSED
     if state in CONFLICTS:
         return Verdict.CONFLICT
+    if state in IN_THE_WAY:
+        return Verdict.IN_THE_WAY
     if state in GONE or state.startswith(CONNECTION_CLASS):
         return Verdict.GONE
     return Verdict.FAILED

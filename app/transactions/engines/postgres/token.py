@@ -1,6 +1,9 @@
-"""PostgreSQL's snapshot token (cache.py): the query for it, and what goes on beside it."""
+"""PostgreSQL's snapshot token (row_cache.py).
 
-import re
+The snapshot changes with every transaction that has written. After a crash it can come back with
+other data, and roles and schemas see other rows: so the session and these belong to the token.
+On a server in recovery there is none.
+"""
 
 # One text, so that it is compared as it comes. The user's length tells where its name ends.
 EXPRESSION = """CASE WHEN NOT pg_is_in_recovery() THEN concat_ws(' ', pg_current_snapshot(),
@@ -10,14 +13,3 @@ TOKEN = f"SELECT {EXPRESSION};"
 # Prepared, it takes the server half the time.
 PREPARE = f"PREPARE webpy_token AS {TOKEN}"
 PREPARED = "EXECUTE webpy_token"
-# What changes the rows that a role or schema shows, though not the snapshot.
-CHANGES_SESSION = re.compile(r"\b(set|reset|discard|set_config)\b", re.IGNORECASE)
-
-
-def token(cursor):
-    """The snapshot token that `cursor` holds, None on a server in recovery.
-
-    The snapshot changes with every transaction that has written. After a crash it can come back
-    with other data, and roles and schemas see other rows: so the session and these belong to it.
-    """
-    return cursor.fetchone()[0]

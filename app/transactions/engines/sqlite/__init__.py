@@ -1,78 +1,109 @@
 """SQLite for requests and for SQLObject outside of them."""
 
-import logging
 import sqlite3
 
+from sqlobject.dbconnection import Boolean
 from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 
-from ...engines.sqlite.drop_table import drop_table_cascade
-from ...engines.threads import PerThreadConnections, TransactionLost, Verdict
 from ...row_cache import RowCache
+from .. import threads
+from ..base import Verdict
+from ..statements import ENDS_TRANSACTION, beginning_with, is_plain, refused
+from .drop_table import drop_table_cascade
+from .session import SQLiteSession
 
-log = logging.getLogger(__name__)
-
-
-class RawSQLiteConnection(sqlite3.Connection):
-    """A driver connection on which every BEGIN is explicit.
-
-    sqlite3 with an `isolation_level` begins only before a write: reads would have no snapshot.
-    """
-
-    # Set while SQLObject's stock Transaction holds it, which goes on after a commit.
-    keep_begun = False
-
-    def commit(self):
-        super().commit()
-        if self.keep_begun:
-            self.execute("BEGIN")
+_ENDS = beginning_with(ENDS_TRANSACTION)
+# Sets what holds for the connection, or brings other databases, whose commits no token tells.
+_CHANGES_SESSION = beginning_with(
+    r"PRAGMA(?!\s+(?:\w+\.)?\w*(?:_info|_xinfo|_list|_check|_version)\b)|ATTACH|DETACH"
+    r"|CREATE\s+TEMP(?:ORARY)?"
+)
+_LIFTS_READ_ONLY = beginning_with(r"PRAGMA\s+(?:\w+\.)?query_only")
 
 
-class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
+class Engine(threads.Engine, SQLiteConnection):
     """SQLite through connections that belong to one thread of one process each.
 
-    A thread serves requests through two connections: a reading one with `query_only` set once,
+    A thread serves requests through two sessions: a reading one with `query_only` set once,
     on which the engine refuses writes with SQLITE_READONLY, and a writing one. Settings and
     codes: https://www.sqlite.org/pragma.html, https://www.sqlite.org/rescode.html
     """
 
-    OPTIONS = frozenset(["cache_rows"])
+    OPTIONS = frozenset(["cache_rows", "foreign_keys"])
     # In the order in which the rows come, be it that of an ORDER BY in the subquery: rule 16 of
     # https://www.sqlite.org/optoverview.html#subquery_flattening.
     LIST_OF_ALL = "json_group_array(id)"
     # https://www.sqlite.org/pragma.html#pragfunc
     TOKEN_EXPRESSION = "(SELECT data_version FROM pragma_data_version)"
 
-    def __init__(self, filename, timeout=5, cache_rows=0, **kw):
+    def __init__(self, filename, timeout=5, cache_rows=10_000, foreign_keys=True, **kw):
         """`filename` is the database's path, `timeout` the seconds to wait for a lock;
-        `cache_rows` rows are kept for each thread's reading requests."""
+        `cache_rows` rows are kept for each thread's reading requests. `foreign_keys`: whether
+        SQLite enforces them, which stock SQLObject does not ask it to."""
         self._cache_rows = int(cache_rows)
-        super().__init__(
-            filename, factory=lambda module: RawSQLiteConnection, timeout=timeout, **kw
-        )
+        self._foreign_keys = bool(Boolean(foreign_keys))
+        super().__init__(filename, factory=lambda module: SQLiteSession, timeout=timeout, **kw)
 
-    def makeConnection(self):
-        """Open a raw connection of the calling thread; sqlite3.Error where it cannot be."""
-        raw = super().makeConnection()
+    def open_session(self, use=None):
+        """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
+        session = SQLiteConnection.makeConnection(self)
         if not self._memory:
-            raw.execute("PRAGMA foreign_keys=ON")
-            raw.execute("PRAGMA synchronous=FULL")
-            (mode,) = raw.execute("PRAGMA journal_mode=WAL").fetchone()
+            session.execute(f"PRAGMA foreign_keys={int(self._foreign_keys)}")
+            session.execute("PRAGMA synchronous=FULL")
+            (mode,) = session.execute("PRAGMA journal_mode=WAL").fetchone()
             if mode != "wal":
                 raise sqlite3.OperationalError(
                     f"{self.filename}: SQLite cannot use WAL here (its journal mode is {mode!r}): "
                     "put the database on a local file system"
                 )
-        return raw
+        if use == "reading":
+            session.execute("PRAGMA query_only=ON")
+            if self._cache_rows:
+                session.rows = RowCache(self._cache_rows)
+        return self.adopt_session(session, use)
+
+    def session_for(self, writing, seconds=None):
+        """Return this thread's session, in a transaction.
+
+        A reading one sees one snapshot and cannot write. A writing one holds the database's
+        write lock, so it is serial. Raises sqlite3.OperationalError when the lock was not had
+        within the timeout or the database cannot be opened.
+        """
+        use = "writing" if writing else "reading"
+        session = self.own_sessions().by_use.get(use) or self.open_session(use)
+        session.open_transaction(writing, seconds)
+        return session
+
+    def reading_session(self):
+        session = self._per_thread.sessions.by_use.get("reading")
+        return session if session is not None and session.rows is not None else None
+
+    def look_at(self, session, query):
+        if is_plain(query):
+            return
+        if _ENDS.match(query):
+            raise refused(query, "it would end the request's transaction")
+        if _LIFTS_READ_ONLY.match(query):
+            raise refused(query, "it would change what a reading request may do")
+        if _CHANGES_SESSION.match(query):
+            session.spoil()
+
+    def _executeRetry(self, conn, cursor, query):
+        if conn.writing is not None:
+            conn.check_open()
+            self.look_at(conn, query)
+        return SQLiteConnection._executeRetry(self, conn, cursor, query)
 
     def getConnection(self):
         if self._memory:
             return SQLiteConnection.getConnection(self)
-        raw = super().getConnection()
-        if raw.in_transaction:
-            raw.rollback()
+        self.refuse_to_wait_for_itself()
+        session = super().getConnection()
+        if session.in_transaction:
+            session.rollback()
         if not self.autoCommit:
-            raw.execute("BEGIN")
-        return raw
+            session.execute("BEGIN")
+        return session
 
     def releaseConnection(self, conn, explicit=False):
         if not self._memory:
@@ -98,81 +129,7 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
         # other tables that refer to it.
         self.query(f"ALTER TABLE {sqlmeta.table} DROP COLUMN {column.dbName}")
 
-    def begin(self, writing):
-        """Return this thread's raw connection, in a transaction.
-
-        A reading one sees one snapshot and cannot write. A writing one holds the database's
-        write lock, so it is serial. Raises sqlite3.OperationalError when the lock was not had
-        within the timeout or the database cannot be opened.
-        """
-        raw = self.serving(writing)
-        if raw is None:
-            raw = self.makeConnection()
-            if not writing:
-                raw.execute("PRAGMA query_only=ON")
-                if self._cache_rows:
-                    raw.rows = RowCache(self._cache_rows)
-            self.serve_with(writing, raw)
-        elif raw.in_transaction:
-            # Left by an answer that another thread dropped, which could not roll back here.
-            raw.rollback()
-        raw.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
-        return raw
-
-    def reading(self):
-        raw = self.serving(False)
-        return raw if raw is not None and raw.rows is not None else None
-
-    def open_rows(self, raw):
-        if not raw.rows.pausing():
-            raw.rows.open(self.token(raw))
-
-    def peek(self, raw):
-        try:
-            return not raw.in_transaction and self.token(raw) == raw.rows.token
-        except sqlite3.Error:
-            return False
-
-    def peek_ids(self, raw, query):
-        try:
-            if raw.in_transaction:
-                return None
-            token, ids, *_ = raw.execute(query).fetchone()
-        except sqlite3.Error:
-            return None
-        return ids if token == raw.rows.token else None
-
-    def token(self, raw):
-        """The snapshot token: it differs when any other connection has committed since this
-        one's last look, and it takes the transaction's snapshot where no query has done so yet
-        (https://www.sqlite.org/pragma.html#pragma_data_version)."""
-        return raw.execute("PRAGMA data_version").fetchone()[0]
-
-    def commit(self, raw):
-        """COMMIT. Raises TransactionLost where SQLite has rolled back by itself, as it does on
-        a full disk or an I/O error (https://www.sqlite.org/lang_transaction.html), or what the
-        driver raises; then nothing is committed and the transaction is still to be rolled back.
-        """
-        if not raw.in_transaction:
-            raise TransactionLost("SQLite has rolled the transaction back by itself")
-        raw.execute("COMMIT")
-        if raw.handed_out:
-            self.discard(raw)
-
-    def rollback(self, raw):
-        """ROLLBACK; a connection on which that fails is thrown away."""
-        failed = False
-        try:
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
-        except sqlite3.Error:
-            failed = True
-            log.warning("ROLLBACK failed, the connection is thrown away", exc_info=True)
-        if failed or raw.handed_out:
-            self.discard(raw)
-
     def verdict(self, error):
-        """Tell what `error`, the driver's or SQLObject's for it, means for the request."""
         if not isinstance(error, sqlite3.Error):
             error = error.__context__
         code = getattr(error, "sqlite_errorcode", None)
@@ -184,3 +141,36 @@ class ThreadSQLiteConnection(PerThreadConnections, SQLiteConnection):
         if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return Verdict.CONFLICT
         return Verdict.FAILED
+
+    def table_columns(self, table):
+        # All that SQLite knows of a declared type is how it stores values of it. A primary key
+        # takes no NULL and numbers itself.
+        rows = self.queryAll(
+            "SELECT name, type, \"notnull\" OR pk, IFNULL(dflt_value, 'NULL') != 'NULL' OR pk "
+            f"FROM pragma_table_info('{table}') ORDER BY cid"
+        )
+        return [(name, _affinity(declared), *rest) for name, declared, *rest in rows]
+
+    def table_indexes(self, table):
+        return [
+            name for (name,) in self.queryAll(f"SELECT name FROM pragma_index_list('{table}')")
+        ]
+
+
+# https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+# INTEGER there; it differs from NUMERIC in a CAST only.
+_AFFINITIES = {
+    ("INT",): "NUMERIC",
+    ("CHAR", "CLOB", "TEXT"): "TEXT",
+    ("BLOB",): "BLOB",
+    ("REAL", "FLOA", "DOUB"): "REAL",
+}
+
+
+def _affinity(declared):
+    """Return how SQLite stores values of a declared type."""
+    upper = declared.upper()
+    for parts, affinity in _AFFINITIES.items():
+        if any(part in upper for part in parts):
+            return affinity
+    return "NUMERIC" if upper else "BLOB"

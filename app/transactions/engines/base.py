@@ -1,0 +1,182 @@
+"""What an engine must give: a class for its connections, and a class for a thread's session.
+
+An *engine* is SQLObject's connection class for one kind of database. An instance of it stands for
+one URI. A *session* is one thread's connection to the database with all of its state.
+"""
+
+import abc
+import enum
+import logging
+
+log = logging.getLogger(__name__)
+
+
+class Verdict(enum.Enum):
+    """What a database error means for the request in which it came up."""
+
+    REFUSED = "the engine refused a write in a read-only transaction"
+    CONFLICT = "a conflict with another transaction"
+    IN_THE_WAY = "another transaction was in the way of this statement"
+    STALE = "the connection of an earlier request was dead before anything was done on it"
+    OVERTAKEN = "somebody committed after kept rows were used and before the first query"
+    OTHER_KIND = "the handler wants the other kind of transaction, and something was read already"
+    GONE = "the database is away, nothing was committed"
+    UNKNOWN = "the connection broke during COMMIT, which may have succeeded"
+    LATE = "the request has taken longer than its handler's timeout"
+    FAILED = "a database error"
+
+
+class TransactionLost(Exception):
+    """The transaction was ended before its commit, so it cannot be acknowledged.
+
+    The message says by whom, and what became of what it had written.
+    """
+
+
+class OutcomeUnknown(Exception):
+    """The connection broke during COMMIT: what was written may be there or not, but is whole."""
+
+
+class Session(abc.ABC):
+    """One thread's connection to the database; a subclass is also one of the driver's class.
+
+    The attributes are all of its state beside the driver's. A subclass may add to them.
+    """
+
+    # The ThreadSessions that it belongs to, as a weak reference.
+    home = None
+    # Whether the open transaction is a writing one; None while none is open.
+    writing = None
+    # Its RowCache, where the engine has a snapshot token and rows are to be kept.
+    rows = None
+    # The Snapshot that wants the token of the transaction that has been begun.
+    snapshot = None
+    # Whether something in it may not be as it was when it was opened. It then ends with the
+    # request, because the next one may be another user's.
+    spoiled = False
+
+    @abc.abstractmethod
+    def open_transaction(self, writing, seconds=None):
+        """Begin a transaction: read-only, or strictly serializable if `writing`.
+
+        `seconds`: after these its statements are given up; None for the engine's own limit.
+        Raises the driver's error.
+        """
+
+    @abc.abstractmethod
+    def is_open(self):
+        """Whether the transaction that was begun is still there, as far as the driver knows."""
+
+    @abc.abstractmethod
+    def commit_transaction(self):
+        """Commit.
+
+        Raises TransactionLost where the transaction had ended before, OutcomeUnknown where the
+        connection broke before COMMIT was answered, or the driver's error. After an error it is
+        still to be rolled back.
+        """
+
+    @abc.abstractmethod
+    def roll_back_transaction(self):
+        """Roll back. It never raises: a session on which that fails is discarded."""
+
+    def hand_out(self):
+        """Make it ready for a handler that uses the driver's connection itself."""
+        self.spoil()
+
+    def spoil(self):
+        """Have it end with the request, and keep no rows from now on."""
+        self.spoiled = True
+        self.forget_rows()
+
+    def forget_rows(self):
+        """Drop the kept rows, and keep none until the next request."""
+        if self.rows is not None:
+            self.rows.clear()
+        if self.snapshot is not None:
+            self.snapshot.forget()
+
+    def ended(self):
+        """Note that no transaction is open any more; a spoiled session is discarded."""
+        self.writing = self.snapshot = None
+        if self.spoiled:
+            self.discard()
+
+    def discard(self):
+        """Close it. The next request of its thread opens another."""
+        home = self.home and self.home()
+        if home is not None:
+            home.forget(self)
+        self.close_quietly()
+
+    def close_quietly(self):
+        """Close it; a failure is logged, because nothing depends on it."""
+        try:
+            self.close()
+        except Exception:
+            log.debug("a connection could not be closed", exc_info=True)
+
+    def refuse_in_transaction(self):
+        """Raise RuntimeError where the transaction of a request is open."""
+        if self.writing is not None:
+            raise RuntimeError(
+                "the transaction is committed when the request ends; call doom() to have it "
+                "rolled back"
+            )
+
+
+class TokenSession(Session):
+    """A session of an engine that has a snapshot token."""
+
+    @abc.abstractmethod
+    def ask_token(self):
+        """Have the open transaction's token arrive at `snapshot`, where that has not happened.
+
+        Raises the driver's error or SQLObject's for it.
+        """
+
+    @abc.abstractmethod
+    def peek(self):
+        """Return the token that a transaction which began now would have, with nothing begun.
+
+        None where it cannot be told: then the transaction is to be begun.
+        """
+
+    @abc.abstractmethod
+    def peek_at_ids(self, query):
+        """Send `query`, which answers with a token and a JSON list, with nothing begun.
+
+        Returns the two, or (None, None) where the query is to be sent in a transaction.
+        """
+
+
+class Dialect(abc.ABC):
+    """What tables.py must know of an engine's tables."""
+
+    # Error codes: a column or an index that another process has added after the look for it;
+    # a user of the database who may not create a temporary table.
+    ADDED_BY_ANOTHER = frozenset()
+    MAY_NOT_CREATE = frozenset()
+
+    @abc.abstractmethod
+    def table_columns(self, table):
+        """Return (name, type, whether NOT NULL, whether it has a default) of each column."""
+
+    @abc.abstractmethod
+    def table_indexes(self, table):
+        """Return the names of the table's indexes."""
+
+    def index_name(self, table, name):
+        """Return the name in the database of the index that the model calls `name`."""
+        return f"{table}_{name}"
+
+
+class Statements(abc.ABC):
+    """What an engine must know of a statement's text before it executes it."""
+
+    @abc.abstractmethod
+    def look_at(self, session, query):
+        """Notice what `query` does to the session; refuse what would end the transaction.
+
+        Called for every statement of a request. Raises dberrors.NotSupportedError.
+        """

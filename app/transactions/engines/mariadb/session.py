@@ -1,0 +1,125 @@
+"""One thread's connection to a MariaDB server."""
+
+import logging
+import time
+
+import MySQLdb
+from MySQLdb.connections import Connection
+
+from ..base import OutcomeUnknown, Session, TransactionLost
+from ..server import ServerSession
+from .errors import INTERRUPTIONS, LOSSES, NO_SUCH_SAVEPOINT, code_of
+
+log = logging.getLogger(__name__)
+
+# No transaction but this one has the savepoint: neither one that a statement has begun after the
+# engine, or an implicit commit, has ended this one, nor one that a handler has begun by itself.
+_MARK = "begin_of_request"
+_COMMIT_WRITING = f"BEGIN NOT ATOMIC RELEASE SAVEPOINT {_MARK}; COMMIT; END"
+_STARTS = {
+    True: f"START TRANSACTION; SAVEPOINT {_MARK}",
+    False: "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+}
+
+
+class MariaDBSession(Session, ServerSession, Connection):
+    """A connection of mysqlclient's."""
+
+    # What SET TRANSACTION says for each kind of request; given by the engine.
+    modes = None
+    # The kind of request for which the session is set.
+    mode = None
+    lost = False
+    # Whether the answer to a COMMIT is still to be received.
+    unanswered = False
+
+    def check(self):
+        """Ask the server for a sign of life; raises MySQLdb.Error."""
+        self._settle()
+        self.ping()
+
+    def is_lost(self):
+        return self.lost or not self.open
+
+    def is_open(self):
+        return not self.lost
+
+    def open_transaction(self, writing, seconds=None):
+        self._settle()
+        if self.writing is not None:
+            # Left by an answer that another thread dropped, which could not roll back here.
+            self.query("ROLLBACK")
+            self.writing = None
+        start = _STARTS[writing]
+        if seconds is not None:
+            self.spoiled = True
+            start = f"SET SESSION max_statement_time={max(0.001, seconds)}; {start}"
+        if self.mode is not writing:
+            mode = self.modes[writing]
+            start = f"SET SESSION autocommit=0; SET SESSION TRANSACTION {mode}; {start}"
+        # A compound statement, because several statements in one text would need a connection
+        # that executes whatever an injection puts behind a semicolon.
+        self.query(f"BEGIN NOT ATOMIC {start}; END" if ";" in start else start)
+        self.writing = self.mode = writing
+
+    def _settle(self):
+        """Receive the answer to a COMMIT that was not waited for."""
+        if self.unanswered:
+            self.unanswered = False
+            self.read_query_result()
+
+    def commit_transaction(self):
+        """COMMIT; one of a reading request is not waited for, as nothing depends on it.
+
+        Raises TransactionLost where the engine or an implicit commit has ended the transaction
+        before, OutcomeUnknown where the connection broke meanwhile, or what the driver raises;
+        then nothing more is committed and the transaction is still to be rolled back.
+        """
+        try:
+            if self.writing:
+                self.query(_COMMIT_WRITING)
+            else:
+                self.send_query("COMMIT")
+                self.unanswered = True
+        except MySQLdb.Error as error:
+            self._commit_failed(error)
+        self.ended()
+
+    def _commit_failed(self, error):
+        code = code_of(error)
+        if not self.writing:
+            # What was read is of one snapshot all the same.
+            self.lost = True
+        elif code == NO_SUCH_SAVEPOINT:
+            raise TransactionLost(
+                "the transaction had ended before its COMMIT: MariaDB has rolled it back, as for "
+                "a deadlock, or a statement on the driver's connection has committed it, as "
+                "CREATE TABLE and COMMIT do; then what was written before that may be there"
+            ) from error
+        elif code in LOSSES | INTERRUPTIONS:
+            self.lost = code in LOSSES
+            raise OutcomeUnknown(f"COMMIT was not answered: {error}") from error
+        else:
+            raise error
+
+    def roll_back_transaction(self):
+        try:
+            if not self.lost:
+                self.query("ROLLBACK")
+        except MySQLdb.Error:
+            self.lost = True
+            log.warning("ROLLBACK failed, the connection is thrown away", exc_info=True)
+        self.ended()
+
+    def ended(self):
+        self.used = time.monotonic()
+        self.spoiled = self.spoiled or self.lost
+        super().ended()
+
+    def commit(self):
+        self.refuse_in_transaction()
+        super().commit()
+
+    def rollback(self):
+        self.refuse_in_transaction()
+        super().rollback()

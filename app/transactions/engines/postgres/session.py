@@ -1,0 +1,263 @@
+"""One thread's connection to a PostgreSQL server, through psycopg 3 or psycopg2."""
+
+import abc
+import enum
+import logging
+import time
+
+from sqlobject import dberrors
+
+from ..base import OutcomeUnknown, TokenSession, TransactionLost, Verdict
+from ..server import ServerSession
+from ..statements import guarded
+from .errors import verdict_of
+from .limits import Limits
+from .statements import look_at
+from .token import PREPARE, PREPARED, TOKEN
+
+log = logging.getLogger(__name__)
+
+
+class StaleConnection(dberrors.OperationalError):
+    """The session of an earlier request was lost before it did anything for this one."""
+
+
+class State(enum.Enum):
+    """Where a session's transaction is."""
+
+    IDLE = "there is none"
+    BEGIN_NOT_SENT = "what begins it waits to be sent with the first query"
+    OPEN = "the server has begun it"
+    COMMIT_NOT_ANSWERED = "the answer to its COMMIT is still to be received"
+
+
+class PostgresSession(TokenSession, ServerSession):
+    """The base of the sessions; a subclass is also the driver's class of connections.
+
+    The driver's connection is in autocommit, so each BEGIN and COMMIT is sent here.
+    """
+
+    # Whether several answers to one message can be read, and COMMIT be sent without a wait.
+    SEVERAL_ANSWERS = False
+    # The driver's class of all errors, and its classes that tell of a lost connection.
+    ERROR = Exception
+    LOST = ()
+
+    state = State.IDLE
+    # What begins a transaction of each kind, and the Limits; given by the engine.
+    openings = limits = None
+    check_after = 0.0
+    # What begins the present transaction, until it is sent.
+    opening = ""
+    # Whether the server's session is this connection's own, and holds the limits and the token's
+    # prepared query. Behind a pooler it is not.
+    own = False
+
+    @abc.abstractmethod
+    def send(self, query):
+        """Send `query` and return (tag of its last command, the first row of its answer).
+
+        The row of a command without an answer is empty. Raises the driver's error.
+        """
+
+    @abc.abstractmethod
+    def status(self):
+        """Return the driver's number for the server's transaction: 0 where there is none."""
+
+    @classmethod
+    def verdict(cls, error):
+        """Return the Verdict on `error`, the driver's or SQLObject's for it."""
+        return verdict_of(error, cls.ERROR, cls.LOST)
+
+    def prepare_session(self):
+        """Set the limits for the whole session, where that can be done; raises the driver's error.
+
+        A pooler such as PgBouncer may give each transaction another session, where what one
+        client sets is another's too. It shows by the session's process id, which is not the one
+        that was told for this connection.
+        """
+        self.autocommit = True
+        _, (process,) = self.send("SELECT pg_backend_pid()")
+        self.own = int(process) == self.info.backend_pid
+        if self.own:
+            self.send(self.limits.of_session)
+            if self.rows is not None:
+                self.send(PREPARE)
+
+    def check(self):
+        self._settle()
+        self.send("SELECT 1")
+
+    def is_lost(self):
+        return bool(self.closed)
+
+    def is_open(self):
+        return self.state is State.BEGIN_NOT_SENT or bool(not self.closed and self.status())
+
+    def check_open(self):
+        """Raise TransactionLost where the transaction that was begun has ended."""
+        if self.state is State.OPEN and not self.closed and not self.status():
+            raise TransactionLost(
+                "a statement on the driver's connection has ended the transaction: what was "
+                "written before a COMMIT is there"
+            )
+
+    def open_transaction(self, writing, seconds=None):
+        """Have the transaction begin with the first query."""
+        self._settle()
+        if self.closed:
+            raise self.OperationalError("the connection was lost while it was idle")
+        if self.status():
+            # Left by an answer that another thread dropped.
+            self.state = State.OPEN
+            self.roll_back_transaction()
+        self.opening = self._limited(self.openings[writing])
+        if seconds is not None:
+            self.opening += Limits.of_statements(seconds)
+        self.state, self.writing = State.BEGIN_NOT_SENT, writing
+
+    def _limited(self, opening):
+        return opening if self.own else opening + self.limits.of_transaction
+
+    def _settle(self):
+        """Receive the answer to a COMMIT that was not waited for."""
+        if self.state is State.COMMIT_NOT_ANSWERED:
+            self.state = State.IDLE
+            self.receive()
+
+    def receive(self):
+        """Receive the answer to what was sent without waiting for it."""
+
+    def execute_first(self, cursor, query, execute):
+        """Begin the transaction with its first query and, where it is wanted, the token.
+
+        `execute(message)` has `cursor` execute it and raises SQLObject's errors.
+        """
+        with_token = self.snapshot is not None
+        together = self.SEVERAL_ANSWERS or not with_token
+        self.state = State.OPEN
+        try:
+            execute(self.opening + (TOKEN if with_token else "") + (query if together else ""))
+        except Exception as error:
+            self._not_opened(error)
+            raise
+        if with_token:
+            if together:
+                # Behind the answers to the opening.
+                cursor.set_result(self.opening.count(";"))
+            self.snapshot.arrive(self, cursor.fetchone()[0])
+        if self.SEVERAL_ANSWERS:
+            cursor.set_result(-1)
+        elif query and not together:
+            execute(query)
+
+    def _not_opened(self, error):
+        if self.verdict(error) is Verdict.GONE:
+            if self.reused:
+                raise StaleConnection(str(error)) from error
+        elif not self.status():
+            # A syntax error has the server refuse the message as a whole, BEGIN included.
+            self.state = State.BEGIN_NOT_SENT
+        elif self.snapshot is not None:
+            self.snapshot.missed()
+
+    def ask_token(self):
+        if self.state is State.BEGIN_NOT_SENT:
+            with self.cursor() as cursor:
+                self.execute_first(cursor, "", cursor.execute)
+
+    def peek(self):
+        row = self._look(PREPARED if self.own else TOKEN)
+        return row and row[0]
+
+    def peek_at_ids(self, query):
+        read_only = self._limited("SET LOCAL transaction_read_only=on;")
+        return (self._look(read_only + query) or (None, None))[:2]
+
+    def _look(self, message):
+        """Send a message that is a transaction of its own; return the first row of its answer.
+
+        None where it fails or the connection should be checked first: who begins sees to that.
+        """
+        if time.monotonic() - self.used > self.check_after:
+            return None
+        try:
+            self._settle()
+            if self.status():
+                return None
+            _, row = self.send(message)
+        except self.Error:
+            return None
+        self.used = time.monotonic()
+        return row
+
+    def hand_out(self):
+        """As Session's; the transaction has begun, and no statement of the handler's ends it."""
+        if not self.spoiled:
+            self.ask_token()
+            self.cursor_factory = guarded(self.cursor_factory, self, look_at)
+        super().hand_out()
+
+    def forget_snapshot(self):
+        """Use no kept rows in this transaction, which sees others than they are of."""
+        if self.snapshot is not None:
+            self.snapshot.forget()
+
+    def commit_transaction(self):
+        """COMMIT; one of a reading request is not waited for, as nothing depends on it.
+
+        Raises TransactionLost where the server answers ROLLBACK, as it does without an error
+        for a transaction in which a query has failed, and where a query has ended it; or
+        OutcomeUnknown; or the driver's error.
+        """
+        if self.state is State.BEGIN_NOT_SENT:
+            self.state = State.IDLE
+        elif self.writing or not self.SEVERAL_ANSWERS:
+            self._commit_and_wait()
+        else:
+            self._commit_and_go()
+        self.ended()
+
+    def _commit_and_wait(self):
+        self.check_open()
+        try:
+            tag, _ = self.send("COMMIT")
+        except self.Error as error:
+            if self.verdict(error) is not Verdict.GONE:
+                raise
+            if self.writing:
+                raise OutcomeUnknown(str(error)) from error
+            # What was read is right all the same.
+            self.spoiled = True
+            return
+        self.state = State.IDLE
+        if tag != "COMMIT":
+            raise TransactionLost(f"PostgreSQL answered {tag} to COMMIT: nothing is committed")
+
+    def _commit_and_go(self):
+        """Send COMMIT without waiting; only where SEVERAL_ANSWERS."""
+        raise NotImplementedError
+
+    def roll_back_transaction(self):
+        if self.closed:
+            self.spoiled = True
+        elif self.state is not State.BEGIN_NOT_SENT and self.status():
+            try:
+                self.send("ROLLBACK")
+            except self.Error:
+                log.warning("ROLLBACK failed, the connection is thrown away", exc_info=True)
+                self.spoiled = True
+        self.state = State.IDLE
+        self.ended()
+
+    def ended(self):
+        self.used = time.monotonic()
+        super().ended()
+
+    def commit(self):
+        self.refuse_in_transaction()
+        super().commit()
+
+    def rollback(self):
+        self.refuse_in_transaction()
+        super().rollback()

@@ -1,0 +1,145 @@
+"""One thread's connection to a SQLite database."""
+
+import logging
+import sqlite3
+import time
+
+from ..base import TokenSession, TransactionLost
+
+log = logging.getLogger(__name__)
+
+# Only the transaction that the request has begun has it, once a handler has the connection.
+_MARK = "begin_of_request"
+# How many of SQLite's instructions pass between two looks at the time.
+_INSTRUCTIONS = 10_000
+
+
+class SQLiteSession(TokenSession, sqlite3.Connection):
+    """A driver's connection on which every BEGIN is explicit.
+
+    sqlite3 with an `isolation_level` begins only before a write: reads would have no snapshot.
+    """
+
+    # Set while SQLObject's stock Transaction holds it, which goes on after a commit.
+    keep_begun = False
+    # Whether the handler has the connection itself.
+    handed_out = False
+    # Whether other databases than the file belong to it; None until it was looked at.
+    alone = None
+
+    def open_transaction(self, writing, seconds=None):
+        if self.in_transaction:
+            # Left by an answer that another thread dropped, which could not roll back here.
+            self.execute("ROLLBACK")
+        if seconds is not None:
+            end = time.monotonic() + seconds
+            self.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
+            self.spoiled = True
+        self.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        self.writing = writing
+
+    def is_open(self):
+        return self.in_transaction
+
+    def check_open(self):
+        """Raise TransactionLost where the transaction that was begun has ended."""
+        if not self.in_transaction:
+            raise TransactionLost(
+                "SQLite has rolled the transaction back by itself, as for an error ON CONFLICT "
+                "ROLLBACK, RAISE(ROLLBACK) or a full disk: nothing of the request is there"
+            )
+
+    def ask_token(self):
+        self.snapshot.arrive(self, self._token() if self._is_alone() else None)
+
+    def peek(self):
+        try:
+            return None if self.in_transaction else self._token()
+        except sqlite3.Error:
+            return None
+
+    def peek_at_ids(self, query):
+        try:
+            return (None, None) if self.in_transaction else self.execute(query).fetchone()[:2]
+        except sqlite3.Error:
+            return None, None
+
+    def _token(self):
+        """The snapshot token: it differs when any other connection has committed since this
+        one's last look, and it takes the transaction's snapshot where no query has done so yet
+        (https://www.sqlite.org/pragma.html#pragma_data_version)."""
+        return self.execute("PRAGMA data_version").fetchone()[0]
+
+    def _is_alone(self):
+        # The token is that of one file. What is attached later is seen by its statement.
+        if self.alone is None:
+            names = self.execute("SELECT name FROM pragma_database_list").fetchall()
+            self.alone = {name for (name,) in names} <= {"main", "temp"}
+        return self.alone
+
+    def hand_out(self):
+        """As Session's; what the handler does is sure to be in the transaction, or refused.
+
+        The driver begins a transaction by itself for what comes after SQLite has ended this one,
+        and that one lacks the mark: so it is not committed.
+        """
+        super().hand_out()
+        if not self.handed_out:
+            self.handed_out = True
+            self.execute(f"SAVEPOINT {_MARK}")
+            self.set_authorizer(_authorize)
+            self.isolation_level = "IMMEDIATE"
+
+    def _take_back(self):
+        self.isolation_level = None
+        self.set_authorizer(None)
+
+    def commit_transaction(self):
+        """COMMIT. Raises TransactionLost where SQLite has rolled back by itself, as it does on
+        a full disk or an I/O error (https://www.sqlite.org/lang_transaction.html), or what the
+        driver raises; then nothing is committed and the transaction is still to be rolled back.
+        """
+        self.check_open()
+        if self.handed_out:
+            self._take_back()
+            try:
+                self.execute(f"RELEASE {_MARK}")
+            except sqlite3.OperationalError as error:
+                raise TransactionLost(
+                    "SQLite has rolled the transaction back by itself; what was written after "
+                    "that is rolled back too"
+                ) from error
+        self.execute("COMMIT")
+        self.ended()
+
+    def roll_back_transaction(self):
+        failed = False
+        try:
+            if self.handed_out:
+                self._take_back()
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+        except sqlite3.Error:
+            failed = True
+            log.warning("ROLLBACK failed, the connection is thrown away", exc_info=True)
+        self.spoiled = self.spoiled or failed
+        self.ended()
+
+    def commit(self):
+        self.refuse_in_transaction()
+        super().commit()
+        if self.keep_begun:
+            self.execute("BEGIN")
+
+    def rollback(self):
+        self.refuse_in_transaction()
+        super().rollback()
+
+
+def _authorize(action, first, second, database, trigger):
+    """What the handler's own statements may not do: end the transaction, or lift a refusal."""
+    if action == sqlite3.SQLITE_TRANSACTION:
+        return sqlite3.SQLITE_DENY if first in ("COMMIT", "ROLLBACK") else sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "query_only" and second:
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK

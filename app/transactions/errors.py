@@ -1,0 +1,27 @@
+"""The errors that the transactions raise, beside those of the engines (engines/base.py)."""
+
+from sqlobject import dberrors
+
+
+class OutsideItsRequest(RuntimeError):
+    """An SQLObject instance or transaction was used after its request or by another thread."""
+
+
+class SwallowedError(RuntimeError):
+    """A database error was caught that leaves its transaction in doubt."""
+
+
+class RunEnded(dberrors.OperationalError):
+    """This run of the request has come to nothing: it is run again from its start, or 503."""
+
+
+class GivenUp(dberrors.OperationalError):
+    """The work could not be done; `reason` is the Verdict that says why.
+
+    CONFLICT: too many others were at work. GONE: the database is away. LATE: its timeout is over.
+    Nothing was changed then. UNKNOWN: the connection broke during COMMIT, so nobody knows.
+    """
+
+    def __init__(self, reason):
+        super().__init__(reason.value)
+        self.reason = reason

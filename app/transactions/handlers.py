@@ -1,0 +1,110 @@
+"""What a handler says to its transaction: doom, savepoints, functions for after it, its kind."""
+
+from functools import wraps
+
+from .current import NoTransaction, connection_set_to, current, required
+
+
+def on_commit(function):
+    """Call `function()` once the transaction is committed; not if it is rolled back.
+
+    It is called after the answer is settled, in a transaction of its own if it uses models. Its
+    failure is logged and changes nothing. Outside a transaction it is called at once.
+    """
+    transaction = current()
+    if transaction is None:
+        function()
+    else:
+        transaction.after_commit = (*transaction.after_commit, function)
+
+
+def on_rollback(function):
+    """Call `function()` once the transaction is rolled back for good; not if it is committed.
+
+    As on_commit, for an audit row say. A run that is followed by another is not the end. Outside
+    a transaction nothing is rolled back, and it is not called.
+    """
+    transaction = current()
+    if transaction is not None:
+        transaction.after_rollback = (*transaction.after_rollback, function)
+
+
+def doom():
+    """Have the transaction rolled back, however the handler returns.
+
+    Raises RuntimeError outside a transaction.
+    """
+    required("doom()").doomed = True
+
+
+def savepoint():
+    """Return a context manager whose block's writes are undone if it raises; the error goes on.
+
+    What the block gave to `on_commit` is undone too. After an error inside it the handler may go
+    on and its transaction still commits. A web.HTTPError below 500 is no failure: the block is
+    kept, as such an error commits everywhere else. Raises RuntimeError outside a transaction.
+    """
+    transaction = required("savepoint()")
+    return transaction.savepoint(transaction.keeps)
+
+
+def runs():
+    """Return how many times the handler has been begun: 1 in its first run, then 2 …
+
+    Outside a transaction it is 1.
+    """
+    transaction = current()
+    return 1 if transaction is None else transaction.runs
+
+
+def reading(method=None, *, attempts=None, timeout=None):
+    """Mark a handler's method as a reading request, whatever its HTTP method: a search by POST.
+
+    It takes no write lock; if it writes all the same, it is run again as a writing request.
+    `attempts`: how often it is run at most when it conflicts. `timeout`: the seconds from the
+    request's first use of the database on after which its queries are given up, and it is
+    answered 503.
+    """
+    return _marked(method, False, attempts, timeout)
+
+
+def writing(method=None, *, attempts=None, timeout=None):
+    """Mark a handler's method as a writing request, whatever its HTTP method: a GET that counts.
+
+    So it is not run twice. Options as of `reading`.
+    """
+    return _marked(method, True, attempts, timeout)
+
+
+def _marked(method, kind, attempts, timeout):
+    def mark(method):
+        @wraps(method)
+        def marked(*arguments, **named):
+            transaction = current()
+            if transaction is not None:
+                transaction.limit(attempts, timeout)
+                transaction.become(kind)
+            return method(*arguments, **named)
+
+        return marked
+
+    return mark if method is None else mark(method)
+
+
+def no_transaction(method):
+    """Mark a handler's method that holds no transaction, while it waits for another service say.
+
+    Models used in it raise RuntimeError, which names in_transaction: that is its way to the
+    database. What processors read before it is done; raises RuntimeError where they have written.
+    """
+
+    @wraps(method)
+    def marked(*arguments, **named):
+        transaction = current()
+        if transaction is None:
+            return method(*arguments, **named)
+        nothing = NoTransaction(transaction._dbConnection)
+        with transaction.paused(), connection_set_to(nothing):
+            return method(*arguments, **named)
+
+    return marked

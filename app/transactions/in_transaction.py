@@ -1,0 +1,99 @@
+"""Transactions outside of requests: for scripts, cron jobs, threads and what on_commit calls."""
+
+from functools import wraps
+
+from sqlobject import sqlhub
+
+from . import after, retry
+from .current import NoTransaction, connection_of_thread, connection_set_to
+from .engines.threads import Engine
+from .request import RequestTransaction
+
+# The connections of the processors of this process; a set, because two may share one.
+_engines = set()
+
+
+def serves(engine):
+    """Note that a processor serves requests on `engine`.
+
+    Where it is the only one, SQLObject uses it in threads that have no transaction.
+    """
+    _engines.add(engine)
+    given = _process_connection()
+    if len(_engines) == 1 and given is None:
+        sqlhub.processConnection = engine
+    elif len(_engines) == 2 and given in _engines - {engine}:
+        # Which of the two a thread means, nobody knows.
+        del sqlhub.processConnection
+
+
+def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, connection=None):
+    """Return what `function()` returns, called in a transaction of its own that is committed.
+
+    `writing`: strictly serializable if true, else a read-only snapshot. A call that conflicts is
+    rolled back and made again, at most `attempts` times and not after `seconds`. So `function`
+    may be called more than once: give side effects to `on_commit`. An error that it raises rolls
+    back. Without `function` it returns a decorator: `@in_transaction(writing=False)`.
+    `connection`: of `connection_for`; by default that of the thread or process, or of the only
+    processor.
+
+    Raises RuntimeError inside a transaction and where there is no connection; GivenUp where the
+    work cannot be done; SwallowedError where `function` caught a database error outside of
+    `savepoint()`; and what `function` raises.
+    """
+    if function is None:
+        options = {"attempts": attempts, "seconds": seconds, "connection": connection}
+        return _decorator(writing, options)
+    engine = _engine(connection)
+    made = RequestTransaction.for_engine(type(engine))
+    limits = retry.Limits(attempts, seconds)
+    return retry.run(
+        lambda kind: made(engine, kind), lambda one: _attempt(one, function), writing, limits
+    )
+
+
+def _decorator(writing, options):
+    def decorate(decorated):
+        @wraps(decorated)
+        def called(*arguments, **named):
+            return in_transaction(lambda: decorated(*arguments, **named), writing, **options)
+
+        return called
+
+    return decorate
+
+
+def _attempt(transaction, function):
+    """Call `function` in `transaction` and end it; RunEnded where that came to nothing."""
+    with connection_set_to(transaction):
+        try:
+            result = function()
+        except BaseException as error:
+            after.end(transaction, error, lambda: False)
+            raise
+        after.end(transaction, None, lambda: after.refuse_swallowed(transaction) or True)
+    return result
+
+
+def _engine(connection):
+    thread = connection_of_thread()
+    if isinstance(thread, RequestTransaction) and not (thread.implicit and not thread.has_begun()):
+        raise RuntimeError(
+            "in_transaction() was called inside a transaction: call the function itself, it "
+            "belongs to this transaction; use savepoint() for a part that can be undone, and "
+            "on_commit() for what comes after it"
+        )
+    if isinstance(thread, (RequestTransaction, NoTransaction)):
+        thread = thread._dbConnection
+    only = next(iter(_engines)) if len(_engines) == 1 else None
+    for candidate in (connection, thread, _process_connection(), only):
+        if isinstance(candidate, Engine):
+            return candidate
+    raise RuntimeError(
+        "in_transaction() finds no connection: call load_sqlo() first, or give it one with "
+        "connection=connection_for(uri)"
+    )
+
+
+def _process_connection():
+    return vars(sqlhub).get("processConnection")

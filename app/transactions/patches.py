@@ -1,0 +1,165 @@
+"""Every change to SQLObject, in one list; nothing is changed before `install` is called.
+
+`install` is called when an engine is made, and so when a processor is. An import changes nothing:
+stock SQLObject stays stock in a process that only imports this package.
+
+Beside the list, a class whose rows are kept gets a `sqlmeta` that is made on use (row_cache.py).
+"""
+
+import threading
+from importlib.metadata import version
+from threading import get_ident
+from typing import NamedTuple
+
+from sqlobject import SQLObject, SQLObjectNotFound, converters
+from sqlobject.sqlbuilder import SQLObjectState
+
+from .engines.text import convert_text
+from .engines.threads import Engine
+from .request import RequestTransaction
+
+VALUE = "_SO_val_"
+_lock = threading.Lock()
+_installed = False
+
+
+class Patch(NamedTuple):
+    """One change: `owner.attribute`, or an entry of a dict, becomes `value`, for `reason`.
+
+    `user`: the function of SQLObject that sets the attribute, where the class has none.
+    `tried_with`: the versions of SQLObject with which it was tested.
+    """
+
+    owner: object
+    attribute: str
+    value: object
+    reason: str
+    user: object = None
+    tried_with: tuple = ("3.14.0",)
+
+    def is_possible(self):
+        """Whether SQLObject has what is to be changed."""
+        if isinstance(self.owner, dict):
+            return self.attribute in self.owner
+        if self.user is not None:
+            return self.attribute in self.user.__code__.co_names
+        return hasattr(self.owner, self.attribute)
+
+    def apply(self):
+        if isinstance(self.owner, dict):
+            self.owner[self.attribute] = self.value
+        else:
+            setattr(self.owner, self.attribute, self.value)
+
+
+class PatchError(RuntimeError):
+    """SQLObject lacks an attribute that is to be changed; the message names it and the cure."""
+
+
+class MadeOnUse:
+    """An attribute of an instance that is made when it is first used."""
+
+    def __init__(self, name, make):
+        self._name = name
+        self._make = make
+
+    def __get__(self, instance, owner):
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._make(instance)
+        return value
+
+
+def load_value(self, attribute, stock=SQLObject._SO_loadValue):
+    """The value of a column: of the right request and thread only, or read anew.
+
+    A loaded value needs no query, so the connection cannot notice that its instance has leaked.
+    Outside of transactions a loaded value may have been changed by another process since.
+    """
+    state = self.__dict__
+    connection = state.get("_connection")
+    if isinstance(connection, RequestTransaction):
+        if connection.owner != get_ident():
+            raise connection.misuse()
+        try:
+            return state[attribute]
+        except KeyError:
+            return stock(self, attribute)
+    connection = self._connection
+    if isinstance(connection, (Engine, RequestTransaction)):
+        return _read_anew(self, attribute, stock)
+    return stock(self, attribute)
+
+
+def _read_anew(instance, attribute, stock):
+    meta = instance.sqlmeta
+    name = attribute.removeprefix(VALUE)
+    if meta._creating or meta._obsolete or name in instance._SO_createValues:
+        return stock(instance, attribute)
+    column = meta.columns[name]
+    row = instance._connection._SO_selectOne(instance, [column.dbName])
+    if not row:
+        raise SQLObjectNotFound(
+            f"The object {type(instance).__name__} by the ID {instance.id} has been deleted"
+        )
+    value = row[0]
+    return column.to_python(value, instance._SO_validatorState) if column.to_python else value
+
+
+def get_state(self, stock=SQLObject.__getstate__):
+    """What is pickled of an instance of a request: its row, not its transaction."""
+    if not isinstance(self.__dict__.get("_connection"), RequestTransaction):
+        return stock(self)
+    if self.sqlmeta.lazyUpdate and self._SO_createValues:
+        self.syncUpdate()
+    left_out = {"_connection", "sqlmeta", *_ON_USE}
+    return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+
+def set_state(self, state):
+    """An instance out of a pickle is bound to no request: its values are read where it is used."""
+    self.__init__(_SO_fetch_no_create=1)
+    self._SO_validatorState = SQLObjectState(self)
+    self._SO_writeLock = threading.Lock()
+    self._SO_createValues = {}
+    own = {name: value for name, value in state.items() if not name.startswith(VALUE)}
+    self.__dict__.update(own)
+
+
+_ON_USE = {
+    "_SO_validatorState": (SQLObjectState, SQLObject.get.__func__),
+    "_SO_writeLock": (lambda instance: threading.Lock(), SQLObject._init),
+    "_SO_createValues": (lambda instance: {}, SQLObject._init),
+}
+
+PATCHES = (
+    Patch(SQLObject, "_SO_loadValue", load_value, "leaked instances fail, others are fresh"),
+    Patch(SQLObject, "__getstate__", get_state, "an instance of a request can be pickled"),
+    Patch(SQLObject, "__setstate__", set_state, "a pickle brings no stale values"),
+    Patch(converters.converters.klass, str, convert_text, "PostgreSQL stores no U+0000"),
+    *(
+        Patch(SQLObject, name, MadeOnUse(name, make), "instances of kept rows are light", user)
+        for name, (make, user) in _ON_USE.items()
+    ),
+)
+
+
+def install():
+    """Change SQLObject as PATCHES say, once in a process.
+
+    Raises PatchError where an attribute is missing; then nothing is changed.
+    """
+    global _installed
+    with _lock:
+        if _installed:
+            return
+        missing = [patch for patch in PATCHES if not patch.is_possible()]
+        if missing:
+            names = ", ".join(str(patch.attribute) for patch in missing)
+            raise PatchError(
+                f"SQLObject {version('SQLObject')} has no {names}: "
+                f"install SQLObject=={PATCHES[0].tried_with[-1]}"
+            )
+        for patch in PATCHES:
+            patch.apply()
+        _installed = True

@@ -1,0 +1,49 @@
+"""Savepoints of a request's transaction: what they undo, and the errors that they let through."""
+
+from contextlib import contextmanager
+from itertools import count
+
+_numbers = count(1)
+
+
+class Savepoints:
+    """The part of RequestTransaction that has its savepoints."""
+
+    # How many are open now.
+    open_savepoints = 0
+    # The last error of another transaction in the way that a savepoint brought to the handler.
+    _in_the_way = None
+
+    @contextmanager
+    def savepoint(self, keeps):
+        """Undo the block's writes, and only these, where it raises; the error goes on.
+
+        What the block gave to `on_commit` and `on_rollback` is undone with them.
+        `keeps(error)` tells which errors are none: what the block did before one stays.
+        """
+        name = f"savepoint_{next(_numbers)}"
+        self.query(f"SAVEPOINT {name}")
+        before = self.failure, self.after_commit, self.after_rollback
+        instances = self.cache.before_savepoint()
+        self.open_savepoints += 1
+        try:
+            yield
+        except BaseException as error:
+            unharmed = self.failure is before[0] and not self.ended_by
+            if unharmed and keeps(error):
+                self.query(f"RELEASE SAVEPOINT {name}")
+            else:
+                self._undo(name, before, instances)
+            raise
+        finally:
+            self.open_savepoints -= 1
+        self.query(f"RELEASE SAVEPOINT {name}")
+
+    def _undo(self, name, before, instances):
+        session = self._session
+        if self.ended_by or session is None or not session.is_open():
+            # There is no savepoint any more: the error that ended the transaction goes on.
+            return
+        self.query(f"ROLLBACK TO SAVEPOINT {name}")
+        self.failure, self.after_commit, self.after_rollback = before
+        self.cache.roll_back(instances)

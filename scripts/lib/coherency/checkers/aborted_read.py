@@ -1,0 +1,26 @@
+"""Aborted reads (G1a): a value whose transaction was rolled back is visible."""
+
+from scripts.lib.coherency.checkers.result import Findings
+from scripts.lib.coherency.history import elements, reads
+
+
+def check(history):
+    """Return the Result; no value is written twice to a key. Anomaly: "G1a"."""
+    findings = Findings()
+    find(findings, history)
+    return findings.result(any(True for _ in reads(history)))
+
+
+def find(findings, history):
+    """Add each acknowledged read of an aborted write or append to the findings."""
+    undone = {}
+    for operation in history:
+        if operation.aborted:
+            for key, value in operation.steps("write") + operation.steps("append"):
+                undone[key, value] = operation
+    for operation, key, seen in reads(history):
+        for value in elements(seen):
+            writer = undone.get((key, value))
+            if writer is not None:
+                reason = f"{value} was rolled back and is visible in key {key}"
+                findings.add("G1a", (writer, operation), reason)

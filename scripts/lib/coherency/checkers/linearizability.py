@@ -1,0 +1,128 @@
+"""Linearizability of registers with several writers.
+
+A transaction that reads a key and then writes it is what a successful compare-and-set is. The
+search is Wing and Gong's in Lowe's just-in-time form (Testing for Linearizability, 2017): at each
+answer it keeps every state that the register can be in, with the operations that have taken
+effect before their own answers, and meets none of these twice.
+"""
+
+import dataclasses
+from collections import defaultdict
+
+from scripts.lib.coherency.checkers.result import Findings
+
+MOST_STATES = 200_000
+
+
+def check(history, initial=0, most_states=MOST_STATES):
+    """Return the Result, for each key by itself; no value is written twice to a key.
+
+    The outcome is unknown where the search for one key would meet more than `most_states`.
+    Anomaly: "not linearizable", one for each key.
+    """
+    by_key = defaultdict(list)
+    for operation in history:
+        if operation.ok or (not operation.aborted and operation.steps("write")):
+            for key in {step[1] for step in operation.value if step[0] in ("read", "write")}:
+                by_key[key].append(operation)
+    findings = Findings()
+    capped = []
+    for key, operations in by_key.items():
+        last, known = _search(operations, key, initial, most_states)
+        if not known:
+            capped.append(key)
+        elif last is not None:
+            smallest = _smallest(operations, last.t1, key, initial, most_states)
+            reason = f"no order of these on key {key} agrees with their times and values"
+            findings.add("not linearizable", smallest, reason)
+    unknown = f"more than {most_states} states on keys {capped}" if capped else ""
+    return findings.result(any(operation.ok for operation in history), unknown)
+
+
+def _smallest(operations, end, key, initial, most_states):
+    """The fewest operations found that are a contradiction at the time `end`.
+
+    What is still under way then counts as unanswered: what it has read may be written later.
+    """
+    until = {}
+    for operation in operations:
+        if operation.t1 <= end:
+            until[operation] = operation
+        elif operation.t0 <= end:
+            until[dataclasses.replace(operation, type="info")] = operation
+    return [until[one] for one in _shrink(list(until), key, initial, most_states)]
+
+
+def _search(operations, key, initial, most_states):
+    """Return (first operation that fits nowhere or None, whether the search was completed)."""
+    events = [(operation.t0, 0, number) for number, operation in enumerate(operations)]
+    events += [(op.t1, 1, number) for number, op in enumerate(operations) if op.ok]
+    pending = set()
+    states = {(initial, frozenset())}
+    for _, answered, number in sorted(events):
+        if not answered:
+            pending.add(number)
+            continue
+        states = _take_effect(operations, key, states, pending, number, most_states)
+        if states is None:
+            return None, False
+        if not states:
+            return operations[number], True
+        pending.discard(number)
+    return None, True
+
+
+def _take_effect(operations, key, states, pending, number, most_states):
+    """The states after `number` has taken effect, or None if there are too many."""
+    met = set(states)
+    waiting = list(states)
+    after = set()
+    while waiting:
+        value, effective = waiting.pop()
+        if number in effective:
+            after.add((value, effective - {number}))
+            continue
+        for candidate in pending - effective:
+            fits, next_value = _apply(operations[candidate], key, value)
+            state = (next_value, effective | {candidate})
+            if fits and state not in met:
+                met.add(state)
+                waiting.append(state)
+        if len(met) > most_states:
+            return None
+    return after
+
+
+def _apply(operation, key, value):
+    """Whether the operation can take effect on the key's `value`, and the value after it."""
+    for kind, place, given in (step for step in operation.value if len(step) == 3):
+        if place == key and kind == "write":
+            value = given
+        elif place == key and kind == "read" and operation.ok and given != value:
+            return False, value
+    return True, value
+
+
+def _shrink(operations, key, initial, most_states):
+    """Leave out what is not needed for the contradiction, in ever smaller pieces.
+
+    Only operations whose values no other reads may go: a read without its write would be a
+    contradiction of its own.
+    """
+    size = len(operations) // 2
+    while size:
+        start = 0
+        while start < len(operations):
+            fewer = operations[:start] + operations[start + size :]
+            sound = _sound(fewer, operations[start : start + size])
+            if sound and _search(fewer, key, initial, most_states)[0] is not None:
+                operations = fewer
+            else:
+                start += size
+        size //= 2
+    return operations
+
+
+def _sound(kept, removed):
+    seen = {pair for operation in kept if operation.ok for pair in operation.steps("read")}
+    return not any(pair in seen for operation in removed for pair in operation.steps("write"))

@@ -1,0 +1,100 @@
+"""Transactions that read and append to lists, checked for strict serializability as Elle does.
+
+The lists tell the order of their writes, and that gives the dependencies between transactions
+(dependencies.py); cycles of these are the anomalies of Adya's thesis (cycles.py). After Kingsbury
+and Alvaro, Elle: Inferring Isolation Anomalies from Experimental Observations, 2020.
+"""
+
+from collections import defaultdict
+
+from scripts.lib.coherency.checkers import aborted_read, intermediate_read
+from scripts.lib.coherency.checkers.cycles import find_cycles
+from scripts.lib.coherency.checkers.dependencies import dependencies
+from scripts.lib.coherency.checkers.result import Findings
+from scripts.lib.coherency.history import reads
+
+
+def check(history):
+    """Return the Result; no value is appended twice to a key.
+
+    Anomalies: those of cycles.py, "G1a", "G1b"; "incompatible order", two reads neither of which
+    begins with the other; "lost update", two transactions that append to the same state they
+    have read; "internal", a transaction that does not see its own; "invented value" that nobody
+    appended; "duplicate" in one read.
+    """
+    history = sorted(history, key=lambda operation: operation.t0)
+    findings = Findings()
+    aborted_read.find(findings, history)
+    intermediate_read.find(findings, history)
+    _find_wrong_elements(findings, history)
+    _find_internal(findings, history)
+    _find_lost_updates(findings, history)
+    longest = _longest_reads(findings, history)
+    orders = {key: seen for key, (seen, _) in longest.items()}
+    find_cycles(findings, dependencies(history, orders))
+    return findings.result(any(operation.ok for operation in history))
+
+
+def _find_wrong_elements(findings, history):
+    appended = {pair for operation in history for pair in operation.steps("append")}
+    for operation, key, seen in reads(history):
+        if len(set(seen)) < len(seen):
+            twice = sorted({value for value in seen if seen.count(value) > 1})
+            findings.add("duplicate", (operation,), f"key {key} has more than once: {twice}")
+        for value in seen:
+            if (key, value) not in appended:
+                findings.add(
+                    "invented value", (operation,), f"nobody appended {value} to key {key}"
+                )
+
+
+def _find_internal(findings, history):
+    for operation in history:
+        expected = {}
+        for kind, key, value in (step for step in operation.value if len(step) == 3):
+            if kind == "append":
+                # Before the first read of a key only the end of its list is known.
+                known, exact = expected.get(key, ((), False))
+                expected[key] = ((*known, value), exact)
+            elif kind == "read" and operation.ok:
+                known, exact = expected.get(key, ((), False))
+                end = value[len(value) - len(known) :] if len(value) >= len(known) else None
+                if end != known or (exact and value != known):
+                    reason = f"key {key} is not what the transaction itself made of it before"
+                    findings.add("internal", (operation,), reason)
+                expected[key] = (value, True)
+
+
+def _find_lost_updates(findings, history):
+    updates = defaultdict(list)
+    for operation in history:
+        if operation.ok:
+            base = {}
+            appended = set()
+            for kind, key, value in (step for step in operation.value if len(step) == 3):
+                if kind == "append" and key not in appended:
+                    appended.add(key)
+                    if key in base:
+                        updates[key, base[key]].append(operation)
+                elif kind == "read":
+                    base.setdefault(key, value)
+    for (key, state), operations in updates.items():
+        if len(operations) > 1:
+            reason = f"each read key {key} with {len(state)} elements and appended to that"
+            findings.add("lost update", operations[:2], reason, len(operations) - 1)
+
+
+def _longest_reads(findings, history):
+    """{key: (longest list, its reader)}; reads that are no prefix of it are findings."""
+    longest = {}
+    for operation, key, seen in reads(history):
+        if key not in longest or len(seen) > len(longest[key][0]):
+            longest[key] = (seen, operation)
+    for operation, key, seen in reads(history):
+        order, reader = longest[key]
+        if order[: len(seen)] != seen:
+            pairs = enumerate(zip(seen, order, strict=False))
+            place, (one, other) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
+            reason = f"element {place + 1} of key {key} is {one} to one and {other} to the other"
+            findings.add("incompatible order", (operation, reader), reason)
+    return longest

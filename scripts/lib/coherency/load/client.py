@@ -1,0 +1,160 @@
+"""A client of the lab that notes what it sent and was answered; it never repeats a request."""
+
+import http.client
+import itertools
+import json
+import time
+from urllib.parse import urlsplit
+
+from scripts.lib.coherency.history import Operation
+from scripts.lib.command import CannotRun
+
+# The problem type with which the site says that a commit's outcome is unknown.
+OUTCOME_UNKNOWN = "/problems/outcome-unknown"
+SECONDS = 30
+CURES = {
+    401: ": SITE_API_TOKEN must be the site's;",
+    403: ": the site's SITE_API_TOKEN is not set, so writing is off;",
+    404: ": SITE_LAB must be on there and Apache have the Define WEBPY_LAB, both of which "
+    "scripts/serve --lab does;",
+}
+WRONG_URL = "is --url right?"
+
+
+class Client:
+    """One user of one mode, one request after the other; `history` has its Operations.
+
+    A write that was answered by an error may have happened (type "info"), unless the connection
+    was refused or the answer says that it was rolled back (type "fail"). After an "info" the
+    client goes on under a new number: `client` plus a multiple of `step`.
+    """
+
+    def __init__(self, url, mode, token, client=0, step=1000):
+        """`url`: the site's, without a slash at the end; `token`: the API's."""
+        secure = urlsplit(url).scheme == "https"
+        self._connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        self._address = urlsplit(url).netloc
+        self._base = f"{urlsplit(url).path}/lab/{mode}"
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._numbers = itertools.count(client, step)
+        self._session = client
+        self._client = next(self._numbers)
+        self._connection = None
+        self.history = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def reset(self, keys, value):
+        """Make the keys 1 to `keys` with `value`; raises CannotRun if the lab does not do it."""
+        body = {"keys": keys, "value": value}
+        address = f"{self._address}{self._base}/reset"
+        try:
+            status, _, answer = self._exchange("POST", "reset", body)
+        except (OSError, http.client.HTTPException) as error:
+            raise CannotRun(f"{self._address} is not reachable ({error})") from None
+        except ValueError as error:
+            raise CannotRun(f"{address} answers what is not JSON ({error}): {WRONG_URL}") from None
+        if status != 200:
+            raise CannotRun(f"{address} answers {status}{CURES.get(status, '')} {answer}")
+        if not (isinstance(answer, dict) and "served_by" in answer):
+            raise CannotRun(f"{address} does not answer as the lab does: {WRONG_URL}")
+
+    def transact(self, f, *steps):
+        """Send `steps` as one transaction and return the Operation, called `f`."""
+        body = {"operations": steps}
+        return self._note(f, steps, lambda: self._exchange("POST", "transactions", body))
+
+    def read(self, f, *keys):
+        """Read `keys` with one GET and return the Operation, called `f`."""
+        path = "keys?ids=" + ",".join(map(str, keys))
+        steps = tuple(("read", key) for key in keys)
+        return self._note(f, steps, lambda: self._exchange("GET", path))
+
+    def close(self):
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _exchange(self, method, path, body=None):
+        """Return (status, content type, answer): JSON as values, anything else as text."""
+        if self._connection is None:
+            self._connection = self._connect(self._address, timeout=SECONDS)
+        data = None if body is None else json.dumps(body)
+        try:
+            self._connection.request(method, f"{self._base}/{path}", data, self._headers)
+            response = self._connection.getresponse()
+            text = response.read().decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+        kind = response.getheader("Content-Type", "")
+        return response.status, kind, json.loads(text) if "json" in kind else text
+
+    def _note(self, f, steps, exchange):
+        began = time.monotonic_ns()
+        try:
+            status, kind, answer = exchange()
+        except ConnectionRefusedError:
+            outcome, answer = "fail", None
+        except (OSError, http.client.HTTPException, ValueError):
+            outcome, answer = "info", None
+        else:
+            outcome = _outcome(status, kind, answer)
+        ended = time.monotonic_ns()
+        if all(step[0] == "read" for step in steps) and outcome == "info":
+            outcome = "fail"
+        operation = self._operation(f, steps, outcome, answer, (began, ended))
+        self.history.append(operation)
+        if outcome == "info":
+            self._client = next(self._numbers)
+        return operation
+
+    def _operation(self, f, steps, outcome, answer, times):
+        done = _steps_unanswered(steps)
+        served_by = {"host": "", "process": 0, "thread": 0}
+        runs = 1
+        if outcome == "ok":
+            done = _steps_answered(steps, answer)
+            served_by = answer["served_by"]
+            runs = answer.get("runs", 1)
+        return Operation(
+            client=self._client,
+            session=self._session,
+            f=f,
+            value=done,
+            type=outcome,
+            t0=times[0],
+            t1=times[1],
+            host=served_by["host"],
+            pid=served_by["process"],
+            thread=served_by["thread"],
+            runs=runs,
+        )
+
+
+def _outcome(status, kind, answer):
+    if status == 200:
+        return "ok"
+    if not kind.startswith("application/problem+json"):
+        return "info"
+    says_rolled_back = status == 503 and answer.get("type") != OUTCOME_UNKNOWN
+    return "fail" if says_rolled_back or 400 <= status < 500 else "info"
+
+
+def _steps_unanswered(steps):
+    return tuple((*step, None) if step[0] == "read" else _frozen(step) for step in steps)
+
+
+def _steps_answered(steps, answer):
+    if "operations" in answer:
+        return tuple(_frozen(step) for step in answer["operations"])
+    return tuple(_frozen(("read", key, answer["values"][str(key)])) for _, key in steps)
+
+
+def _frozen(step):
+    return tuple(tuple(part) if isinstance(part, list) else part for part in step)

@@ -1,0 +1,131 @@
+"""What is done to the site under load, fault by fault, and which comes when.
+
+A fault is a function of a Target (target.py) and a random.Random. It undoes what would else last:
+a stopped process goes on, a stopped database server is started. The rest is the site's to do.
+"""
+
+import itertools
+import math
+import os
+import random
+import signal
+import subprocess
+import time
+
+from scripts.lib.coherency.history import Fault
+from scripts.lib.command import CannotRun
+from scripts.lib.serving.databases import SERVERS
+
+# Seconds that the site serves before each fault, and after the last one.
+PAUSE = 1
+# A load has as many faults as it has these.
+SECONDS_EACH = 4
+SECONDS_STOPPED = 1
+
+
+def kill(target, choice):
+    """End one daemon by SIGKILL, with whatever it is doing."""
+    pid = choice.choice(sorted(target.pids()))
+    os.kill(pid, signal.SIGKILL)
+    target.wait_until_gone({pid})
+
+
+def stop(target, choice):
+    """Stop one daemon for SECONDS_STOPPED, perhaps with a transaction and its locks."""
+    pid = choice.choice(sorted(target.pids()))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(SECONDS_STOPPED)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def reload(target, choice):
+    """Replace the mode's daemons one after the other, as scripts/reload does the site's."""
+    target.replace()
+
+
+def graceful(target, choice):
+    """Have Apache start anew with all its daemons, as apachectl graceful does."""
+    before = target.pids()
+    os.kill(target.apache, signal.SIGUSR1)
+    target.wait_until_gone(before)
+
+
+def restart_database(target, choice):
+    """Restart the database server in order: it ends all sessions."""
+    target.server.stop("fast")
+    target.server.start()
+
+
+def crash_database(target, choice):
+    """Have the database server crash, and start it: it recovers from its log."""
+    target.server.stop("immediate")
+    target.server.start()
+
+
+def end_sessions(target, choice):
+    """End all sessions on the database server, as an administrator can."""
+    target.server.end_sessions()
+
+
+FAULTS = {
+    "kill -9": kill,
+    "SIGSTOP": stop,
+    "rolling reload": reload,
+    "graceful": graceful,
+    "database restart": restart_database,
+    "database crash": crash_database,
+    "connection kill": end_sessions,
+}
+NEED_A_SERVER = {"database restart", "database crash", "connection kill"}
+
+
+def faults_on(engine):
+    """The names of the FAULTS that a site on `engine` can have."""
+    return FAULTS.keys() if engine in SERVERS else FAULTS.keys() - NEED_A_SERVER
+
+
+class Schedule:
+    """Which faults each load has: in each mode all in turn, in an order that the seed gives.
+
+    However short the loads are, every fault hits every mode that has `loads` of them.
+    """
+
+    def __init__(self, names, loads, seed):
+        self._names = sorted(names)
+        self._least = math.ceil(len(self._names) / loads)
+        self._seed = seed
+        self._turns = {}
+
+    def take(self, mode, seconds):
+        """The names of the faults for the next load of `mode`, which lasts that long."""
+        if mode not in self._turns:
+            order = random.Random(f"{self._seed} {mode}").sample(self._names, len(self._names))
+            self._turns[mode] = itertools.cycle(order)
+        count = max(self._least, int(seconds // SECONDS_EACH))
+        return list(itertools.islice(self._turns[mode], count))
+
+
+def disturb(target, names, seconds, choice):
+    """Do the FAULTS called `names` to the target, spread over `seconds`; returns the Faults.
+
+    A Fault lasts until the mode's processes have all loaded the application. The next begins when
+    they have served for a PAUSE, so this may take longer. Processes that do not come back are left
+    to those who look for them afterwards.
+    Raises CannotRun where a fault cannot be done.
+    """
+    begin = time.monotonic()
+    done = []
+    for number, name in enumerate(names, 1):
+        due = begin + seconds * number / (len(names) + 1)
+        time.sleep(max(PAUSE, due - time.monotonic()))
+        t0 = time.monotonic_ns()
+        try:
+            FAULTS[name](target, choice)
+        except (CannotRun, OSError, subprocess.CalledProcessError) as error:
+            raise CannotRun(f"{name} cannot be done to {target.mode}: {error}") from error
+        target.wait_until_loaded()
+        done.append(Fault(name, t0, time.monotonic_ns()))
+    time.sleep(PAUSE)
+    return tuple(done)

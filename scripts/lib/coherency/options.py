@@ -1,0 +1,65 @@
+"""The command line of scripts/coherency, read and checked."""
+
+import os
+
+from app.lab.modes import MODES
+from scripts.lib.coherency.workloads import WORKLOADS
+from scripts.lib.command import command_parser, site_address, whole_number
+from scripts.lib.serving.databases import SERVERS
+
+TOKEN = "SITE_API_TOKEN"
+
+
+def parse_options(arguments):
+    """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
+    made = parser()
+    options = made.parse_args(arguments)
+    _check(made, options)
+    return _completed(options)
+
+
+def parser():
+    """The parser of the script's options."""
+    made = command_parser(
+        "scripts/coherency",
+        "Drive the lab's modes and check what they answer. Without --url it serves them itself, "
+        "on a new database.",
+    )
+    add = made.add_argument
+    add("--seconds", type=whole_number(1, 3600), default=60, help="of load on each mode, shared "
+        "by the workloads (default 60)")  # fmt: skip
+    add("--modes", nargs="+", choices=MODES, default=list(MODES), help="of the lab (default all)")
+    add("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="what the "
+        "clients do, each for its share of the seconds (default all)")  # fmt: skip
+    add("--clients", type=whole_number(2, 15), default=6, help="processes (default 6)")
+    add("--seed", type=whole_number(0, 10**9), default=0, help="of the clients' random choices "
+        "and the order of the faults (default 0)")  # fmt: skip
+    add("--url", type=site_address, help=f"a running site; the environment needs its {TOKEN}")
+    add("--database", choices=("sqlite", *SERVERS), help="without --url (default sqlite)")
+    add("--processes", type=whole_number(1, 64), help="of each mode, without --url (default 4)")
+    add("--threads", type=whole_number(1, 64), help="of each process, without --url (default 4)")
+    add("--faults", action="store_true", help="kill, stop and restart daemons, Apache and the "
+        "database under load; without --url")  # fmt: skip
+    return made
+
+
+def _check(parser, options):
+    """End with status 2 and a message if options do not go together."""
+    for name in ("database", "processes", "threads"):
+        if options.url and getattr(options, name) is not None:
+            parser.error(f"argument --{name}: the site at --url has its own; leave one out")
+    if options.url and options.faults:
+        parser.error("argument --faults: only a site of its own is disturbed; leave --url out")
+    if options.url and not os.environ.get(TOKEN):
+        parser.error(f"{TOKEN} is not set: put the API token of the site at --url into it")
+
+
+def _completed(options):
+    options.modes = list(dict.fromkeys(options.modes))
+    options.workloads = list(dict.fromkeys(options.workloads))
+    options.database = options.database or "sqlite"
+    options.serializable_reads = options.database == "sqlite" and not options.url
+    options.processes = options.processes or 4
+    options.threads = options.threads or 4
+    options.seconds_each = options.seconds / len(options.workloads)
+    return options

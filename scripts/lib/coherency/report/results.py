@@ -1,0 +1,181 @@
+"""What an experiment leaves behind: rows, verdict, table, and the files of the run directory."""
+
+import collections
+import dataclasses
+
+from scripts.lib.coherency.checkers.result import Outcome, Result
+from scripts.lib.coherency.history import from_lines, to_line
+from scripts.lib.results.runs import described_lines, write_json
+
+COLUMNS = (
+    "workload",
+    "mode",
+    "operations",
+    "acknowledged",
+    "retries",
+    "requests/s",
+    "anomalies",
+    "expected",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The result of one workload in one mode.
+
+    expected: the anomaly that must be seen, or "". faults: the Faults during its load. retries:
+    the runs of a handler after its first in the acknowledged requests.
+    """
+
+    workload: str
+    mode: str
+    result: Result
+    operations: int
+    acknowledged: int
+    seconds: float
+    expected: str
+    faults: tuple = ()
+    retries: int = 0
+
+    @property
+    def as_expected(self):
+        """Whether the bundle is valid, or another mode shows what it must."""
+        if self.mode == "bundle":
+            return self.result.outcome is Outcome.VALID
+        return not self.expected or self.expected in self.result.counts
+
+    @property
+    def anomalies(self):
+        """How many there were, of all kinds."""
+        return sum(self.result.counts.values())
+
+    @property
+    def rate(self):
+        """Operations per second of load."""
+        return self.operations / self.seconds
+
+    @property
+    def cells(self):
+        """The text of each of the COLUMNS; what is not as it must be ends with (!)."""
+        found = ", ".join(f"{count:,} {name}" for name, count in self.result.counts.items())
+        if self.result.outcome is Outcome.UNKNOWN:
+            found = f"unknown: {self.result.reason}"
+        expected = "none" if self.mode == "bundle" else self.expected or "any"
+        return (
+            self.workload,
+            self.mode,
+            f"{self.operations:,}",
+            f"{self.acknowledged:,}",
+            f"{self.retries:,}",
+            f"{self.rate:.0f}",
+            found or "none",
+            expected if self.as_expected else f"{expected} (!)",
+        )
+
+
+def outcome(rows):
+    """The experiment's Outcome.
+
+    Invalid if the bundle has an anomaly; unknown if a check of the bundle is, or if another mode
+    did not show an anomaly that it must: then the checkers have proven nothing.
+    """
+    if any(row.mode == "bundle" and row.result.outcome is Outcome.INVALID for row in rows):
+        return Outcome.INVALID
+    return Outcome.VALID if all(row.as_expected for row in rows) else Outcome.UNKNOWN
+
+
+def verdict(rows):
+    """The experiment's outcome in a sentence."""
+    found = outcome(rows)
+    bundle = [row for row in rows if row.mode == "bundle"]
+    wrong = [f"{row.workload} in {row.mode}" for row in rows if not row.as_expected]
+    if found is Outcome.VALID:
+        checked = f"{sum(row.operations for row in bundle):,} operations" if bundle else "no run"
+        shown = sum(bool(row.expected) for row in rows)
+        return (
+            f"Valid: no anomaly in {checked} of the bundle; of {shown} anomalies that must be "
+            "seen in the other modes none was missed."
+        )
+    if found is Outcome.INVALID:
+        count = sum(row.anomalies for row in bundle)
+        where = ", ".join(row.workload for row in bundle if row.anomalies)
+        return f"Invalid: the bundle has anomalies in {where}, {count:,} in all."
+    return f"Unknown: what must be seen was not ({', '.join(wrong)})."
+
+
+def overall_rate(rows):
+    """Operations per second of load in all the rows."""
+    return sum(row.operations for row in rows) / sum(row.seconds for row in rows)
+
+
+def table(rows):
+    """The table's lines, in Markdown."""
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|---" * len(COLUMNS) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row.cells)} |"
+    yield from faults_table(rows)
+
+
+def summary(configuration, rows):
+    """The lines that are printed and kept: what was run, the table and the verdict."""
+    return [*described_lines(configuration), "", *table(rows), "", verdict(rows)]
+
+
+def write_history(folder, mode, workload, history):
+    """Write a history, in the order of its beginnings, to its file in the run's directory."""
+    ordered = sorted(history, key=lambda operation: operation.t0)
+    lines = "".join(f"{to_line(operation)}\n" for operation in ordered)
+    (folder / "history").mkdir(exist_ok=True)
+    _history_file(folder, mode, workload).write_text(lines)
+
+
+def read_history(folder, mode, workload):
+    """Return the history that write_history has written."""
+    with _history_file(folder, mode, workload).open() as lines:
+        return from_lines(lines)
+
+
+def _history_file(folder, mode, workload):
+    return folder / "history" / f"{mode}-{workload}.jsonl"
+
+
+def write_results(folder, configuration, rows, log):
+    """Write what is printed, the rows as JSON, the configuration and the log.
+
+    `log`: the site's error log as text, or None where it is not ours to read.
+    """
+    told = "\n".join(["# Coherency", "", *summary(configuration, rows)])
+    (folder / "results.md").write_text(f"{told}\n")
+    write_json(folder / "results.json", [_figures(row) for row in rows])
+    write_json(folder / "configuration.json", configuration)
+    if log is not None:
+        (folder / "error.log").write_text(log)
+
+
+def faults_table(rows):
+    """The lines of a table of how often each fault was done to each mode; none without faults."""
+    counts = collections.Counter((fault.name, row.mode) for row in rows for fault in row.faults)
+    if counts:
+        modes = list(dict.fromkeys(row.mode for row in rows))
+        yield ""
+        yield "| fault | " + " | ".join(modes) + " |"
+        yield "|---" * (1 + len(modes)) + "|"
+        for name in sorted({name for name, _ in counts}):
+            yield f"| {name} | " + " | ".join(str(counts[name, mode]) for mode in modes) + " |"
+
+
+def _figures(row):
+    return {
+        "workload": row.workload,
+        "mode": row.mode,
+        "outcome": row.result.outcome.name.lower(),
+        "reason": row.result.reason,
+        "anomalies": row.result.counts,
+        "operations": row.operations,
+        "acknowledged": row.acknowledged,
+        "retries": row.retries,
+        "seconds": row.seconds,
+        "expected": row.expected,
+        "faults": [dataclasses.asdict(fault) for fault in row.faults],
+    }

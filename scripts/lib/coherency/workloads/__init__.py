@@ -1,0 +1,45 @@
+"""What the clients do to show each anomaly, how it is checked, and where it must be seen.
+
+A workload has a range of keys of its own, so that no process has cached them from another. Its
+clients go together through windows of these keys, for lists must not grow without bound and some
+keys be written only once.
+"""
+
+from scripts.lib.coherency.workloads import (
+    bank,
+    counter,
+    crash,
+    linearizable,
+    list_append,
+    long_fork,
+    pause,
+    register,
+    session,
+    sets,
+    write_skew,
+)
+from scripts.lib.coherency.workloads.base import KEYS_EACH, Turn, Workload
+
+__all__ = ["KEYS_EACH", "WORKLOADS", "Turn", "Workload", "first_key"]
+
+WORKLOADS = {
+    module.WORKLOAD.name: module.WORKLOAD
+    for module in (
+        register,
+        session,
+        linearizable,
+        counter,
+        bank,
+        sets,
+        list_append,
+        long_fork,
+        write_skew,
+        crash,
+        pause,
+    )
+}
+
+
+def first_key(name):
+    """The first of the KEYS_EACH keys of a workload."""
+    return 1 + KEYS_EACH * list(WORKLOADS).index(name)

@@ -1,0 +1,14 @@
+"""Pairs of keys of which each client fills one that it has found empty: write skew."""
+
+from scripts.lib.coherency.checkers import write_skew
+from scripts.lib.coherency.workloads.base import Workload
+
+
+def _steps(turn):
+    reads = [("read", key) for key in turn.keys]
+    if turn.once():
+        return [*reads, ("write", turn.key(), 1)]
+    return reads
+
+
+WORKLOAD = Workload("write-skew", _steps, write_skew.check, window=2, windows=100)

@@ -1,0 +1,58 @@
+"""scripts/reload: changed code goes live without losing a request."""
+
+from pathlib import Path
+
+from scripts.lib.command import ROOT, CannotRun, command_parser, run
+from scripts.lib.serving.daemons import LONGEST_TITLE, roll
+
+
+def parser():
+    """The parser of the script's options."""
+    made = command_parser(
+        "scripts/reload", "Replace the site's daemon processes one after the other."
+    )
+    made.add_argument(
+        "--pid-file",
+        type=Path,
+        default=ROOT / "var" / "apache" / "apache.pid",
+        metavar="FILE",
+        help="Apache's pid file (default: that of scripts/serve; Debian's own Apache has"
+        " /run/apache2/apache2.pid)",
+    )
+    made.add_argument("--name", default="webpy-site", help="the WEBPY_NAME of apache/site.conf")
+    return made
+
+
+def parse_options(arguments):
+    """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
+    made = parser()
+    options = made.parse_args(arguments)
+    if len(f"(wsgi:{options.name})") > LONGEST_TITLE:
+        made.error("argument --name: its processes cannot be told apart: use 10 characters")
+    return options
+
+
+def read_pid(path):
+    """The process id in the file `path`. Raises CannotRun if there is none."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CannotRun(
+            f"no process id in {path} ({error}): is Apache running? Name its pid file with"
+            " --pid-file"
+        ) from None
+
+
+def main(arguments):
+    """Reload as the command line `arguments` say; returns the exit status."""
+    options = parse_options(arguments)
+    try:
+        count = roll(read_pid(options.pid_file), options.name)
+    except PermissionError:
+        raise CannotRun("not allowed: run it as Apache's user or root") from None
+    print(f"replaced {count} processes")
+    return 0
+
+
+if __name__ == "__main__":
+    run("scripts/reload", main)

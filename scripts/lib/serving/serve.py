@@ -1,0 +1,225 @@
+"""scripts/serve: the site under an Apache of its own, in the foreground.
+
+Everything here runs as the daemons' user: root only makes the state folder and then becomes
+www-data for good, so that no file of the site's is ever opened by root.
+"""
+
+import contextlib
+import os
+import pwd
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from scripts.lib.command import ROOT, CannotRun, command_parser, on_stop, run, whole_number
+from scripts.lib.serving import apache
+from scripts.lib.serving.apache import Server
+from scripts.lib.serving.databases import SERVERS, serving
+from scripts.lib.serving.modwsgi import check_linkage, module_path
+from scripts.lib.serving.preflight import check_python_home, check_readable, check_writable
+from scripts.lib.serving.watch import Watcher
+
+DAEMON_USER = "www-data"
+MAKE_DATABASE = (sys.executable, "-m", "app.database")
+# The exit status where the site could be served, and Apache does not come up or dies.
+APACHE_FAILED = 1
+
+
+def parser():
+    """The parser of the script's options."""
+    made = command_parser(
+        "scripts/serve", "Serve the site by Apache and mod_wsgi on 127.0.0.1 until Ctrl-C."
+    )
+    add = made.add_argument
+    # Apache does not run as root here, so the lower ports are closed to it.
+    add("--port", type=whole_number(1024, 65535), default=8080, help="of 127.0.0.1 (default 8080)")
+    add("--processes", type=whole_number(1, 64), default=2, help="of the site, and of each mode "
+        "of the lab (default 2)")  # fmt: skip
+    add("--threads", type=whole_number(1, 128), default=5, help="of each process (default 5)")
+    add("--database", choices=("sqlite", *SERVERS), default="sqlite", help="run a server of this "
+        "kind in the state folder, for a look by hand (default sqlite: none)")  # fmt: skip
+    add("--lab", action="store_true", help="serve the coherency lab too, below /lab/; the setting "
+        "SITE_LAB=on does the same")  # fmt: skip
+    add("--reload", action="store_true", help="pick up changed code")
+    add("--var", type=Path, default=ROOT / "var", metavar="DIR", help="where the database, the "
+        "settings and the logs are (default: var in the checkout)")  # fmt: skip
+    return made
+
+
+def make_state(folder):
+    """Make the state folder; root gives it to the daemons' user, and becomes that user.
+
+    Returns the name of the user that is now running. A folder of root's is handed over with all
+    that is in it. Raises CannotRun if the folder cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRun(f"{folder} cannot be made ({error}): name another with --var") from None
+    if os.getuid() != 0:
+        return pwd.getpwuid(os.getuid()).pw_name
+    user = pwd.getpwnam(DAEMON_USER)
+    if folder.stat().st_uid == 0:
+        subprocess.run(["chown", "-hR", f"{user.pw_uid}:{user.pw_gid}", folder], check=True)
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    return user.pw_name
+
+
+def make_settings(folder):
+    """Write the settings file in `folder`, with a new secret key, unless there is one.
+
+    Returns its path. The caller's environment can name another by SITE_SETTINGS.
+    """
+    if os.environ.get("SITE_SETTINGS"):
+        return Path(os.environ["SITE_SETTINGS"])
+    path = folder / "site.env"
+    if not path.exists():
+        lines = ["SITE_DEMO=1", f"SITE_SECRET_KEY={secrets.token_hex(32)}"]
+        if folder != ROOT / "var":
+            lines.append(f"DATABASE_URI=sqlite://{quote(str(folder))}/site.db")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            print(*lines, sep="\n", file=file)
+    return path
+
+
+def check_port(port):
+    """Check that nothing listens on `port`. Raises CannotRun."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CannotRun(
+                f"port {port} is not free ({error}): choose another with --port"
+            ) from None
+
+
+def check_site(user, folder):
+    """Run every check that tells before the start what would fail after it.
+
+    Raises CannotRun.
+    """
+    site = [ROOT / name for name in ("wsgi/app.wsgi", "app", "app/static", "apache/site.conf")]
+    python = [Path(sys.prefix), Path(sys.executable).resolve(), Path(os.__file__)]
+    check_readable([*site, *python], user)
+    check_readable(sorted((ROOT / "app").rglob("*.py")), user)
+    check_writable(folder, user)
+    check_python_home(sys.prefix)
+    check_linkage(module_path())
+
+
+def lab_is_on(environment):
+    """Whether the site's settings turn the lab on; ends serve where one of them is wrong."""
+    command = [sys.executable, "-m", "scripts.lib.serving.lab_setting"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    return done.stdout.split()[-1] == "on"
+
+
+def make_database(environment):
+    """Make the database as the daemons' user; its failure ends serve with the same status."""
+    done = subprocess.run(MAKE_DATABASE, cwd=ROOT, env=environment)
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+
+
+@contextlib.contextmanager
+def database_uri(engine, folder):
+    """Yield what the environment needs for `engine`: nothing for SQLite, else a server's URI."""
+    if engine == "sqlite":
+        yield {}
+        return
+    state = folder / engine
+    state.mkdir(mode=0o700, exist_ok=True)
+    with serving(engine, state) as server:
+        print(f"{engine} runs in {state}", flush=True)
+        yield {"DATABASE_URI": server.database("site")}
+
+
+def prepare(options):
+    """Check everything and make the state; returns the Server and its environment."""
+    folder = options.var.absolute()
+    check_port(options.port)
+    user = make_state(folder)
+    check_site(user, folder)
+    run = folder / "apache"
+    run.mkdir(exist_ok=True)
+    environment = os.environ | {"SITE_SETTINGS": str(make_settings(folder))}
+    environment.pop("PYTHONPATH", None)
+    if options.lab:
+        environment["SITE_LAB"] = "on"
+    defines = {
+        "WEBPY_ROOT": ROOT,
+        "WEBPY_VENV": sys.prefix,
+        "WEBPY_PROCESSES": options.processes,
+        "WEBPY_THREADS": options.threads,
+    }
+    if lab_is_on(environment):
+        check_readable([ROOT / "apache" / "lab.conf", ROOT / "app" / "lab" / "lab.wsgi"], user)
+        defines |= {
+            "WEBPY_LAB": 1,
+            "WEBPY_LAB_PROCESSES": options.processes,
+            "WEBPY_LAB_THREADS": options.threads,
+        }
+    return Server(run, options.port, module_path(), defines), environment
+
+
+def serve(server, environment, watcher):
+    """Serve until SIGINT, SIGTERM or SIGHUP, then drain; returns the exit status.
+
+    A signal a second later or more stops at once. Raises CannotRun, of the status APACHE_FAILED,
+    if Apache does not come up or dies.
+    """
+    stops = []
+
+    def stop(_number, _frame):
+        # One wish to stop may come twice: timeout(1) signals its child and then its whole group.
+        stops.append(time.monotonic())
+        if stops[-1] - stops[0] > 1:
+            process.terminate()
+
+    on_stop(stop)
+    process = apache.start(server, environment)
+    try:
+        apache.wait_until_up(server, process)
+        print(f"serving on {server.url}/ - log: {server.log} - stop: Ctrl-C", flush=True)
+        if "WEBPY_LAB" in server.defines:
+            print(f"the coherency lab is {server.url}/lab/", flush=True)
+        while not stops and process.poll() is None:
+            time.sleep(0.2)
+            if watcher:
+                watcher.look(process.pid, environment)
+        if not stops:
+            raise CannotRun(f"Apache died:\n{apache.tail(server.log)}")
+        print("letting requests end, then stopping", flush=True)
+    except CannotRun as error:
+        error.status = APACHE_FAILED
+        raise
+    finally:
+        apache.drain(server, process)
+    return 0
+
+
+def main(arguments):
+    """Serve the site as the command line `arguments` say; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        server, environment = prepare(options)
+        with database_uri(options.database, options.var.absolute()) as further:
+            environment |= further
+            make_database(environment)
+            return serve(server, environment, Watcher(ROOT) if options.reload else None)
+    except OSError as error:
+        raise CannotRun(f"{error}: name another folder with --var") from None
+
+
+if __name__ == "__main__":
+    run("scripts/serve", main)

@@ -1,0 +1,50 @@
+"""serve --reload: the daemons are replaced when code has changed and still loads."""
+
+import subprocess
+import sys
+
+from scripts.lib.command import CannotRun
+from scripts.lib.serving.daemons import groups, roll
+
+WATCHED = ("app/**/*.py", "app/**/*.wsgi", "app/templates/**/*", "wsgi/app.wsgi")
+
+
+class Watcher:
+    """Watches the application below `root`, which it reads anew at each look."""
+
+    def __init__(self, root):
+        self.root = root
+        self.seen = self._times()
+
+    def _times(self):
+        times = {}
+        for pattern in WATCHED:
+            for path in self.root.glob(pattern):
+                # An editor may replace the file between the listing and the look at it.
+                try:
+                    times[path] = path.stat().st_mtime_ns
+                except FileNotFoundError:
+                    continue
+        return times
+
+    def look(self, parent, environment):
+        """Replace all daemons below the Apache `parent` if code has changed.
+
+        Code that does not load stays out: its error is printed and the old code goes on serving.
+        """
+        times = self._times()
+        if times == self.seen:
+            return
+        changed = {path for path, _ in times.items() ^ self.seen.items()}
+        self.seen = times
+        print("changed:", *sorted(path.relative_to(self.root) for path in changed), flush=True)
+        script = self.root / "wsgi" / "app.wsgi"
+        command = [sys.executable, "-c", "import runpy, sys; runpy.run_path(sys.argv[1])", script]
+        if subprocess.run(command, env=environment, cwd=self.root).returncode != 0:
+            print("not reloaded: it does not load", flush=True)
+            return
+        try:
+            count = sum(roll(parent, name, kind=kind) for kind, name in sorted(groups(parent)))
+            print(f"reloaded {count} processes", flush=True)
+        except CannotRun as error:
+            print(f"not wholly reloaded: {error}", flush=True)

@@ -1,0 +1,158 @@
+"""All that the tests know of the inside of app/transactions, in one place.
+
+What has "in a request" in its docstring is for a handler to call.
+"""
+
+import contextlib
+
+import MySQLdb.cursors
+from sqlobject import sqlhub
+
+from app.transactions.engines.mariadb.session import MariaDBSession
+
+HELD = "app.transactions.identity_map.HELD"
+MYSQLDB_CONNECT = "app.transactions.engines.mariadb.MariaDBSession"
+MARIADB_MODULE = "app.transactions.engines.mariadb"
+
+
+def begun():
+    """Whether the transaction has begun, in a request."""
+    return sqlhub.threadConnection._session is not None
+
+
+def is_writing():
+    """Whether it is a writing request, in a request."""
+    return sqlhub.threadConnection.writing
+
+
+def raw_connection():
+    """The driver's connection with the transaction begun on it, in a request.
+
+    Unlike getConnection() it does not count as handed out to the handler.
+    """
+    return sqlhub.threadConnection._connection
+
+
+def kept_rows():
+    """How many kept rows this request may use, None for none ever; in a request, and begins it."""
+    rows = sqlhub.threadConnection.snapshot.kept_rows()
+    return None if rows is None else len(rows)
+
+
+def keeps_whole_list(cls):
+    """Whether the last list of `cls` was wholly of kept rows, in a request."""
+    return raw_connection().rows.of(cls).whole
+
+
+def forget_kept_row(cls, id):
+    """Drop one of the kept rows, in a request."""
+    del raw_connection().rows.of(cls).rows[id]
+
+
+def begin(connection, writing):
+    """Begin a transaction of a request on `connection`; returns the driver's connection."""
+    return connection.session_for(writing)
+
+
+def commit(connection, raw):
+    """Commit what begin() has begun."""
+    raw.commit_transaction()
+
+
+def rollback(connection, raw):
+    """Roll back what begin() has begun."""
+    raw.roll_back_transaction()
+
+
+def execute(connection, raw, query):
+    """Execute `query` on `raw` as SQLObject does in a request; returns its rows."""
+    cursor = raw.cursor()
+    connection._executeRetry(raw, cursor, query)
+    return list(cursor.fetchall())
+
+
+def make_idle(raw, seconds):
+    """Have `raw` as it would be had it been idle for `seconds`."""
+    raw.used -= seconds
+
+
+def close_as_the_driver_does(raw):
+    """Have `raw` as it is when the driver has found the end of its session."""
+    raw._settle()
+    raw.close()
+
+
+@contextlib.contextmanager
+def checks_watched(connection, monkeypatch):
+    """Yield a list that gets an item for each check of a kept connection."""
+    checked = []
+    monkeypatch.setattr(MariaDBSession, "check", lambda self: checked.append(self.ping()))
+    yield checked
+
+
+@contextlib.contextmanager
+def watched(connection, raw):
+    """Collect what is sent on `raw`, a driver's connection of `connection`; yields the list.
+
+    One text for each message: on SQLite every statement, on PostgreSQL all but the COMMIT of a
+    reading request, which is not waited for; on MariaDB what SQLObject sends, without the begin
+    and the end of transactions.
+    """
+    sent = []
+    with _WATCHES[connection.dbName](connection, raw, sent.append):
+        yield sent
+
+
+def sent_for(site, handler, method="GET", times=5):
+    """What the last of `times` requests sends, as watched() has it."""
+    raws = []
+    site.request(lambda: raws.append(raw_connection()), method)
+    with watched(site.connection, raws[0]) as sent:
+        for _ in range(times):
+            sent.clear()
+            site.request(handler, method)
+    return sent
+
+
+@contextlib.contextmanager
+def _watch_sqlite(connection, raw, saw):
+    raw.set_trace_callback(saw)
+    try:
+        yield
+    finally:
+        raw.set_trace_callback(None)
+
+
+@contextlib.contextmanager
+def _watch_mysql(connection, raw, saw):
+    raw.cursorclass = _recording(MySQLdb.cursors.Cursor, saw)
+    try:
+        yield
+    finally:
+        raw.cursorclass = MySQLdb.cursors.Cursor
+
+
+@contextlib.contextmanager
+def _watch_postgres(connection, raw, saw):
+    send, cursor_factory = raw.send, raw.cursor_factory
+    if connection.driver == "psycopg":
+        # Statements of our own go past the driver's cursors.
+        raw.send = lambda query: (saw(query), send(query))[1]
+    raw.cursor_factory = _recording(cursor_factory, saw)
+    try:
+        yield
+    finally:
+        raw.cursor_factory = cursor_factory
+        vars(raw).pop("send", None)
+
+
+_WATCHES = {"sqlite": _watch_sqlite, "postgres": _watch_postgres, "mysql": _watch_mysql}
+
+
+def _recording(base, saw):
+    class Recording(base):
+        def execute(self, query, *more, **options):
+            saw(query)
+            return super().execute(query, *more, **options)
+
+    return Recording

@@ -1,0 +1,120 @@
+"""A web.py application with one route, on any engine, whose handler each request brings along."""
+
+import io
+import threading
+
+import web
+from sqlobject import IntCol, SQLObject, StringCol, sqlhub
+
+from app.transactions import transaction_per_request
+
+POSTGRES = ("postgres", "postgres-psycopg2")
+SERVERS = (*POSTGRES, "mariadb")
+ENGINES = ("sqlite", *SERVERS)
+# Those that have a snapshot token, by which rows are kept between reading requests.
+KEEPING = ("sqlite", *POSTGRES)
+
+_HANDLER = "tests.handler"
+
+
+class Entry(SQLObject):
+    """The one model of most tests; the same class serves every engine."""
+
+    name = StringCol(alternateID=True, length=50)
+    number = IntCol(default=0)
+
+
+class Site:
+    """The application on one database; see __init__ and its methods."""
+
+    def __init__(self, server, uri, models=(Entry,), **options):
+        """`server`: where the database is, as tests/servers.py has it; `uri`: the empty database;
+        `models`: the classes whose tables are made; `options`: transaction_per_request's."""
+        self.server = server
+        self.uri = uri
+        self.database = database_of(uri)
+        self.processor = transaction_per_request(uri, **options)
+        self.processor()
+        self.connection = sqlhub.processConnection
+        for model in models:
+            model.createTable(ifNotExists=True)
+        del sqlhub.processConnection
+        self.app = web.application(("/", _Route))
+        self.app.add_processor(self.processor)
+        self.app.internalerror = web.webapi._InternalError
+
+    def request(self, handler, method="POST", env=(), **more):
+        """Answer one request by `handler()`; returns what web.py's app.request does.
+
+        Several threads may call it at the same time.
+        """
+        return self.app.request("/", method=method, env={**dict(env), _HANDLER: handler}, **more)
+
+    def start(self, handler, method="POST", **environ):
+        """Begin to answer as below a WSGI server; returns the answer's chunks, not yet read."""
+        environ = {"REQUEST_METHOD": method, "PATH_INFO": "/", _HANDLER: handler, **environ}
+        return self.app.wsgifunc()({"wsgi.input": io.BytesIO(), **environ}, lambda *_: None)
+
+    def execute(self, query):
+        """Run `query` in a session of its own, outside of the bundle, and commit.
+
+        Returns its rows, a list of tuples.
+        """
+        return [tuple(row) for row in self.server.execute(query, self.database)]
+
+    def names(self):
+        """The names in the table of Entry, as others see them."""
+        return [name for (name,) in self.execute("SELECT name FROM entry ORDER BY id")]
+
+
+class _Route:
+    def GET(self):
+        return web.ctx.env[_HANDLER]()
+
+    POST = GET
+
+
+def database_of(uri):
+    """The name by which a server of tests/servers.py knows the database at `uri`."""
+    return uri.partition("?")[0].rpartition("/")[2]
+
+
+def add(name="a", then=None):
+    """A handler that adds an Entry; then it raises what `then()` returns, if given."""
+
+    def handler():
+        Entry(name=name)
+        if then:
+            raise then()
+        return "added"
+
+    return handler
+
+
+def no_transaction():
+    """Whether the calling thread is left without a transaction."""
+    return not hasattr(sqlhub.threadingLocal, "connection")
+
+
+def in_threads(*functions):
+    """Call each function in a thread of its own and return their results in order.
+
+    Raises the first exception of any of them, once all have ended.
+    """
+    results = [None] * len(functions)
+    errors = []
+
+    def call(number, function):
+        try:
+            results[number] = function()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=call, args=each) for each in enumerate(functions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results

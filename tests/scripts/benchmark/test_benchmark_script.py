@@ -1,0 +1,35 @@
+"""scripts/benchmark from beginning to end, for a second each."""
+
+import json
+import subprocess
+
+import pytest
+
+from scripts.lib.benchmark.sites import MODES
+from scripts.lib.command import ROOT
+from tests.apache.server import hermetic_environment, pypi_module
+
+OPTIONS = ["--rounds", "1", "--seconds", "1", "--routes", "empty", "mix"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_every_mode_is_measured_and_the_results_are_kept(tmp_path):
+    pypi_module()
+    run = subprocess.run(
+        [ROOT / "scripts" / "benchmark", *OPTIONS],
+        env=hermetic_environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    folder = ROOT / "var" / "benchmark" / "latest"
+    assert str(folder.resolve()) in run.stdout
+    kept = json.loads((folder / "results.json").read_text())
+    measured = [(row["route"], row["mode"]) for row in kept["rows"]]
+    assert measured == [("empty", mode) for mode in MODES] + [("mix", mode) for mode in MODES[1:]]
+    assert all(len(row["rates"]) == 1 and min(row["rates"]) > 0 for row in kept["rows"])
+    assert kept["configuration"]["database"].startswith("SQLite 3.")
+    assert (folder / "ratios.svg").exists()
+    lines = (folder / "results.md").read_text().splitlines()
+    assert all(line in lines for line in run.stdout.splitlines() if line.startswith("|"))

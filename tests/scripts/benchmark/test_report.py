@@ -1,0 +1,89 @@
+"""A benchmark's rows, table and plot from loads written by hand; its options."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from scripts.lib.benchmark.compare import parse_options
+from scripts.lib.benchmark.load import Load
+from scripts.lib.benchmark.report import rows, table, write_results
+from scripts.lib.results.plots import INK, INK_AT_NIGHT
+
+LOADS = {
+    "row": {
+        "bare": [],
+        "default": [Load(100, 1, 10, 0), Load(50, 2, 20, 0), Load(200, 3, 30, 1)],
+        "bundle": [Load(150, 4, 40, 0), Load(100, 5, 50, 2), Load(200, 6, 60, 3)],
+    }
+}
+DESCRIPTION = {"date": "2026-11-24 10:00:00 +0000", "database": "SQLite", "served by": "2 x 2"}
+
+
+def svg_texts(path):
+    return {element.text for element in ElementTree.parse(path).iter() if element.text}
+
+
+def test_a_ratio_is_the_median_of_those_within_a_round():
+    default, bundle = rows(LOADS)
+    assert (default.ratio("default"), bundle.ratio("default")) == (1, 1.5)
+    assert bundle.ratios["default"] == [1.5, 2, 1]
+    assert bundle.ratio("recipe") is None
+    assert (bundle.rate, bundle.p50, bundle.p99, bundle.errors) == (150, 5, 50, 5)
+
+
+def test_a_mode_that_answered_nothing_has_no_ratio_to_it():
+    default, bundle = rows({"row": {"default": [Load(0, 0, 0, 9)], "bundle": [Load(1, 1, 1, 0)]}})
+    assert bundle.ratio("default") is None and default.errors == 9
+
+
+def test_the_table_has_a_row_for_each_route_and_mode():
+    assert list(table(rows(LOADS)))[2:] == [
+        "| one row by id | default | 100 | 1.00 |  | 2.0 | 20.0 | 1 |",
+        "| one row by id | bundle | 150 | 1.50 |  | 5.0 | 50.0 | 5 |",
+    ]
+
+
+def test_the_run_keeps_the_table_the_figures_of_each_round_and_the_plot(tmp_path):
+    found = rows(LOADS)
+    write_results(tmp_path, DESCRIPTION, found)
+    assert "\n".join(table(found)) in (tmp_path / "results.md").read_text()
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert kept["configuration"] == DESCRIPTION
+    assert kept["rows"][1]["rates"] == [150, 100, 200]
+    assert {"1.50", "bundle"} <= svg_texts(tmp_path / "ratios.svg")
+
+
+def test_the_plot_changes_its_ink_on_a_dark_page(tmp_path):
+    write_results(tmp_path, DESCRIPTION, rows(LOADS))
+    text = (tmp_path / "ratios.svg").read_text()
+    assert f'[style*="fill: {INK}"]{{fill:{INK_AT_NIGHT} !important}}' in text
+    assert f'fill: {INK}"' in text
+
+
+@pytest.mark.parametrize("mode", ["bundle", "default"])
+def test_of_one_mode_there_is_no_plot(mode, tmp_path):
+    write_results(tmp_path, DESCRIPTION, rows({"row": {mode: [Load(1, 1, 1, 0)]}}))
+    assert {path.name for path in tmp_path.iterdir()} == {"results.md", "results.json"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--rounds", "0"],
+        ["--seconds", "x"],
+        ["--routes", "all"],
+        ["--modes", "fast"],
+        ["--r", "1"],
+        ["--routes", "row", "--modes", "bare"],
+    ],
+)
+def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse_options(arguments)
+    assert stopped.value.code == 2
+    assert arguments[0] in capsys.readouterr().err
+
+
+def test_a_mode_that_is_named_twice_is_measured_once():
+    assert parse_options(["--modes", "bundle", "default", "bundle"]).modes == ["bundle", "default"]

@@ -1,0 +1,92 @@
+"""scripts/reload: every daemon is replaced and no request is lost."""
+
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from scripts.lib.command import ROOT
+from tests.apache.server import apache, debian_module, pypi_module
+
+# Loading takes longer than a request, and one request longer than the others.
+HANDLERS = """
+import os, time, web
+
+time.sleep(1)
+
+class Index:
+    def GET(self):
+        time.sleep(float(web.input(seconds="0").seconds))
+        return str(os.getpid())
+
+application = web.application(("/", "Index"), globals()).wsgifunc()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
+def test_rolling_reload_under_load_loses_no_request(tmp_path, module):
+    (tmp_path / "wsgi").mkdir()
+    (tmp_path / "wsgi" / "app.wsgi").write_text(HANDLERS)
+    done = threading.Event()
+    with apache(app_root=tmp_path, module=module()) as site, ThreadPoolExecutor(5) as pool:
+
+        def ask():
+            statuses = []
+            with httpx.Client(timeout=60) as client:
+                while not done.is_set():
+                    statuses.append(client.get(site.url).status_code)
+            return statuses
+
+        before = site.pids()
+        askers = [pool.submit(ask) for _ in range(4)]
+        slow = pool.submit(httpx.get, site.url + "/?seconds=3", timeout=60)
+        try:
+            command = [ROOT / "scripts" / "reload", "--pid-file"]
+            command.append(site.server.directory / "apache.pid")
+            reload = subprocess.run(command, capture_output=True, text=True)
+        finally:
+            done.set()
+        assert (reload.returncode, reload.stdout) == (0, "replaced 2 processes\n")
+        assert len(site.pids()) == 2
+        assert not site.pids() & before
+        statuses = [status for asker in askers for status in asker.result()]
+        assert slow.result().status_code == 200
+    assert len(statuses) > 100
+    assert set(statuses) == {200}
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--pid-file", "/nonexistent"], "--pid-file"),
+        (["--name", "a-name-too-long"], "--name"),
+        (["--nam", "site"], "--nam"),
+    ],
+)
+def test_wrong_option_is_named_on_stderr_with_status_2(options, named):
+    done = subprocess.run([ROOT / "scripts" / "reload", *options], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert named in done.stderr
+
+
+@pytest.mark.slow
+def test_a_group_with_a_short_name_is_found():
+    with apache(defines={"WEBPY_NAME": "shop"}) as site:
+        before = site.pids()
+        command = [ROOT / "scripts" / "reload", "--name", "shop", "--pid-file"]
+        command.append(site.server.directory / "apache.pid")
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "replaced 2 processes\n")
+        assert not site.pids() & before
+
+
+@pytest.mark.slow
+def test_group_that_is_not_there_is_named(site):
+    command = [ROOT / "scripts" / "reload", "--name", "another", "--pid-file"]
+    command.append(site.server.directory / "apache.pid")
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no daemon named another" in done.stderr

@@ -1,0 +1,53 @@
+"""scripts/shell: an interpreter with the models and a connection, and nothing else of the site."""
+
+import os
+import subprocess
+
+from scripts.lib.command import ROOT
+from scripts.lib.serving.serve import MAKE_DATABASE
+from tests.apache.server import hermetic_environment
+
+
+def shell(folder, typed, checkout=ROOT):
+    """Run the shell of `checkout` on a database of the example's; returns what it has printed."""
+    environment = hermetic_environment(folder)
+    environment["DATABASE_URI"] = f"sqlite://{folder}/data/site.db"
+    subprocess.run(MAKE_DATABASE, cwd=ROOT, env=environment, check=True, capture_output=True)
+    done = subprocess.run(
+        [checkout / "scripts" / "shell"],
+        input=typed,
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_opens_on_the_database_with_the_models(folder):
+    said = shell(folder, "print('users:', len(list(User.select())))\n")
+    assert said == "models: User\nusers: 3\n"
+
+
+def test_it_leaves_the_site_s_pages_alone(folder, checkout):
+    """An old application's end in a server of their own: whoever runs them waits for ever."""
+    pages = checkout / "app" / "pages.py"
+    pages.write_text(pages.read_text() + "\n\nopen('pages were imported', 'w').close()\n")
+    (checkout / "scripts" / "install").write_text("#!/bin/sh\n")
+    os.symlink(ROOT / ".venv", checkout / ".venv")
+    assert "users: 3" in shell(folder, "print('users:', User.select().count())\n", checkout)
+    assert not list(folder.rglob("pages were imported"))
+
+
+def test_a_wrong_setting_ends_it_before_the_first_prompt(folder):
+    done = subprocess.run(
+        [ROOT / "scripts" / "shell"],
+        input="print('an interpreter')\n",
+        env=hermetic_environment(folder) | {"SITE_BUSY_TIMEOUT": "soon"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: SITE_BUSY_TIMEOUT ")
