@@ -9,7 +9,7 @@ from sqlobject import sqlhub
 
 from tests.apache.counting import fails_on_the_recipe
 
-sys.path.append(str(Path(__file__).parent / "apache" / "counters"))
+sys.path.append(str(Path(__file__).parents[1] / "apache" / "counters"))
 
 from counters import Snapshot, make_app, make_table
 
