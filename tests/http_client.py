@@ -13,7 +13,7 @@ from sqlobject import sqlhub
 from app import ERROR_PAGE, FOR_PROGRAMS, api, pages, urls
 from app.database import make_database
 from app.settings import settings
-from app.transactions.processor import transaction_per_request
+from app.transactions import transaction_per_request
 from app.web import csrf, inputs
 from app.web.application import Application
 from app.web.problems import unavailable

@@ -19,7 +19,7 @@ from .in_transaction import in_transaction
 from .patches import PatchError
 from .processor import transaction_per_request
 from .row_cache import Statistics, statistics
-from .tables import SchemaError, update_table
+from .tables import SchemaError, missing_in_table, update_table
 
 __all__ = [
     "GivenUp",
@@ -35,6 +35,7 @@ __all__ = [
     "connection_for",
     "doom",
     "in_transaction",
+    "missing_in_table",
     "no_transaction",
     "on_commit",
     "on_rollback",

@@ -1,6 +1,11 @@
 """How a transaction ends, and the functions that are called after it."""
 
 import logging
+from functools import partial
+
+from pydispatch import dispatcher
+from sqlobject import events
+from sqlobject.main import sqlmeta
 
 from .current import connection_set_to, leave
 from .errors import SwallowedError
@@ -29,10 +34,28 @@ def end(transaction, error, may_commit=lambda: True):
     finally:
         leave(transaction)
         if not transaction.ended_by:
-            functions = transaction.after_commit if commit else transaction.after_rollback
-            call(transaction, functions, "on_commit" if commit else "on_rollback")
+            call(transaction, *_waiting(transaction, commit))
     if transaction.ended_by:
         raise transaction.RunEnded(transaction.ended_by.value)
+
+
+def _waiting(transaction, committed):
+    """The functions that wait for this end, with SQLObject's signal before them, and its name."""
+    signal = events.CommitSignal if committed else events.RollbackSignal
+    functions = transaction.after_commit if committed else transaction.after_rollback
+    instances = transaction.last_instances
+    ids = instances.ids_by_class() if instances is not None and _has_listener(signal) else []
+    # SQLObject's own transaction sends it before the fact.
+    send = [partial(events.send, signal, sqlmeta, ids)] if ids else []
+    return [*send, *functions], "on_commit" if committed else "on_rollback"
+
+
+def _has_listener(signal):
+    return any(
+        listeners.get(signal) or listeners.get(dispatcher.Any)
+        for sender in (sqlmeta, dispatcher.Any)
+        if (listeners := dispatcher.connections.get(id(sender)))
+    )
 
 
 def refuse_swallowed(transaction):

@@ -1,24 +1,22 @@
 """One transaction, as SQLObject sees it: begun with its first query, used by one thread."""
 
 import time
-from contextlib import contextmanager, nullcontext
-from functools import cache, partial
+from contextlib import nullcontext
+from functools import cache
 from threading import get_ident
 
-from pydispatch import dispatcher
-from sqlobject import events
 from sqlobject.dbconnection import DBAPI, ConnWrapper, Transaction
-from sqlobject.main import sqlmeta
 
 from . import lists
 from .engines.base import Verdict
 from .errors import OutsideItsRequest, RunEnded
 from .identity_map import IdentityMap
+from .kinds import Kinds
 from .savepoints import Savepoints
 from .snapshot import Snapshot
 
 
-class RequestTransaction(Savepoints):
+class RequestTransaction(Kinds, Savepoints):
     """A transaction that begins with its first query and ends with its request.
 
     `for_engine` makes the class that is used: it inherits from the engine's class too, so that
@@ -31,10 +29,10 @@ class RequestTransaction(Savepoints):
     _session = None
     _cache = None
     _obsolete = False
-    # Whether a run that was refused as a reading one made this a writing transaction.
-    forced = False
     # Whether it is of a function that was called after another transaction.
     implicit = False
+    # The IdentityMap that it had when it ended, or None.
+    last_instances = None
     # Whether the handler is at work: not before a stream's next chunk.
     running = True
     ended_by = None
@@ -44,9 +42,6 @@ class RequestTransaction(Savepoints):
     after_commit = ()
     after_rollback = ()
     runs = 1
-    attempts = None
-    deadline = None
-    wanted = None
 
     @staticmethod
     def keeps(error):
@@ -126,46 +121,6 @@ class RequestTransaction(Savepoints):
             except Exception as error:
                 self._judge(error)
                 raise
-
-    def become(self, writing):
-        """Make it a reading or a writing transaction; restart the run where it has read before."""
-        if writing == self.writing or self.forced:
-            return
-        if self._session is not None or self.snapshot.rows is not None:
-            self.wanted = writing
-            self.end_run(Verdict.OTHER_KIND)
-        self.writing = writing
-        self.snapshot = Snapshot(self)
-
-    def limit(self, attempts=None, seconds=None):
-        """Run it at most `attempts` times, and give up its queries after `seconds` from now."""
-        if attempts is not None:
-            self.attempts = attempts
-        if seconds is not None and self.deadline is None:
-            self.deadline = time.monotonic() + seconds
-
-    @contextmanager
-    def paused(self):
-        """End what has been read, and hold nothing during the block; a use after it begins anew.
-
-        Raises RuntimeError in a writing transaction that has begun, whose writes would be ended.
-        """
-        if self._session is not None and self.writing:
-            raise RuntimeError(
-                "a handler is marked @no_transaction, but a processor before it has used the "
-                "database in a writing request: give that processor its own in_transaction(), "
-                "or remove the mark"
-            )
-        session, self._session, self._cache = self._session, None, None
-        if session is not None:
-            self._commit(session)
-        owner, self.owner = self.owner, None
-        try:
-            yield
-        finally:
-            # The handler cannot be run again, so what comes after it must not be refused.
-            self.owner, self.attempts, self.writing = owner, 1, True
-            self.snapshot = Snapshot(self)
 
     def _begin(self):
         self._may_go_on()
@@ -275,7 +230,7 @@ class RequestTransaction(Savepoints):
         that is a conflict, or the connection is lost.
         """
         session, self._session = self._session, None
-        instances, self._cache = self._cache, None
+        self.last_instances, self._cache = self._cache, None
         self.owner = None
         if session is None:
             if not commit:
@@ -287,14 +242,8 @@ class RequestTransaction(Savepoints):
         except BaseException:
             self._roll_back(session)
             raise
-        if commit:
-            self.after_commit = (*_signal(events.CommitSignal, instances), *self.after_commit)
-        else:
+        if not commit:
             self._roll_back(session)
-            self.after_rollback = (
-                *_signal(events.RollbackSignal, instances),
-                *self.after_rollback,
-            )
 
     def _commit(self, session):
         if self.deadline is not None and time.monotonic() > self.deadline:
@@ -308,14 +257,3 @@ class RequestTransaction(Savepoints):
     def _roll_back(self, session):
         session.forget_rows()
         session.roll_back_transaction()
-
-
-def _signal(signal, cache):
-    """The functions that send SQLObject's `signal` of the instances, where somebody listens."""
-    listened = any(
-        signals.get(signal) or signals.get(dispatcher.Any)
-        for sender in (sqlmeta, dispatcher.Any)
-        if (signals := dispatcher.connections.get(id(sender)))
-    )
-    ids = cache.ids_by_class() if listened and cache is not None else []
-    return [partial(events.send, signal, sqlmeta, ids)] if ids else []

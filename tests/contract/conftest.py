@@ -10,7 +10,9 @@ site.py:
 import pytest
 from sqlobject import sqlhub
 
-from tests.contract.site import ENGINES, Site, no_transaction
+from app.transactions import connection_for
+from tests.contract.library import Library
+from tests.contract.site import ENGINES, Site, database_of, no_transaction
 from tests.servers import Files
 
 
@@ -38,19 +40,42 @@ def server(engine, request, tmp_path):
 
 
 @pytest.fixture
-def uri(engine, server):
-    """The URI of an empty database."""
+def new_uri(engine, server):
+    """Make an empty database and return its URI; they are dropped after the test."""
     driver = engine.partition("-")[2]
-    return server.new_database() + (f"?driver={driver}" if driver else "")
+    made = []
+
+    def make():
+        made.append(server.new_database())
+        return made[-1] + (f"?driver={driver}" if driver else "")
+
+    yield make
+    for uri in made:
+        server.drop(database_of(uri))
+
+
+@pytest.fixture
+def uri(new_uri):
+    """The URI of an empty database."""
+    return new_uri()
+
+
+@pytest.fixture
+def connection(uri, monkeypatch):
+    """The connection for `uri`, which is SQLObject's outside of requests meanwhile."""
+    connection = connection_for(uri)
+    monkeypatch.setattr(sqlhub, "processConnection", connection, raising=False)
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
 def make_site(server, uri):
-    """Make a Site on `uri` with the options given."""
+    """Make a Site, or one of a class of Sites, on `uri` with the options given."""
     made = []
 
-    def make(**options):
-        made.append(Site(server, uri, **options))
+    def make(site_class=Site, **options):
+        made.append(site_class(server, uri, **options))
         return made[-1]
 
     yield make
@@ -63,3 +88,8 @@ def make_site(server, uri):
 @pytest.fixture
 def site(make_site):
     return make_site()
+
+
+@pytest.fixture
+def library(make_site):
+    return make_site(Library)

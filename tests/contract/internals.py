@@ -103,6 +103,17 @@ def watched(connection, raw):
         yield sent
 
 
+def sent_for(site, handler, method="GET", times=5):
+    """What the last of `times` requests sends, as watched() has it."""
+    raws = []
+    site.request(lambda: raws.append(raw_connection()), method)
+    with watched(site.connection, raws[0]) as sent:
+        for _ in range(times):
+            sent.clear()
+            site.request(handler, method)
+    return sent
+
+
 @contextlib.contextmanager
 def _watch_sqlite(connection, raw, saw):
     raw.set_trace_callback(saw)

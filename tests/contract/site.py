@@ -11,6 +11,8 @@ from app.transactions import transaction_per_request
 POSTGRES = ("postgres", "postgres-psycopg2")
 SERVERS = (*POSTGRES, "mariadb")
 ENGINES = ("sqlite", *SERVERS)
+# Those that have a snapshot token, by which rows are kept between reading requests.
+KEEPING = ("sqlite", *POSTGRES)
 
 _HANDLER = "tests.handler"
 

@@ -2,8 +2,9 @@
 
 import io
 
+import pytest
 import web
-from sqlobject import sqlhub
+from sqlobject import dberrors, sqlhub
 
 from app.transactions import runs
 from tests.contract.busy import Busy
@@ -128,3 +129,17 @@ def test_no_new_try_begins_after_the_retry_seconds(make_site):
 
     assert site.request(handler).status.startswith("503")
     busy.release()
+
+
+def test_a_duplicate_is_an_integrity_error_that_is_not_run_again(site):
+    site.request(add("a"))
+    runs = []
+
+    def handler():
+        runs.append(1)
+        Entry(name="a")
+
+    assert site.request(handler).status.startswith("500")
+    with pytest.raises(dberrors.DuplicateEntryError):
+        site.connection.query("INSERT INTO entry (name, number) VALUES ('a', 0)")
+    assert runs == [1]

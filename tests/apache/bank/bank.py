@@ -5,8 +5,7 @@ import time
 import web
 from sqlobject import IntCol, SQLObject, StringCol, dberrors, sqlhub
 
-from app.transactions.engines.threads import connection_for
-from app.transactions.processor import transaction_per_request
+from app.transactions import connection_for, transaction_per_request
 
 web.config.debug = False
 

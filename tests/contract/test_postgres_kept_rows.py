@@ -6,28 +6,24 @@ import time
 
 import pytest
 from sqlobject import sqlhub
-from tests.test_transaction import Entry, add
 
-from app.transactions.processor import runs
+from app.transactions import runs
 from scripts.lib.serving.databases import Postgres, postgres_binaries
 from scripts.lib.serving.ports import free_port
-from tests.engines.conftest import EngineSite
-from tests.engines.test_postgres import messages_of
+from tests.contract.internals import begun, is_writing, kept_rows, sent_for
+from tests.contract.site import POSTGRES, Entry, Site, add
 from tests.servers import PASSWORD, USERS, folder_of
 
-
-@pytest.fixture
-def engine(request):
-    return getattr(request, "param", "postgres")
+pytestmark = pytest.mark.engines(*POSTGRES)
 
 
 def read(counts=None):
     """A handler that reads the row and notes the rows kept before that."""
 
     def handler():
-        rows = sqlhub.threadConnection.kept_rows()
+        rows = kept_rows()
         if counts is not None:
-            counts.append(None if rows is None else len(rows))
+            counts.append(rows)
         return str(Entry.get(1).number)
 
     return handler
@@ -100,16 +96,14 @@ def test_a_schema_set_after_a_row_was_used_has_rows_of_its_own(make_site, change
         assert site.request(lambda: str(Entry.get(2).number), "GET").data == b"0"
 
 
-@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
 def test_a_request_that_reads_kept_rows_only_asks_for_the_token_and_begins_nothing(make_site):
     site = make_site(cache_rows=10)
     site.request(add())
     sent, answers = [], []
 
     def handler():
-        transaction = sqlhub.threadConnection
         answers.append(Entry.get(1).number)
-        sent.append(transaction._raw is None)
+        sent.append(not begun())
         return str(answers[-1])
 
     while not (sent and sent[-1]):
@@ -119,30 +113,27 @@ def test_a_request_that_reads_kept_rows_only_asks_for_the_token_and_begins_nothi
     assert site.request(handler, "GET").data == b"7"
 
 
-@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
 def test_a_commit_after_a_kept_row_was_used_has_the_request_run_again(make_site):
     site = make_site(cache_rows=10)
     site.request(add("a"))
     site.request(add("b"))
-    begun, seen = [], []
+    peeked, seen = [], []
 
     def handler():
-        transaction = sqlhub.threadConnection
         first = Entry.get(1).number
-        if transaction._raw is None:
-            begun.append("after the commit")
+        if not begun():
+            peeked.append("after the commit")
             site.execute(f"UPDATE entry SET number = {first + 1}")
         seen.append(first)
         return f"{first} {[entry.number for entry in Entry.select()]}"
 
-    while not begun:
+    while not peeked:
         assert len(seen) < 100
         answer = site.request(handler, "GET").data
     assert seen[-2:] == [0, 1]
     assert answer == b"1 [1, 1]"
 
 
-@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
 def test_a_handler_that_takes_the_prepared_token_away_has_kept_rows_all_the_same(make_site):
     site = make_site(cache_rows=10)
     site.request(add())
@@ -166,7 +157,7 @@ def messages_once_kept(site, handler):
     Anything that commits in the cluster, autovacuum too, has them dropped meanwhile.
     """
     for _ in range(100):
-        sent = messages_of(site, handler, "GET", times=4)
+        sent = sent_for(site, handler, times=4)
         if "WITH webpy_found(" in sent[0]:
             return sent
     raise AssertionError(f"the rows are not kept: {sent}")
@@ -182,7 +173,6 @@ def test_a_list_of_kept_rows_is_one_message_without_a_transaction(make_site):
     assert site.request(names, "GET").data == b"c b a"
 
 
-@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
 def test_a_list_of_kept_rows_is_new_after_a_commit(make_site):
     site = make_site(cache_rows=10)
     for name in ("a", "c", "b"):
@@ -201,7 +191,7 @@ def test_a_commit_between_a_list_and_the_next_query_has_the_request_run_again(ma
 
     def both():
         before = names()
-        if sqlhub.threadConnection._raw is None and not interrupted:
+        if not begun() and not interrupted:
             interrupted.append(len(runs))
             site.execute("UPDATE entry SET name = 'b'")
         runs.append(before)
@@ -221,7 +211,7 @@ def test_a_list_of_kept_rows_whose_query_writes_is_run_again_as_a_writing_reques
     methods = []
 
     def visits():
-        methods.append(sqlhub.threadConnection.writing)
+        methods.append(is_writing())
         return str(len(list(Entry.select("nextval('visits') > 0"))))
 
     for number in range(1, 4):
@@ -266,12 +256,14 @@ def standby_of(server):
             standby.stop("immediate")
 
 
+# It is the server's way, whatever the driver: once is enough.
+@pytest.mark.engines("postgres")
 def test_on_a_standby_nothing_is_kept_and_what_the_primary_commits_is_seen(make_site, server):
     primary = make_site(cache_rows=10)
     primary.request(add())
     counts = []
     with standby_of(server) as standby:
-        site = EngineSite(standby, standby.address(primary.database), cache_rows=10)
+        site = Site(standby, standby.address(primary.database), cache_rows=10)
         for number in (0, 7, 8):
             primary.execute(f"UPDATE entry SET number = {number}")
             deadline = time.monotonic() + 30
@@ -282,7 +274,6 @@ def test_on_a_standby_nothing_is_kept_and_what_the_primary_commits_is_seen(make_
     assert set(counts) == {None}
 
 
-@pytest.mark.parametrize("engine", ["postgres", "postgres-psycopg2"], indirect=True)
 def test_what_a_writing_request_sets_in_the_session_has_rows_of_its_own(make_site):
     site = make_site(cache_rows=10)
     site.request(add())

@@ -7,25 +7,27 @@ from types import SimpleNamespace
 
 import pytest
 from sqlobject import SQLObject, StringCol, dberrors, sqlhub
-from tests.test_transaction import Entry, add
 
-from app.transactions.engines.threads import (
-    OutcomeUnknown,
-    TransactionLost,
-    Verdict,
-    connection_for,
-)
+from app.transactions import OutcomeUnknown, TransactionLost, Verdict, connection_for
 from scripts.lib.serving.ports import free_port
+from tests.contract.internals import (
+    MARIADB_MODULE,
+    MYSQLDB_CONNECT,
+    begin,
+    checks_watched,
+    commit,
+    execute,
+    make_idle,
+    rollback,
+)
+from tests.contract.site import Entry
 from tests.servers import PASSWORD
+
+pytestmark = pytest.mark.engines("mariadb")
 
 
 class Other(SQLObject):
     name = StringCol()
-
-
-@pytest.fixture
-def engine():
-    return "mariadb"
 
 
 @pytest.fixture
@@ -36,16 +38,9 @@ def connection(uri):
     connection.close()
 
 
-def run(connection, raw, query):
-    """Execute `query` as a request does; returns its rows."""
-    cursor = raw.cursor()
-    connection._executeRetry(raw, cursor, query)
-    return list(cursor.fetchall())
-
-
 def verdict_of(connection, raw, query):
     with pytest.raises(dberrors.Error) as caught:
-        run(connection, raw, query)
+        execute(connection, raw, query)
     return connection.verdict(caught.value)
 
 
@@ -67,29 +62,29 @@ SESSION = "SELECT @@tx_isolation, @@tx_read_only, @@in_transaction, @@autocommit
 def test_each_kind_of_request_runs_at_its_level_in_any_order(uri, options, reading, writing):
     connection = connection_for(uri, **options)
     for is_writing in (True, False, False, True, True, False):
-        raw = connection.begin(is_writing)
+        raw = begin(connection, is_writing)
         expected = (writing, 0, 1, 0) if is_writing else (reading, 1, 1, 0)
-        assert run(connection, raw, SESSION) == [expected]
-        connection.commit(raw)
+        assert execute(connection, raw, SESSION) == [expected]
+        commit(connection, raw)
     connection.close()
 
 
 def test_the_level_of_a_writing_transaction_locks_what_it_reads(connection, server, uri):
-    raw = connection.begin(writing=True)
-    run(connection, raw, "SELECT * FROM entry")
+    raw = begin(connection, True)
+    execute(connection, raw, "SELECT * FROM entry")
     query = "SELECT trx_isolation_level FROM information_schema.innodb_trx WHERE trx_rows_locked"
     assert server.execute(query) == [("SERIALIZABLE",)]
-    connection.rollback(raw)
+    rollback(connection, raw)
 
 
 def test_timeouts_and_mode_of_the_session(connection):
     names = ("innodb_lock_wait_timeout", "lock_wait_timeout", "max_statement_time", "sql_mode")
-    raw = connection.begin(writing=True)
-    (found,) = run(connection, raw, f"SELECT {', '.join('@@' + name for name in names)}")
+    raw = begin(connection, True)
+    (found,) = execute(connection, raw, f"SELECT {', '.join('@@' + name for name in names)}")
     mode = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
     assert found == (1, 1, 0.5, mode)
     assert verdict_of(connection, raw, "SELECT sleep(10)") is Verdict.FAILED
-    connection.rollback(raw)
+    rollback(connection, raw)
 
 
 def test_a_request_has_two_round_trips_beside_its_queries(connection, server):
@@ -97,12 +92,12 @@ def test_a_request_has_two_round_trips_beside_its_queries(connection, server):
         query = "SHOW GLOBAL STATUS LIKE 'Questions'"
         return int(server.execute(query)[0][1])
 
-    connection.commit(connection.begin(True))
+    commit(connection, begin(connection, True))
     own = -questions() + questions()
     for kinds, expected in ((True, True), 4), ((False, False), 4), ((True, False), 4):
         before = questions()
         for writing in kinds:
-            connection.commit(connection.begin(writing))
+            commit(connection, begin(connection, writing))
         assert questions() - before - own == expected
 
 
@@ -113,13 +108,13 @@ def test_a_request_has_two_round_trips_beside_its_queries(connection, server):
 def test_the_engine_refuses_writes_and_schema_changes_in_a_reading_transaction(
     connection, server, query
 ):
-    raw = connection.begin(writing=False)
+    raw = begin(connection, False)
     cursor = raw.cursor()
     with pytest.raises(connection.module.Error) as caught:
         cursor.execute(query)
     assert connection.verdict(caught.value) is Verdict.REFUSED
     assert verdict_of(connection, raw, query) is Verdict.REFUSED
-    connection.rollback(raw)
+    rollback(connection, raw)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -157,34 +152,34 @@ def test_a_statement_that_commits_is_refused_however_it_is_written(site, query):
     [["CREATE TABLE t (a INT)"], ["COMMIT"], ["COMMIT", "START TRANSACTION"], ["ROLLBACK"]],
 )
 def test_a_transaction_that_the_raw_connection_has_ended_is_lost(connection, server, uri, queries):
-    raw = connection.begin(writing=True)
+    raw = begin(connection, True)
     for query in [*queries, INSERT.format("after")]:
         raw.cursor().execute(query)
     with pytest.raises(TransactionLost):
-        connection.commit(raw)
-    connection.rollback(raw)
+        commit(connection, raw)
+    rollback(connection, raw)
     assert server.execute("SELECT * FROM entry", uri.rpartition("/")[2]) == []
 
 
 def deadlock(connection):
     """Have the calling thread's transaction chosen as a deadlock's victim; returns it, raw."""
-    first = connection.begin(writing=True)
+    first = begin(connection, True)
     for name in ("a", "b"):
-        run(connection, first, INSERT.format(name))
-    connection.commit(first)
-    first = connection.begin(writing=True)
-    run(connection, first, "UPDATE entry SET number = 1 WHERE name = 'a'")
+        execute(connection, first, INSERT.format(name))
+    commit(connection, first)
+    first = begin(connection, True)
+    execute(connection, first, "UPDATE entry SET number = 1 WHERE name = 'a'")
     locked = threading.Event()
 
     def other():
-        raw = connection.begin(writing=True)
+        raw = begin(connection, True)
         # More changes than the victim's: InnoDB rolls the smaller transaction back.
         for name in "cdefgh":
-            run(connection, raw, INSERT.format(name))
-        run(connection, raw, "UPDATE entry SET number = 2 WHERE name = 'b'")
+            execute(connection, raw, INSERT.format(name))
+        execute(connection, raw, "UPDATE entry SET number = 2 WHERE name = 'b'")
         locked.set()
-        run(connection, raw, "UPDATE entry SET number = 2 WHERE name = 'a'")
-        connection.commit(raw)
+        execute(connection, raw, "UPDATE entry SET number = 2 WHERE name = 'a'")
+        commit(connection, raw)
 
     thread = threading.Thread(target=other)
     thread.start()
@@ -197,56 +192,38 @@ def test_a_deadlock_is_a_conflict_and_nothing_after_it_is_committed(connection, 
     victim = verdict_of(connection, raw, "UPDATE entry SET number = 1 WHERE name = 'b'")
     thread.join()
     assert victim is Verdict.CONFLICT
-    run(connection, raw, INSERT.format("after"))
+    execute(connection, raw, INSERT.format("after"))
     with pytest.raises(TransactionLost):
-        connection.commit(raw)
-    connection.rollback(raw)
+        commit(connection, raw)
+    rollback(connection, raw)
     query = "SELECT name, number FROM entry WHERE name IN ('a', 'b', 'after')"
     assert server.execute(query, uri.rpartition("/")[2]) == [("a", 2), ("b", 2)]
 
 
 def test_a_duplicate_is_sqlobjects_error(connection):
-    raw = connection.begin(writing=True)
-    run(connection, raw, INSERT.format("a"))
+    raw = begin(connection, True)
+    execute(connection, raw, INSERT.format("a"))
     with pytest.raises(dberrors.DuplicateEntryError) as caught:
-        run(connection, raw, INSERT.format("a"))
+        execute(connection, raw, INSERT.format("a"))
     assert connection.verdict(caught.value) is Verdict.FAILED
-    connection.rollback(raw)
-
-
-def test_a_connection_killed_in_mid_request_is_not_replaced_by_another(site):
-    """SQLObject's stock class connects anew, and what comes then is committed by itself."""
-
-    def handler():
-        Entry(name="before")
-        site.server.end_sessions()
-        for _ in range(3):
-            with pytest.raises(dberrors.OperationalError):
-                Entry(name="after")
-
-    answer = site.request(handler)
-    assert answer.status == "503 Service Unavailable"
-    assert answer.headers["Retry-After"]
-    assert site.names() == []
-    assert site.request(add("next")).status == "200 OK"
-    assert site.names() == ["next"]
+    rollback(connection, raw)
 
 
 def test_verdicts_of_a_commit(connection):
-    raw = connection.begin(writing=True)
+    raw = begin(connection, True)
     raw.close()
     with pytest.raises(OutcomeUnknown) as caught:
-        connection.commit(raw)
+        commit(connection, raw)
     assert connection.verdict(caught.value) is Verdict.UNKNOWN
     assert connection.verdict(KeyError(1213)) is Verdict.FAILED
-    connection.rollback(raw)
-    assert connection.begin(writing=True) is not raw
+    rollback(connection, raw)
+    assert begin(connection, True) is not raw
 
 
 def test_a_wrong_login_tells_where_and_not_the_password(uri):
     wrong = connection_for(uri.replace("site:", "nobody:"))
     with pytest.raises(dberrors.OperationalError, match="nobody") as caught:
-        wrong.begin(writing=False)
+        begin(wrong, False)
     assert wrong.verdict(caught.value) is Verdict.FAILED
     assert PASSWORD not in str(caught.value)
 
@@ -254,35 +231,32 @@ def test_a_wrong_login_tells_where_and_not_the_password(uri):
 def test_no_server_and_a_silent_server_are_noticed_in_time(uri):
     nobody = connection_for(f"mysql://site@127.0.0.1:{free_port()}/test")
     with pytest.raises(dberrors.OperationalError) as caught:
-        nobody.begin(writing=False)
+        begin(nobody, False)
     assert nobody.verdict(caught.value) is Verdict.GONE
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         mute = connection_for(f"mysql://site@127.0.0.1:{port}/test", connect_timeout=1)
         with pytest.raises(dberrors.OperationalError) as caught:
-            mute.begin(writing=False)
+            begin(mute, False)
     assert mute.verdict(caught.value) is Verdict.GONE
 
 
 def test_a_connection_is_checked_before_use_when_it_was_idle_for_long(connection, monkeypatch):
-    checked = []
-    monkeypatch.setattr(type(connection), "check", lambda self, raw: checked.append(raw.ping()))
-    for idle, expected in (0, []), (connection.check_after + 1, [None]):
-        raw = connection.begin(writing=False)
-        connection.commit(raw)
-        raw.used -= idle
-        assert connection.begin(writing=False) is raw
-        connection.rollback(raw)
-        assert checked == expected
+    with checks_watched(connection, monkeypatch) as checked:
+        for idle, expected in (0, []), (connection.check_after + 1, [None]):
+            raw = begin(connection, False)
+            commit(connection, raw)
+            make_idle(raw, idle)
+            assert begin(connection, False) is raw
+            rollback(connection, raw)
+            assert checked == expected
 
 
 def test_another_server_than_mariadb_is_refused(uri, monkeypatch):
     other = SimpleNamespace(get_server_info=lambda: "8.0.36", close=lambda: None)
-    monkeypatch.setattr(
-        "app.transactions.engines.mariadb.MySQLdb.connect", lambda **options: other
-    )
+    monkeypatch.setattr(MYSQLDB_CONNECT, lambda **options: other)
     with pytest.raises(dberrors.NotSupportedError, match="MariaDB"):
-        connection_for(uri).begin(writing=False)
+        begin(connection_for(uri), False)
 
 
 def test_a_transaction_outside_of_requests_is_serializable(connection):
@@ -295,14 +269,19 @@ def test_a_server_is_reached_by_its_socket(server, uri):
     database = uri.rpartition("/")[2]
     site, _, _ = uri.rpartition("@")
     connection = connection_for(f"{site}@localhost/{database}?unix_socket={server.folder}/socket")
-    raw = connection.begin(writing=True)
+    raw = begin(connection, True)
     assert "socket" in raw.get_host_info()
-    connection.rollback(raw)
+    rollback(connection, raw)
     connection.close()
 
 
 def test_a_missing_driver_is_an_error_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "MySQLdb", None)
-    monkeypatch.delitem(sys.modules, "app.transactions.engines.mariadb", raising=False)
+    monkeypatch.delitem(sys.modules, MARIADB_MODULE, raising=False)
     with pytest.raises(ValueError, match="pip install mysqlclient"):
         connection_for("mysql://site@127.0.0.1/not_asked_for_before")
+
+
+def test_options_that_would_change_text_are_refused(uri):
+    with pytest.raises(ValueError, match="charset"):
+        connection_for(f"{uri}?charset=latin1")

@@ -7,11 +7,13 @@ import contextlib
 import time
 
 import pytest
-from sqlobject import sqlhub
-from tests.test_transaction import Entry, add, no_transaction
+from sqlobject import dberrors, sqlhub
 
 from tests.contract.proxy import Proxy
+from tests.contract.site import SERVERS, Entry, add, no_transaction
 from tests.http_client import serving
+
+pytestmark = pytest.mark.engines(*SERVERS)
 
 
 @pytest.fixture
@@ -22,10 +24,9 @@ def proxy(server):
 
 
 @pytest.fixture
-def uri(engine, server, proxy):
+def uri(new_uri, proxy):
     """The URI of an empty database, by way of the proxy."""
-    _, _, driver = engine.partition("-")
-    return proxy.address(server.new_database()) + (f"?driver={driver}" if driver else "")
+    return proxy.address(new_uri())
 
 
 def read():
@@ -190,3 +191,21 @@ def test_a_connection_outside_of_a_request_is_replaced_after_it_was_lost(site, s
         assert Entry.select().count() == 1
     finally:
         del sqlhub.processConnection
+
+
+def test_a_connection_killed_in_mid_request_is_not_replaced_by_another(site):
+    """SQLObject's stock class connects anew, and what comes then is committed by itself."""
+
+    def handler():
+        Entry(name="before")
+        site.server.end_sessions()
+        for _ in range(3):
+            with pytest.raises(dberrors.OperationalError):
+                Entry(name="after")
+
+    answer = site.request(handler)
+    assert answer.status == "503 Service Unavailable"
+    assert answer.headers["Retry-After"]
+    assert site.names() == []
+    assert site.request(add("next")).status == "200 OK"
+    assert site.names() == ["next"]

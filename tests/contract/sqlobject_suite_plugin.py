@@ -2,7 +2,7 @@
 
 from sqlobject.dbconnection import TheURIOpener
 
-from app.transactions.engines.threads import CLASSES, class_for
+from app.transactions.engines import SCHEMES, class_for
 
-for scheme in CLASSES:
+for scheme in SCHEMES:
     TheURIOpener.schemeBuilders[scheme] = lambda scheme=scheme: class_for(scheme)

@@ -10,7 +10,7 @@ from sqlobject import dberrors, sqlhub
 
 from app import models
 from app.models import User
-from app.transactions.engines.threads import connection_for
+from app.transactions import connection_for
 from tests.http_client import TOKEN, serving
 
 ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}

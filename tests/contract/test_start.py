@@ -14,6 +14,7 @@ from app.transactions import connection_for
 from scripts.lib.serving.ports import free_port
 from tests import own_application
 from tests.apache.server import folders
+from tests.contract.site import SERVERS
 from tests.servers import QUOTED_PASSWORD
 
 WRONG_PASSWORD = "s3cret%2Fpass"
@@ -159,6 +160,7 @@ def test_a_table_made_after_the_look_for_it_is_found_at_the_next(server, uri, mo
     sqlhub.processConnection.close()
 
 
+@pytest.mark.engines(*SERVERS)
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [

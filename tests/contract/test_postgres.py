@@ -1,57 +1,24 @@
 """What only PostgreSQL does: conflicts at COMMIT, COMMIT answered ROLLBACK, PgBouncer."""
 
 import contextlib
+import sys
 import threading
 
 import pytest
 from sqlobject import dberrors, sqlhub
-from tests.engines.test_transactions import in_threads
-from tests.test_transaction import Entry, add
 
+from app.transactions import connection_for
 from app.transactions.engines.postgres import ThreadPostgresConnection
-from app.transactions.engines.threads import connection_for
-from tests.engines.conftest import EngineSite
+from tests.contract.internals import (
+    close_as_the_driver_does,
+    is_writing,
+    raw_connection,
+    sent_for,
+)
+from tests.contract.site import POSTGRES, Entry, Site, add, database_of, in_threads
 from tests.servers import pgbouncer
-from tests.test_sqlobject_suite import outcome
 
-
-@pytest.fixture(params=["postgres", "postgres-psycopg2"])
-def engine(request):
-    return request.param
-
-
-def messages_of(site, handler, method, times=2):
-    """Return what is sent to the server, message by message, for the last of `times` requests.
-
-    Not the COMMIT that is not waited for.
-    """
-    sent = []
-    raws = []
-    raw_class = site.connection.module
-    wire = site.connection._wire
-
-    class Cursor(raw_class.Cursor):
-        def execute(self, query, *more, **options):
-            sent.append(query)
-            return super().execute(query, *more, **options)
-
-    class WatchedWire:
-        def send(self, raw, query):
-            sent.append(query)
-            return wire.send(raw, query)
-
-    def watched():
-        raws.append(sqlhub.threadConnection._connection)
-        raws[0].cursor_factory = Cursor
-
-    site.request(watched, method)
-    site.connection._wire = WatchedWire()
-    for _ in range(times):
-        sent.clear()
-        site.request(handler, method)
-    site.connection._wire = wire
-    raws[0].cursor_factory = raw_class.Cursor
-    return sent
+pytestmark = pytest.mark.engines(*POSTGRES)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -61,22 +28,21 @@ def test_a_connection_that_the_driver_has_found_closed_is_replaced(site, method)
     raws = []
 
     def handler():
-        raws.append(sqlhub.threadConnection._connection)
+        raws.append(raw_connection())
         return Entry.get(1).name
 
     for _ in range(2):
         assert site.request(handler, method).data == b"a"
-        raws[-1].unanswered = False
-        raws[-1].close()
+        close_as_the_driver_does(raws[-1])
     assert raws[0] is not raws[1]
 
 
-@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+@pytest.mark.engines("postgres")
 def test_begin_goes_out_with_the_first_query(site):
     site.request(add("a"))
-    [read] = messages_of(site, lambda: Entry.get(1).name, "GET")
+    [read] = sent_for(site, lambda: Entry.get(1).name)
     assert read.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;")
-    first, write, commit = messages_of(site, lambda: Entry.get(1).set(number=7), "POST")
+    first, write, commit = sent_for(site, lambda: Entry.get(1).set(number=7), "POST")
     assert first.startswith("BEGIN ISOLATION LEVEL SERIALIZABLE;")
     assert "SELECT" in first and write.startswith("UPDATE") and commit == "COMMIT"
 
@@ -87,11 +53,11 @@ def limit():
     return sqlhub.threadConnection.queryOne(query)[0]
 
 
-@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+@pytest.mark.engines("postgres")
 def test_the_limits_of_a_session_of_ones_own_are_not_set_in_each_transaction(make_site):
     site = make_site(statement_timeout=7)
     site.request(add("a"))
-    assert not any("SET" in sent for sent in messages_of(site, lambda: Entry.get(1).name, "GET"))
+    assert not any("SET" in sent for sent in sent_for(site, lambda: Entry.get(1).name))
     assert site.request(limit).data == b"7000"
 
 
@@ -138,9 +104,8 @@ def test_a_conflict_at_commit_is_run_again(site):
             if runs.count(name) == 1:
                 reached.wait(10)
 
-        return lambda: site.app.request("/", method="POST", env={"handler": handler})
+        return lambda: site.request(handler)
 
-    site.handler = lambda: sqlhub.threadConnection.request["handler"]()
     in_threads(taker("a"), taker("b"))
     assert len(site.names()) == 1
     assert len(runs) == 3
@@ -166,9 +131,8 @@ def test_writers_of_two_rows_of_a_small_table_do_not_conflict(site):
             if len(runs) <= 2:
                 reached.wait(10)
 
-        return lambda: site.app.request("/", method="POST", env={"handler": handler})
+        return lambda: site.request(handler)
 
-    site.handler = lambda: sqlhub.threadConnection.request["handler"]()
     in_threads(adder(1), adder(2))
     assert sorted(runs) == [1, 2]
 
@@ -257,33 +221,30 @@ def test_an_unknown_option_and_a_missing_driver_are_refused(monkeypatch):
     with pytest.raises(ValueError, match="nonsense"):
         connection_for("postgres://nowhere/nothing?nonsense=1")
     for driver in ("psycopg", "psycopg2"):
-        monkeypatch.setitem(__import__("sys").modules, driver, None)
+        monkeypatch.setitem(sys.modules, driver, None)
     with pytest.raises(ValueError, match="pip install"):
         connection_for("postgres://nowhere/driverless")
 
 
-def test_pgbouncer_in_transaction_pooling_mode_serves_many_threads_by_one_session(server, engine):
+def test_pgbouncer_in_transaction_pooling_mode_serves_many_threads_by_one_session(server, uri):
     """Each transaction may run in another session; with one, all threads take turns on it."""
-    uri = server.new_database()
-    database = uri.rpartition("/")[2]
-    _, _, driver = engine.partition("-")
-    with pgbouncer(server, database) as pooled:
-        site = EngineSite(server, pooled + (f"?driver={driver}" if driver else ""))
+    direct, _, driver = uri.partition("?")
+    with pgbouncer(server, database_of(direct)) as pooled:
+        site = Site(server, f"{pooled}?{driver}")
         statuses = []
 
         def work():
             for _ in range(10):
-                statuses.append(site.app.request("/", method="POST").status)
-                statuses.append(site.app.request("/", method="GET").status)
+                for method in ("POST", "GET"):
+                    statuses.append(site.request(handler, method).status)
 
         def handler():
-            if sqlhub.threadConnection.writing:
+            if is_writing():
                 entry = Entry.byName("a")
                 entry.number = entry.number + 1
             return str(Entry.byName("a").number)
 
         site.request(add("a"))
-        site.handler = handler
         in_threads(*[work] * 4)
         site.connection.close()
         # Another client's statements in the one session are not limited.
@@ -292,20 +253,6 @@ def test_pgbouncer_in_transaction_pooling_mode_serves_many_threads_by_one_sessio
         connection_for(pooled).close()
         assert statuses == ["200 OK"] * 80
         assert site.execute("SELECT number FROM entry") == [(40,)]
-
-
-def test_a_duplicate_is_an_integrity_error_that_is_not_run_again(site):
-    site.request(add("a"))
-    runs = []
-
-    def handler():
-        runs.append(1)
-        Entry(name="a")
-
-    assert site.request(handler).status.startswith("500")
-    with pytest.raises(dberrors.DuplicateEntryError):
-        site.connection.query("INSERT INTO entry (name, number) VALUES ('a', 0)")
-    assert runs == [1]
 
 
 @pytest.mark.parametrize("text", ["\0", "a\x001"])
@@ -320,20 +267,3 @@ def test_text_with_a_nul_is_a_data_error_and_no_other_text(site, text):
 
     assert site.request(handler).data == b"b"
     assert site.names() == ["b"]
-
-
-def failures(report):
-    return sorted(line.split(" - ")[0] for line in report.splitlines() if line[:6] == "FAILED")
-
-
-@pytest.mark.timeout(600)
-def test_sqlobjects_suite_passes_as_it_does_on_the_stock_class(tmp_path, server, engine):
-    """The stock class fails one, which asks for TLS that the tests' server does not speak."""
-    _, _, driver = engine.partition("-")
-    option = f"?driver={driver}" if driver else ""
-    report, stock = outcome(tmp_path, server.new_database() + option)
-    assert stock["passed"] > 200, report
-    plugin = ("-p", "tests.sqlobject_suite_plugin")
-    ours_report, ours = outcome(tmp_path, server.new_database() + option, *plugin)
-    assert ours == stock, ours_report
-    assert failures(ours_report) == failures(report)

@@ -1,0 +1,135 @@
+"""What only SQLite does: locks on the whole file, pragmas, transactions that it ends by itself."""
+
+import sqlite3
+
+import pytest
+from sqlobject import ForeignKey, SQLObject, StringCol, dberrors, sqlhub
+
+from app.transactions import TransactionLost, Verdict, connection_for
+from app.transactions.engines.sqlite import ThreadSQLiteConnection
+from tests.contract.internals import begin, commit, raw_connection, rollback
+from tests.contract.site import Entry, in_threads
+
+pytestmark = pytest.mark.engines("sqlite")
+
+
+class Shelf(SQLObject):
+    name = StringCol()
+    colour = StringCol(default=None)
+
+
+class Book(SQLObject):
+    shelf = ForeignKey("Shelf", cascade=True)
+
+
+@pytest.fixture
+def connection(uri):
+    connection = connection_for(uri, timeout=0.05)
+    sqlhub.processConnection = connection
+    for model in (Shelf, Book):
+        model.createTable()
+    yield connection
+    connection.close()
+    del sqlhub.processConnection
+
+
+def pragmas(raw):
+    names = ("journal_mode", "foreign_keys", "synchronous", "busy_timeout", "query_only")
+    return [raw.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+
+@pytest.mark.parametrize(("writing", "query_only"), [(True, 0), (False, 1)])
+def test_a_requests_connection_is_durable_enforces_foreign_keys_and_waits(
+    connection, writing, query_only
+):
+    raw = begin(connection, writing)
+    assert pragmas(raw) == ["wal", 1, 2, 50, query_only]
+    rollback(connection, raw)
+
+
+def test_a_stock_transaction_reads_one_snapshot(connection):
+    """sqlite3's own BEGIN comes before a write only, so stock reads are not in a transaction."""
+    Shelf(name="a")
+    transaction = connection.transaction()
+    assert Shelf.select(connection=transaction).count() == 1
+    in_threads(lambda: Shelf(name="b").id)
+    assert Shelf.select(connection=transaction).count() == 1
+    transaction.commit()
+    assert Shelf.select(connection=transaction).count() == 2
+    transaction.rollback()
+
+
+def test_a_lock_that_is_not_had_in_time_is_a_conflict(connection):
+    raw = begin(connection, True)
+
+    def another():
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            begin(connection, True)
+        return connection.verdict(caught.value)
+
+    assert in_threads(another) == [Verdict.CONFLICT]
+    rollback(connection, raw)
+
+
+def test_commit_raises_when_sqlite_has_rolled_back_by_itself(connection):
+    raw = begin(connection, True)
+    raw.execute("INSERT OR ROLLBACK INTO shelf (id, name) VALUES (1, 'a')")
+    with pytest.raises(sqlite3.IntegrityError):
+        raw.execute("INSERT OR ROLLBACK INTO shelf (id, name) VALUES (1, 'b')")
+    with pytest.raises(TransactionLost):
+        commit(connection, raw)
+
+
+def test_a_transaction_that_sqlite_has_ended_is_not_acknowledged(site):
+    def handler():
+        Entry(name="a")
+        # What SQLite does by itself on a full disk or an I/O error.
+        raw_connection().execute("ROLLBACK")
+        return "as if"
+
+    assert site.request(handler).status.startswith("500")
+    assert site.names() == []
+
+
+def test_a_full_disk_is_not_acknowledged(site):
+    def handler():
+        raw = sqlhub.threadConnection.getConnection()
+        Entry(name="a")
+        (pages,) = raw.execute("PRAGMA page_count").fetchone()
+        raw.execute(f"PRAGMA max_page_count={pages}")
+        try:
+            for number in range(1000):
+                Entry(name=f"{number}".rjust(50))
+        except dberrors.OperationalError:
+            pass
+        return "as if"
+
+    assert site.request(handler).status.startswith("500")
+    assert site.names() == []
+
+
+def test_dropping_a_table_or_column_keeps_the_rows_that_refer_to_it(connection):
+    Book(shelf=Shelf(name="a", colour="red"))
+    Shelf.sqlmeta.delColumn("colour", changeSchema=True)
+    assert Book.select().count() == 1
+    Shelf.sqlmeta.addColumn(StringCol("colour", default=None), changeSchema=True)
+    Shelf.dropTable(cascade=True)
+    assert Book.select().count() == 1
+    Book.get(1).destroySelf()
+    assert Book.select().count() == 0
+
+
+def test_a_file_system_without_wal_is_refused(tmp_path):
+    class WithoutWal(sqlite3.Connection):
+        def execute(self, query, *parameters):
+            return super().execute(query.replace("journal_mode=WAL", "journal_mode"), *parameters)
+
+    connection = ThreadSQLiteConnection(str(tmp_path / "site.db"))
+    connection._connOptions["factory"] = WithoutWal
+    with pytest.raises(sqlite3.OperationalError, match="local file system"):
+        begin(connection, False)
+
+
+def test_a_database_in_memory_is_refused():
+    with pytest.raises(ValueError, match="memory"):
+        connection_for("sqlite:/:memory:")
