@@ -6,11 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from sqlobject import dberrors, sqlhub
+from sqlobject import dberrors
 
 from app import models
 from app.models import User
 from app.transactions import connection_for
+from tests.contract.internals import begun
 from tests.http_client import TOKEN, serving
 
 ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
@@ -111,17 +112,17 @@ def stored_user(tmp_path, user_id):
 
 
 def test_the_password_is_hashed_before_the_write_lock_is_taken(client, monkeypatch):
-    begun = []
+    seen = []
 
     class Hasher:
         def hash(self, password):
-            begun.append(sqlhub.threadConnection._raw is not None)
+            seen.append(begun())
             return "$argon2id$not-a-real-one"
 
     monkeypatch.setattr(models, "_hasher", Hasher())
     assert client.send("POST", "/api/users", ADA).status == 201
     assert client.send("PATCH", "/api/users/4", {"password": "x"}).status == 200
-    assert begun == [False, False]
+    assert seen == [False, False]
 
 
 def test_a_deleted_user_is_gone(client):
