@@ -135,10 +135,9 @@ def _watch_mysql(connection, raw, saw):
 @contextlib.contextmanager
 def _watch_postgres(connection, raw, saw):
     send, cursor_factory = raw.send, raw.cursor_factory
-    if connection.driver == "psycopg":
-        # Statements of our own go past the driver's cursors.
-        raw.send = lambda query: (saw(query), send(query))[1]
-    raw.cursor_factory = _recording(cursor_factory, saw)
+    # Statements of our own go past the driver's cursors.
+    raw.send = lambda query: (saw(query), send(query))[1]
+    raw.cursor_factory = _recording(raw.cursor_class(), saw)
     try:
         yield
     finally:

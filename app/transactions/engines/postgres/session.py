@@ -60,6 +60,10 @@ class PostgresSession(TokenSession, ServerSession):
         The row of a command without an answer is empty. Raises the driver's error.
         """
 
+    def cursor_class(self):
+        """Return the driver's class of cursors that the session makes."""
+        return self.cursor_factory
+
     @abc.abstractmethod
     def status(self):
         """Return the driver's number for the server's transaction: 0 where there is none."""
@@ -195,7 +199,7 @@ class PostgresSession(TokenSession, ServerSession):
         """As Session's; the transaction has begun, and no statement of the handler's ends it."""
         if not self.spoiled:
             self.ask_token()
-            self.cursor_factory = guarded(self.cursor_factory, self, look_at)
+            self.cursor_factory = guarded(self.cursor_class(), self, look_at)
         super().hand_out()
 
     def forget_snapshot(self):
