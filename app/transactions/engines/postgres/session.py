@@ -239,7 +239,8 @@ class PostgresSession(TokenSession, ServerSession):
             self.spoiled = True
             return
         self.state = State.IDLE
-        if tag != "COMMIT":
+        # A reading request that has caught an error has nothing that could be missing.
+        if tag != "COMMIT" and self.writing:
             raise TransactionLost(f"PostgreSQL answered {tag} to COMMIT: nothing is committed")
 
     def _commit_and_go(self):
