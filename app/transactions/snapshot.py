@@ -14,7 +14,7 @@ class State(enum.Enum):
     NONE = "this request uses no kept rows"
 
 
-# An enum looks a member up by a function of Python at each use, which every request would wait for.
+# An enum looks a member up by a function at each use, for which every request would wait.
 NOT_ASKED, PEEKED, OPEN, NONE = State
 
 

@@ -43,7 +43,7 @@ for method, data in ("POST", "a"), ("POST", ""), ("GET", ""), ("GET", ""):
     answer = site.request("/", method=method, data=data)
     print(answer.status, answer.data.decode())
 print(db_transactions.__file__)
-print(importlib.util.find_spec("app"), [name for name in sys.modules if name.split(".")[0] == "app"])
+print(importlib.util.find_spec("app"), [n for n in sys.modules if n.split(".")[0] == "app"])
 """
 
 
