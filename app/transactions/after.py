@@ -60,11 +60,15 @@ def _has_listener(signal):
 
 def refuse_swallowed(transaction):
     """Raise SwallowedError where a writing transaction's error was caught outside a savepoint."""
-    if transaction.failure is not None and transaction.writing:
-        raise SwallowedError(
-            "a database error was caught and the work went on, so what it acknowledges may not "
-            "be there: use `with savepoint():` around what may fail"
-        ) from transaction.failure
+    if transaction.failure is None or not transaction.writing:
+        return
+    cure = "use `with savepoint():` around what may fail"
+    if transaction.is_lost():
+        cure = "let it end the request, because the database has rolled the transaction back"
+    raise SwallowedError(
+        "a database error was caught and the work went on, so what it acknowledges may not be "
+        f"there: {cure}"
+    ) from transaction.failure
 
 
 def call(transaction, functions, given_to):

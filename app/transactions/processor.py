@@ -21,7 +21,7 @@ returns a generator, reading request         lives until it is exhausted (commit
                                              or is closed early (rolled back)
 returns a generator, writing request         its chunks are held back until the commit
 swallows a database error outside of         is rolled back, the answer is 500
-  `savepoint()` in a writing request           (a 4xx that the handler raises is left as it is)
+  `savepoint()` in a writing request           (one of 400 to 499 is left as it is)
 
 When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500.
 A request whose database is away is answered 503 with Retry-After. One whose connection broke
@@ -201,15 +201,15 @@ class _Server:
     def _may_commit(self, transaction, error):
         if error is not None and not _commits(error):
             return False
-        if _status(web.ctx.get("status", "")) >= 500:
+        if _status_of() >= 500:
             return False
         if connection_of_thread() is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "
                 "that does so, because load_sqlo has opened the request's transaction"
             )
-        if transaction.failure is not None:
-            if error is None or _status(error.args[0]) < 400:
+        if transaction.failure is not None and transaction.writing:
+            if _status_of(error) < 400:
                 after.refuse_swallowed(transaction)
             return False
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
@@ -223,7 +223,7 @@ def _in_savepoint(outer, handler):
         with outer.savepoint(_commits):
             answer = handler()
             answer = held_back(answer) if is_streamed(answer) else settled(answer)
-            if outer.doomed or _status(web.ctx.get("status", "")) >= 500:
+            if outer.doomed or _status_of() >= 500:
                 raise _InnerFailed
     except _InnerFailed:
         pass
@@ -262,7 +262,7 @@ def _commits(error):
     """Whether a handler that raised `error` has its transaction committed."""
     if not isinstance(error, web.HTTPError) or isinstance(error, RunEnded):
         return False
-    return not _made_by_webpy(error) and _status(error.args[0] if error.args else "") < 500
+    return not _made_by_webpy(error) and _status_of(error) < 500
 
 
 def _made_by_webpy(error):
@@ -286,9 +286,9 @@ def _is_web_py(frame, name):
     return frame.f_code.co_name == name and frame.f_code.co_filename == _WEBPY
 
 
-def _status(line):
-    """The number in a status line; 500 where there is none."""
+def _status_of(error=None):
+    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none."""
     try:
-        return int(str(line)[:3])
-    except ValueError:
+        return int(str(web.ctx.status if error is None else error.args[0])[:3])
+    except (AttributeError, IndexError, ValueError):
         return 500

@@ -159,7 +159,12 @@ class RequestTransaction(Kinds, Savepoints):
             self.failure = error
 
     def judge_uncaught(self, error):
-        """Note that `error` ends the run: nobody expected what a savepoint has brought on."""
+        """Note that `error` ends the run: nobody expected what a savepoint has brought on.
+
+        An answer that the handler has made of it is no such error.
+        """
+        if error is None or self.keeps(error):
+            return
         while error is not None and self._in_the_way is not None:
             if error is self._in_the_way and not self.ended_by:
                 self.ended_by = Verdict.CONFLICT
