@@ -23,7 +23,7 @@ class Savepoints:
         """
         name = f"savepoint_{next(_numbers)}"
         self.query(f"SAVEPOINT {name}")
-        before = self.failure, self.after_commit, self.after_rollback
+        before = self.failure, self.after_commit, self.after_rollback, self.at_end
         instances = self.cache.before_savepoint()
         self.open_savepoints += 1
         try:
@@ -45,5 +45,5 @@ class Savepoints:
             # There is no savepoint any more: the error that ended the transaction goes on.
             return
         self.query(f"ROLLBACK TO SAVEPOINT {name}")
-        self.failure, self.after_commit, self.after_rollback = before
+        self.failure, self.after_commit, self.after_rollback, self.at_end = before
         self.cache.roll_back(instances)
