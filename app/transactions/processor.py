@@ -197,9 +197,7 @@ class _Server:
         # The status of a stream was sent.
         kept = replay is None or _succeeded(error)
         try:
-            if replay and kept:
-                replay.unbind_sessions()
-            may_commit = partial(self._may_commit, transaction, error)
+            may_commit = partial(self._may_commit, transaction, error, replay)
             committed = after.end(transaction, error, may_commit)
         except BaseException:
             if replay:
@@ -210,9 +208,11 @@ class _Server:
         if transaction.at_end:
             web_sessions.settle(transaction, committed, kept)
 
-    def _may_commit(self, transaction, error):
+    def _may_commit(self, transaction, error, replay):
         if not _succeeded(error):
             return False
+        if replay:
+            replay.unbind_sessions()
         if connection_of_thread() is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "

@@ -48,7 +48,7 @@ class Replay:
             self._sessions.put_back()
 
     def unbind_sessions(self):
-        """Have them hold no instance that is bound to the request."""
+        """Have them hold no instance of the request; raises what saving them would raise."""
         if self._sessions:
             self._sessions.unbind()
 

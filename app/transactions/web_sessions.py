@@ -93,8 +93,12 @@ class Found:
             session._data.update(values if image is None else pickle.loads(image))
 
     def unbind(self):
-        """Bind the instances in them to no request, as those out of a pickle are."""
+        """Bind the instances in them to no request, as those out of a pickle are.
+
+        Raises what the store will raise for what has no pickle.
+        """
         for session, *_ in self._before:
+            _check(session.store, session._data)
             _unbind(session)
 
 
@@ -160,9 +164,8 @@ def _saving(session, id, value, models, in_request):
         return _saving_unchanged(session, id, begin)
     if image is not None:
         value = pickle.loads(image)
-    elif isinstance(store, PICKLING):
-        # What the store would raise once it is too late.
-        pickle.dumps(value)
+    else:
+        _check(store, value)
     note_saved(id)
     do = partial(store.__setitem__, id, value)
     if models and in_request:
@@ -218,6 +221,12 @@ def _image(values):
         return pickle.dumps(dict(values))
     except Exception:
         return None
+
+
+def _check(store, values):
+    """Raise what the store would raise after the commit."""
+    if isinstance(store, PICKLING):
+        pickle.dumps(dict(values))
 
 
 def _copy(values):

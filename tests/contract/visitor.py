@@ -115,7 +115,7 @@ def _db_store(database):
 
 STORES = {
     "disk": lambda site: DiskStore(str(site.folder / "disk")),
-    "shelf": lambda site: ShelfStore(shelve.open(str(site.folder / "shelf"))),
+    "shelf": lambda site: ShelfStore(shelve.open(str(site.folder / "shelf"))),  # noqa: SIM115
     "memory": lambda site: MemoryStore(),
     "db": lambda site: _db_store(web.database(dbn="sqlite", db=str(site.folder / "sessions.db"))),
     "same-db": lambda site: _db_store(site.same_database()),
