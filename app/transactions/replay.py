@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import web
 
+from .uploads import Uploads
 from .web_sessions import LOADED, Found
 
 IN_MEMORY = 64 * 1024
@@ -28,6 +29,8 @@ class Replay:
             environ["wsgi.input"] = self._body = ReplayableBody(environ["wsgi.input"])
         self._environ = environ.copy()
         self._sessions = Found(context) if LOADED in context else None
+        form = context.get("_fieldstorage")
+        self._uploads = Uploads(form) if form else None
 
     def restart(self):
         """Put the request back to what it was when this object was made."""
@@ -40,6 +43,8 @@ class Replay:
         web.ctx.env.update(self._environ)
         if self._body:
             self._body.rewind()
+        if self._uploads:
+            self._uploads.put_back()
         self.put_back_sessions()
 
     def put_back_sessions(self):
