@@ -17,6 +17,8 @@ ELSEWHERE = ("disk", "shelf", "memory", "db")
 
 each_place = pytest.mark.parametrize("place", ["before", "after"])
 each_store = pytest.mark.parametrize("store", STORES)
+# One that pickles, one that does not, one in the way, one inside the transaction.
+each_kind = pytest.mark.parametrize("store", ["disk", "memory", "same-db", "models"])
 each_of_models = pytest.mark.parametrize("store", OF_MODELS)
 
 
@@ -62,7 +64,7 @@ def test_a_get_that_counts_counts_by_one_though_it_is_run_twice(make_visitor, st
 
 
 @each_place
-@each_store
+@each_kind
 def test_a_get_that_only_counts_counts_by_one(make_visitor, store, place):
     visitor = make_visitor(store, place)
     session = visitor.site.session
@@ -167,7 +169,7 @@ def test_a_flash_message_is_shown_once(make_visitor, store, place):
 
 
 @each_place
-@each_store
+@each_kind
 def test_a_request_that_fails_leaves_the_session_as_it_was(make_visitor, store, place):
     visitor = make_visitor(store, place)
     session = visitor.site.session
@@ -184,7 +186,7 @@ def test_a_request_that_fails_leaves_the_session_as_it_was(make_visitor, store, 
 
 
 @each_place
-@each_store
+@each_kind
 def test_a_doomed_request_s_session_is_saved_because_its_answer_counts(make_visitor, store, place):
     visitor = make_visitor(store, place)
 
@@ -200,7 +202,7 @@ def test_a_doomed_request_s_session_is_saved_because_its_answer_counts(make_visi
 
 
 @each_place
-@each_store
+@each_kind
 def test_a_new_visitor_s_session_is_there_though_the_first_request_failed(
     make_visitor, store, place
 ):
@@ -244,7 +246,7 @@ def stored(store):
 
 
 @each_place
-@each_store
+@each_kind
 def test_a_logout_that_is_run_twice_knows_the_user_in_both_runs(make_visitor, store, place):
     visitor = make_visitor(store, place)
     session = visitor.site.session
@@ -266,7 +268,7 @@ def test_a_logout_that_is_run_twice_knows_the_user_in_both_runs(make_visitor, st
 
 
 @each_place
-@each_store
+@each_kind
 def test_a_logout_that_fails_logs_nobody_out(make_visitor, store, place):
     visitor = make_visitor(store, place)
     session = visitor.site.session
@@ -406,7 +408,7 @@ def test_the_session_of_an_answer_in_chunks_is_saved(make_visitor, store):
     assert visitor.get("count") == 2
 
 
-@each_store
+@each_kind
 def test_a_sub_application_s_session_is_as_another(make_visitor, store):
     """It is loaded in the handler of the outer application, after the processor."""
     visitor = make_visitor(store, "after")
