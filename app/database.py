@@ -241,6 +241,9 @@ def main(arguments):
     # SQLObject quotes neither the slashes of a password nor the at signs of a path.
     shown = re.sub(r"//.*@", "//", connection.uri())
     try:
+        site_models()
+        # Old models set a connection of their own.
+        sqlhub.processConnection = connection
         done = _when_it_is_there(check_database if options.check else make_database, options.wait)
     except SchemaError as error:
         _say(f"error: the database {shown} is not as the models say:\n{error}")

@@ -89,11 +89,14 @@ def load_value(self, attribute, stock=SQLObject._SO_loadValue):
         except KeyError:
             return stock(self, attribute)
     connection = self._connection
-    if isinstance(connection, Transaction) and not isinstance(connection, RequestTransaction):
-        return stock(self, attribute)
-    if isinstance(connection, Engine):
+    if _is_outside(connection) or isinstance(connection, RequestTransaction):
         return _read_anew(self, attribute, stock)
     return stock(self, attribute)
+
+
+def _is_outside(connection):
+    """Whether `connection` is one of ours outside of all transactions, SQLObject's too."""
+    return isinstance(connection, Engine) and not isinstance(connection, Transaction)
 
 
 def _read_anew(instance, attribute, stock):
@@ -129,6 +132,9 @@ def set_state(self, state):
     self._SO_createValues = {}
     own = {name: value for name, value in state.items() if not name.startswith(VALUE)}
     self.__dict__.update(own)
+    connection = self._connection
+    if _is_outside(connection) and connection.cache.tryGet(self.id, type(self)) is None:
+        connection.cache.created(self.id, type(self), self)
 
 
 _ON_USE = {

@@ -39,7 +39,8 @@ class Site:
         for model in models:
             model.createTable(ifNotExists=True)
         del sqlhub.processConnection
-        self.app = web.application(("/", _Route))
+        # With autoreload it looks at the files of all modules for each request.
+        self.app = web.application(("/", _Route), autoreload=False)
         self.add_processors()
         self.app.internalerror = web.webapi._InternalError
 
