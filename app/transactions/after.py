@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def end(transaction, error, may_commit=lambda: True):
-    """Commit or roll back, then call what waits for that.
+    """Commit or roll back, then call what waits for that; return whether it is committed.
 
     `error`: what the work raised, or None. `may_commit()` has the last word before a commit.
     Raises RunEnded where this run came to nothing, SwallowedError, and what the engine raises
@@ -37,6 +37,7 @@ def end(transaction, error, may_commit=lambda: True):
             call(transaction, *_waiting(transaction, commit))
     if transaction.ended_by:
         raise transaction.RunEnded(transaction.ended_by.value)
+    return commit
 
 
 def _waiting(transaction, committed):

@@ -1,5 +1,7 @@
 """Every change to SQLObject, in one list; nothing is changed before `install` is called.
 
+web_sessions.py has another such list, of the changes to web.py.
+
 `install` is called when an engine is made, and so when a processor is. An import changes nothing:
 stock SQLObject stays stock in a process that only imports this package.
 
@@ -21,7 +23,7 @@ from .request import RequestTransaction
 
 VALUE = "_SO_val_"
 _lock = threading.Lock()
-_installed = False
+_installed = set()
 
 
 class Patch(NamedTuple):
@@ -153,22 +155,21 @@ PATCHES = (
 )
 
 
-def install():
-    """Change SQLObject as PATCHES say, once in a process.
+def install(patches=PATCHES, package="SQLObject"):
+    """Change `package` as `patches` say, once in a process.
 
     Raises PatchError where an attribute is missing; then nothing is changed.
     """
-    global _installed
     with _lock:
-        if _installed:
+        if package in _installed:
             return
-        missing = [patch for patch in PATCHES if not patch.is_possible()]
+        missing = [patch for patch in patches if not patch.is_possible()]
         if missing:
             names = ", ".join(str(patch.attribute) for patch in missing)
             raise PatchError(
-                f"SQLObject {version('SQLObject')} has no {names}: "
-                f"install SQLObject=={PATCHES[0].tried_with[-1]}"
+                f"{package} {version(package)} has no {names}: "
+                f"install {package}=={patches[0].tried_with[-1]}"
             )
-        for patch in PATCHES:
+        for patch in patches:
             patch.apply()
-        _installed = True
+        _installed.add(package)

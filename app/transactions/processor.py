@@ -29,19 +29,18 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 """
 
 import sys
-from contextlib import contextmanager
 from functools import cache, partial
 
 import web
 from sqlobject import sqlhub
 
-from . import after, patches, retry
+from . import after, patches, retry, web_sessions
 from .current import connection_of_thread, current, set_connection
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .replay import Replay
+from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, held_back, is_streamed, settled
 
@@ -87,6 +86,7 @@ def transaction_per_request(
     connection and sets `sqlhub.processConnection`. Raises ValueError for a wrong `uri`.
     """
     patches.install()
+    web_sessions.install()
     connection = connection_for(uri, **options)
     serves(connection)
     limits = retry.Limits(attempts, retry_seconds)
@@ -108,6 +108,7 @@ def transaction_per_request(
                 return server.join(outer, handler, request)
             # The answer of an earlier request on this thread was not read to its end.
             after.end(outer, None, lambda: False)
+            web_sessions.settle(outer, False, True)
         return server(handler, request)
 
     return load_sqlo
@@ -175,6 +176,8 @@ class _Server:
                 else:
                     answer = StreamedAnswer(answer, transaction, partial(self._end, transaction))
                     if answer.begin():
+                        if transaction.at_end and not transaction.writing:
+                            web_sessions.save_at_once(transaction)
                         return answer
                     answer = ""
             else:
@@ -191,18 +194,25 @@ class _Server:
         Raises RunEnded, or the reason why a request that seemed to succeed did not; before that
         `replay` takes back the headers of the answer that is not given.
         """
+        # The status of a stream was sent.
+        kept = replay is None or _succeeded(error)
         try:
-            after.end(transaction, error, partial(self._may_commit, transaction, error))
+            may_commit = partial(self._may_commit, transaction, error, replay)
+            committed = after.end(transaction, error, may_commit)
         except BaseException:
             if replay:
                 replay.restart()
             raise
+        if not kept:
+            replay.put_back_sessions()
+        if transaction.at_end:
+            web_sessions.settle(transaction, committed, kept)
 
-    def _may_commit(self, transaction, error):
-        if error is not None and not _commits(error):
+    def _may_commit(self, transaction, error, replay):
+        if not _succeeded(error):
             return False
-        if _status_of() >= 500:
-            return False
+        if replay:
+            replay.unbind_sessions()
         if connection_of_thread() is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "
@@ -239,23 +249,16 @@ def _transaction_class(engine_class):
     own = {
         "RunEnded": HTTPRunEnded,
         "keeps": staticmethod(_commits),
-        "surroundings_of_after": staticmethod(_own_context),
+        "surroundings_of_after": staticmethod(own_context),
     }
     return type(base.__name__, (base,), own)
 
 
-@contextmanager
-def _own_context():
-    """Let what is called after the end change a web.ctx of its own, not the settled answer."""
-    context = web.ctx.__dict__
-    before = context.copy()
-    if "headers" in context:
-        web.ctx.headers = list(web.ctx.headers)
-    try:
-        yield
-    finally:
-        context.clear()
-        context.update(before)
+def _succeeded(error):
+    """Whether the answer's status is below 500, of a handler that raised `error` or None."""
+    if error is not None and not _commits(error):
+        return False
+    return _status_of() < 500
 
 
 def _commits(error):

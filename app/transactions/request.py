@@ -41,6 +41,8 @@ class RequestTransaction(Kinds, Savepoints):
     doomed = False
     after_commit = ()
     after_rollback = ()
+    # What else its end is waited for with, of the processor (web_sessions.py).
+    at_end = ()
     runs = 1
 
     @staticmethod

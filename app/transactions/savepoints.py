@@ -23,7 +23,7 @@ class Savepoints:
         """
         name = f"savepoint_{next(_numbers)}"
         self.query(f"SAVEPOINT {name}")
-        before = self.failure, self.after_commit, self.after_rollback
+        before = self.failure, self.after_commit, self.after_rollback, self.at_end
         instances = self.cache.before_savepoint()
         self.open_savepoints += 1
         try:
@@ -52,5 +52,5 @@ class Savepoints:
         except Exception:
             # Nor here, which only the engine knows. The failure is noted.
             return
-        self.failure, self.after_commit, self.after_rollback = before
+        self.failure, self.after_commit, self.after_rollback, self.at_end = before
         self.cache.roll_back(instances)

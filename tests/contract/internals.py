@@ -8,6 +8,7 @@ import contextlib
 import MySQLdb.cursors
 from sqlobject import sqlhub
 
+from app.transactions import web_stores
 from app.transactions.engines.mariadb.session import MariaDBSession
 
 HELD = "app.transactions.identity_map.HELD"
@@ -155,3 +156,8 @@ def _recording(base, saw):
             return super().execute(query, *more, **options)
 
     return Recording
+
+
+def forget_saved_sessions():
+    """Have this process not know when it has last saved a web session."""
+    web_stores._saved.clear()
