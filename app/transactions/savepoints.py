@@ -18,7 +18,8 @@ class Savepoints:
     def savepoint(self, keeps):
         """Undo the block's writes, and only these, where it raises; the error goes on.
 
-        What the block gave to `on_commit` and `on_rollback` is undone with them.
+        What the block gave to `on_commit` is undone with them; what it gave to `on_rollback` is
+        called after the transaction, however it ends.
         `keeps(error)` tells which errors are none: what the block did before one stays.
         """
         name = f"savepoint_{next(_numbers)}"
@@ -45,5 +46,6 @@ class Savepoints:
             # There is no savepoint any more: the error that ended the transaction goes on.
             return
         self.query(f"ROLLBACK TO SAVEPOINT {name}")
-        self.failure, self.after_commit, self.after_rollback = before
+        self.failure, self.after_commit, waiting = before
+        self.after_commit += self.after_rollback[len(waiting) :]
         self.cache.roll_back(instances)
