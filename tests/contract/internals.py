@@ -174,3 +174,8 @@ def only_connections(*connections):
     finally:
         in_transaction._engines.update(others)
         vars(sqlhub).pop("processConnection", None)
+
+
+def ids_known(connection, cls):
+    """How many ids of `cls` are known outside of transactions, of instances there or gone."""
+    return len(connection.cache.caches[cls.__name__].expiredCache)
