@@ -8,6 +8,7 @@ from sqlobject import events
 from sqlobject.main import sqlmeta
 
 from .current import connection_set_to, leave
+from .engines.base import Verdict
 from .errors import SwallowedError
 from .request import RequestTransaction
 
@@ -57,6 +58,15 @@ def _has_listener(signal):
         for sender in (sqlmeta, dispatcher.Any)
         if (listeners := dispatcher.connections.get(id(sender)))
     )
+
+
+def given_up(transaction):
+    """Call what waits for the rollback of a run that ended itself and is the last.
+
+    Not where nobody knows whether it was committed.
+    """
+    if transaction.ended_by is not Verdict.UNKNOWN:
+        call(transaction, *_waiting(transaction, False))
 
 
 def refuse_swallowed(transaction):

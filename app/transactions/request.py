@@ -98,6 +98,11 @@ class RequestTransaction(Kinds, Savepoints):
 
     def misuse(self):
         """Return the error for a use after the request, or by another thread."""
+        if self.resting:
+            return OutsideItsRequest(
+                "an SQLObject instance that was read before was used in a handler marked "
+                "@no_transaction: read it in a function that is given to in_transaction()"
+            )
         if self.owner is None:
             what = "after the request in which it was read had ended"
         else:
