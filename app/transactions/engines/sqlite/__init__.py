@@ -65,7 +65,12 @@ class Engine(threads.Engine, SQLiteConnection):
         """
         use = "writing" if writing else "reading"
         session = self.own_sessions().by_use.get(use) or self.open_session(use)
-        session.open_transaction(writing, seconds)
+        try:
+            session.open_transaction(writing, seconds)
+        except sqlite3.Error:
+            if session.spoiled:
+                session.discard()
+            raise
         return session
 
     def reading_session(self):
