@@ -158,6 +158,14 @@ class RequestTransaction(Kinds, Savepoints):
         if self.failure is None:
             self.failure = error
 
+    def _judge_driver(self, error):
+        """End this run where an error on the driver's connection says that it came to nothing.
+
+        Another one is between the handler and the driver, as without the bundle.
+        """
+        if self._dbConnection.verdict(error) is not Verdict.FAILED:
+            self._judge(error)
+
     def judge_uncaught(self, error):
         """Note that `error` ends the run: nobody expected what a savepoint has brought on.
 
@@ -206,7 +214,7 @@ class RequestTransaction(Kinds, Savepoints):
         session = self._connection
         self.snapshot.settle()
         try:
-            session.hand_out()
+            session.hand_out(self._judge_driver)
         except Exception as error:
             self._judge(error)
             raise
