@@ -1,5 +1,6 @@
 """One transaction, as SQLObject sees it: begun with its first query, used by one thread."""
 
+import logging
 import time
 from contextlib import nullcontext
 from functools import cache
@@ -14,6 +15,8 @@ from .identity_map import IdentityMap
 from .kinds import Kinds
 from .savepoints import Savepoints
 from .snapshot import Snapshot
+
+log = logging.getLogger(__name__)
 
 
 class RequestTransaction(Kinds, Savepoints):
@@ -147,7 +150,9 @@ class RequestTransaction(Kinds, Savepoints):
         verdict = self._dbConnection.verdict(error)
         if verdict is Verdict.REFUSED and self.writing:
             # The server has become read-only, as after a failover.
-            self._session.spoil()
+            log.warning("a writing request is refused as read-only: %s", error)
+            if self._session is not None:
+                self._session.spoil()
             verdict = Verdict.GONE
         if verdict is Verdict.IN_THE_WAY:
             # A savepoint brings it to the handler, who may expect it.

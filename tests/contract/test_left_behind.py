@@ -1,12 +1,15 @@
 """What a request has changed in its session ends with the request; nothing is taken for it."""
 
 import contextlib
+import shutil
 
+import MySQLdb
 import pytest
 from sqlobject import dberrors, sqlhub
 
 from tests.contract.internals import is_writing, raw_connection
-from tests.contract.site import POSTGRES, Entry, add, no_transaction
+from tests.contract.site import POSTGRES, Entry, Site, add, no_transaction
+from tests.servers import running
 
 POSTGRES_CHANGES = {
     "SET search_path TO other": "SHOW search_path",
@@ -290,3 +293,81 @@ def test_a_procedure_that_commits_is_not_acknowledged(site):
 
     assert site.request(handler).status.startswith("500")
     assert site.names() == ["a"]
+
+
+def connection_id():
+    query = {
+        "postgres": "SELECT pg_backend_pid()",
+        "mysql": "SELECT CONNECTION_ID()",
+    }[sqlhub.threadConnection.dbName]
+    return str(sqlhub.threadConnection.queryOne(query)[0])
+
+
+@pytest.fixture
+def refused_as_read_only(caplog):
+    """Have a writing request of a site refused by a server that has become read-only."""
+
+    def refused(site):
+        _refused_as_read_only(site)
+        assert "refused as read-only" in caplog.text
+
+    return refused
+
+
+def _refused_as_read_only(site):
+    answer = site.request(add("a"))
+    assert answer.status == "503 Service Unavailable"
+    assert answer.headers["Retry-After"] == "1"
+    assert site.names() == []
+
+
+@pytest.mark.engines(*POSTGRES)
+def test_a_kept_connection_to_a_server_that_is_read_only_now_is_not_kept(
+    site, server, refused_as_read_only
+):
+    """As after a failover: the connection leads to the old primary, a new one to the new."""
+    server.execute(f"ALTER DATABASE {site.database} SET default_transaction_read_only=on")
+    site.connection.close()
+    for method in ("GET", "POST"):
+        site.request(connection_id, method)
+    server.execute(f"ALTER DATABASE {site.database} RESET default_transaction_read_only")
+    refused_as_read_only(site)
+    assert site.request(add("a")).data == b"added"
+
+
+@pytest.mark.engines("mariadb")
+def test_a_kept_connection_to_a_mariadb_that_is_read_only_now_is_not_kept(
+    site, server, refused_as_read_only
+):
+    # Who may administer the server is not refused.
+    socket = str(server.folder / "socket")
+    with contextlib.closing(MySQLdb.connect(unix_socket=socket, user="root")) as root:
+        root.cursor().execute("CREATE OR REPLACE USER plain IDENTIFIED BY 'plain'")
+        root.cursor().execute(f"GRANT ALL ON {site.database}.* TO plain")
+    plain = Site(server, f"mysql://plain:plain@127.0.0.1:{server.port}/{site.database}")
+    before = plain.request(connection_id).data
+    server.execute("SET GLOBAL read_only=1")
+    try:
+        refused_as_read_only(plain)
+        assert plain.request(connection_id).data != before
+    finally:
+        server.execute("SET GLOBAL read_only=0")
+    assert plain.request(add("a")).data == b"added"
+    plain.connection.close()
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_a_writing_request_on_a_standby_is_503_until_it_is_promoted(driver, refused_as_read_only):
+    with running("postgres") as server:
+        site = Site(server, f"{server.new_database()}?driver={driver}")
+        site.request(lambda: "", "GET")
+        server.stop("fast")
+        signal = server.folder / "data" / "standby.signal"
+        signal.touch()
+        shutil.chown(signal, signal.parent.owner())
+        server.start()
+        refused_as_read_only(site)
+        assert site.request(lambda: str(Entry.select().count()), "GET").data == b"0"
+        server.execute("SELECT pg_promote()")
+        assert site.request(add("a")).data == b"added"
+        site.connection.close()

@@ -88,6 +88,10 @@ class PostgresSession(TokenSession, ServerSession):
             if self.rows is not None:
                 self.send(PREPARE)
 
+    def is_standby(self):
+        """Whether the server is a standby, as it has told the driver; from PostgreSQL 14 on."""
+        return self.info.parameter_status("in_hot_standby") == "on"
+
     def check(self):
         self._settle()
         self.send("SELECT 1")
