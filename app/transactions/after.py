@@ -8,6 +8,7 @@ from sqlobject import events
 from sqlobject.main import sqlmeta
 
 from .current import connection_set_to, leave
+from .engines.base import Verdict
 from .errors import SwallowedError
 from .request import RequestTransaction
 
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def end(transaction, error, may_commit=lambda: True):
-    """Commit or roll back, then call what waits for that.
+    """Commit or roll back, then call what waits for that; return whether it is committed.
 
     `error`: what the work raised, or None. `may_commit()` has the last word before a commit.
     Raises RunEnded where this run came to nothing, SwallowedError, and what the engine raises
@@ -37,6 +38,7 @@ def end(transaction, error, may_commit=lambda: True):
             call(transaction, *_waiting(transaction, commit))
     if transaction.ended_by:
         raise transaction.RunEnded(transaction.ended_by.value)
+    return commit
 
 
 def _waiting(transaction, committed):
@@ -56,6 +58,15 @@ def _has_listener(signal):
         for sender in (sqlmeta, dispatcher.Any)
         if (listeners := dispatcher.connections.get(id(sender)))
     )
+
+
+def given_up(transaction):
+    """Call what waits for the rollback of a run that ended itself and is the last.
+
+    Not where nobody knows whether it was committed.
+    """
+    if transaction.ended_by is not Verdict.UNKNOWN:
+        call(transaction, *_waiting(transaction, False))
 
 
 def refuse_swallowed(transaction):

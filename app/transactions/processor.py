@@ -29,24 +29,24 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 """
 
 import sys
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import cache, partial
 
 import web
 from sqlobject import sqlhub
 
-from . import after, patches, retry
-from .current import connection_of_thread, current, set_connection
+from . import after, bypass, nested, patches, retry, web_sessions
+from .current import connection_of_thread, connection_set_to, current, set_connection
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .replay import Replay
+from .outcomes import commits, is_web_py, status_of, succeeded
+from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, held_back, is_streamed, settled
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_WEBPY = web.application.wsgifunc.__code__.co_filename
 
 
 class HTTPRunEnded(RunEnded, web.HTTPError):
@@ -87,14 +87,16 @@ def transaction_per_request(
     connection and sets `sqlhub.processConnection`. Raises ValueError for a wrong `uri`.
     """
     patches.install()
+    web_sessions.install()
     connection = connection_for(uri, **options)
+    bypass.look_at_classes(connection)
     serves(connection)
     limits = retry.Limits(attempts, retry_seconds)
     server = _Server(connection, limits, commit_veto, unavailable or _unavailable, stream_writes)
 
     def load_sqlo(handler=None):
         if handler is None:
-            if _is_web_py(sys._getframe(1), "processor"):
+            if is_web_py(sys._getframe(1), "processor"):
                 raise RuntimeError(
                     "load_sqlo was called as a load hook, which opens no transaction: write "
                     "app.add_processor(load_sqlo), without web.loadhook"
@@ -103,12 +105,9 @@ def transaction_per_request(
             return None
         request = web.ctx.__dict__
         outer = connection_of_thread()
-        if isinstance(outer, RequestTransaction):
-            if current() is outer:
-                return server.join(outer, handler, request)
-            # The answer of an earlier request on this thread was not read to its end.
-            after.end(outer, None, lambda: False)
-        return server(handler, request)
+        if outer is None:
+            return server(handler, request)
+        return server.on_used_thread(outer, handler, request)
 
     return load_sqlo
 
@@ -118,12 +117,11 @@ def _unavailable(headers, reason):
     return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")
 
 
-class _InnerFailed(Exception):
-    """A request inside a request has failed: what it did is undone."""
-
-
 class _Server:
     """Runs handlers in transactions; one for each call of `transaction_per_request`."""
+
+    # Whether nothing goes past the transactions, as far as it can be seen.
+    looked = False
 
     def __init__(self, connection, limits, commit_veto, unavailable, stream_writes):
         self.connection = connection
@@ -135,6 +133,11 @@ class _Server:
 
     def __call__(self, handler, request):
         """Answer by `handler()`; `request` is the __dict__ of web.ctx."""
+        if not self.looked:
+            # Classes may be made after the processor.
+            bypass.look_at_classes(self.connection)
+            bypass.look_at_process()
+            self.looked = True
         replay = Replay(request)
         environ = request["env"]
 
@@ -152,29 +155,48 @@ class _Server:
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
             raise self.unavailable(headers, error.reason) from error
 
-    def join(self, outer, handler, request):
+    def on_used_thread(self, outer, handler, request):
+        """Answer by `handler()` on a thread that has the connection `outer`."""
+        if isinstance(outer, RequestTransaction):
+            if current() is outer:
+                return self._join(outer, handler, request)
+            # The answer of an earlier request on this thread was not read to its end.
+            with suppress(RunEnded):
+                after.end(outer, None, lambda: False)
+            web_sessions.settle(outer, False, True)
+            return self(handler, request)
+        bypass.notice_thread(outer)
+        with connection_set_to(outer):
+            answer = self(handler, request)
+            return held_back(answer) if is_streamed(answer) else answer
+
+    def _join(self, outer, handler, request):
         """Answer by `handler()` inside the transaction of another request on this thread."""
         if outer._dbConnection is not self.connection:
             raise RuntimeError(
-                "a sub-application has another database than the application that it is part "
-                "of; give its models a connection of their own"
+                "a request inside a request has another database than the outer one, and one "
+                "transaction has one database: ask for it in a thread, or from a handler marked "
+                "@no_transaction"
             )
-        if request["env"] is outer.request:
+        if nested.is_part(request, outer):
             return handler()
         if request["method"] not in READING_METHODS:
             outer.become(True)
-        return _in_savepoint(outer, handler)
+        return nested.answer(outer, handler, partial(self._may_commit, outer))
 
     def _answer(self, handler, replay, transaction):
         """Run the handler once and end its transaction; RunEnded where that came to nothing."""
         try:
             answer = handler()
             if is_streamed(answer):
-                if transaction.writing and not self.stream_writes:
+                if transaction.holds_back and not self.stream_writes:
                     answer = held_back(answer)
                 else:
-                    answer = StreamedAnswer(answer, transaction, partial(self._end, transaction))
+                    end = partial(self._end_of_stream, transaction)
+                    answer = StreamedAnswer(answer, transaction, end)
                     if answer.begin():
+                        if transaction.at_end and not transaction.writing:
+                            web_sessions.save_at_once(transaction)
                         return answer
                     answer = ""
             else:
@@ -191,45 +213,44 @@ class _Server:
         Raises RunEnded, or the reason why a request that seemed to succeed did not; before that
         `replay` takes back the headers of the answer that is not given.
         """
+        # The status of a stream was sent.
+        kept = replay is None or succeeded(error)
         try:
-            after.end(transaction, error, partial(self._may_commit, transaction, error))
+            may_commit = partial(self._may_commit, transaction, error, replay)
+            committed = after.end(transaction, error, may_commit)
         except BaseException:
             if replay:
                 replay.restart()
             raise
+        if not kept:
+            replay.put_back_sessions()
+        if transaction.at_end:
+            web_sessions.settle(transaction, committed, kept)
 
-    def _may_commit(self, transaction, error):
-        if error is not None and not _commits(error):
+    def _end_of_stream(self, transaction, error):
+        """End the transaction of an answer that was sent already: it is not run again."""
+        try:
+            self._end(transaction, error)
+        except RunEnded:
+            after.given_up(transaction)
+            raise
+
+    def _may_commit(self, transaction, error, replay=None):
+        """Whether the end is a commit; raises what the answer is to be instead."""
+        if not succeeded(error):
             return False
-        if _status_of() >= 500:
-            return False
+        if replay:
+            replay.unbind_sessions()
         if connection_of_thread() is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "
                 "that does so, because load_sqlo has opened the request's transaction"
             )
         if transaction.failure is not None and transaction.writing:
-            if _status_of(error) < 400:
+            if status_of(error) < 400:
                 after.refuse_swallowed(transaction)
             return False
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
-
-
-def _in_savepoint(outer, handler):
-    """Answer by `handler()`, undoing what it did where it fails."""
-    doomed, outer.doomed = outer.doomed, False
-    answer = ""
-    try:
-        with outer.savepoint(_commits):
-            answer = handler()
-            answer = held_back(answer) if is_streamed(answer) else settled(answer)
-            if outer.doomed or _status_of() >= 500:
-                raise _InnerFailed
-    except _InnerFailed:
-        pass
-    finally:
-        outer.doomed = doomed
-    return answer
 
 
 @cache
@@ -238,57 +259,7 @@ def _transaction_class(engine_class):
     base = RequestTransaction.for_engine(engine_class)
     own = {
         "RunEnded": HTTPRunEnded,
-        "keeps": staticmethod(_commits),
-        "surroundings_of_after": staticmethod(_own_context),
+        "keeps": staticmethod(commits),
+        "surroundings_of_after": staticmethod(own_context),
     }
     return type(base.__name__, (base,), own)
-
-
-@contextmanager
-def _own_context():
-    """Let what is called after the end change a web.ctx of its own, not the settled answer."""
-    context = web.ctx.__dict__
-    before = context.copy()
-    if "headers" in context:
-        web.ctx.headers = list(web.ctx.headers)
-    try:
-        yield
-    finally:
-        context.clear()
-        context.update(before)
-
-
-def _commits(error):
-    """Whether a handler that raised `error` has its transaction committed."""
-    if not isinstance(error, web.HTTPError) or isinstance(error, RunEnded):
-        return False
-    return not _made_by_webpy(error) and _status_of(error) < 500
-
-
-def _made_by_webpy(error):
-    """Whether web.py raised `error` in place of an exception of the handler.
-
-    Its inner `process()` does that for every exception but HTTPError before a processor sees
-    it, so the type of the error does not tell. What `process()` has caught is in its context,
-    also where the application's `internalerror` raises an error instead of returning one.
-    """
-    caught = error.__context__
-    while caught is not None:
-        traceback = caught.__traceback__
-        if traceback is not None and _is_web_py(traceback.tb_frame, "process"):
-            return True
-        caught = caught.__context__
-    return False
-
-
-def _is_web_py(frame, name):
-    """Whether `frame` is of web.py's function `name` in its application module."""
-    return frame.f_code.co_name == name and frame.f_code.co_filename == _WEBPY
-
-
-def _status_of(error=None):
-    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none."""
-    try:
-        return int(str(web.ctx.status if error is None else error.args[0])[:3])
-    except (AttributeError, IndexError, ValueError):
-        return 500

@@ -44,6 +44,8 @@ class RequestTransaction(Kinds, Savepoints):
     doomed = False
     after_commit = ()
     after_rollback = ()
+    # What else its end is waited for with, of the processor (web_sessions.py).
+    at_end = ()
     runs = 1
 
     @staticmethod
@@ -99,6 +101,11 @@ class RequestTransaction(Kinds, Savepoints):
 
     def misuse(self):
         """Return the error for a use after the request, or by another thread."""
+        if self.resting:
+            return OutsideItsRequest(
+                "an SQLObject instance that was read before was used in a handler marked "
+                "@no_transaction: read it in a function that is given to in_transaction()"
+            )
         if self.owner is None:
             what = "after the request in which it was read had ended"
         else:

@@ -18,12 +18,13 @@ class Savepoints:
     def savepoint(self, keeps):
         """Undo the block's writes, and only these, where it raises; the error goes on.
 
-        What the block gave to `on_commit` and `on_rollback` is undone with them.
+        What the block gave to `on_commit` is undone with them; what it gave to `on_rollback` is
+        called after the transaction, however it ends.
         `keeps(error)` tells which errors are none: what the block did before one stays.
         """
         name = f"savepoint_{next(_numbers)}"
         self.query(f"SAVEPOINT {name}")
-        before = self.failure, self.after_commit, self.after_rollback
+        before = self.failure, self.after_commit, self.after_rollback, self.at_end
         instances = self.cache.before_savepoint()
         self.open_savepoints += 1
         try:
@@ -52,5 +53,6 @@ class Savepoints:
         except Exception:
             # Nor here, which only the engine knows. The failure is noted.
             return
-        self.failure, self.after_commit, self.after_rollback = before
+        self.failure, self.after_commit, waiting, self.at_end = before
+        self.after_commit += self.after_rollback[len(waiting) :]
         self.cache.roll_back(instances)

@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 
 IN_MEMORY = 256 * 1024
 _AT_ONCE = 64 * 1024
+_END = object()
 _PLAIN = (
     type(None), bool, int, float, str, bytes, decimal.Decimal,
     datetime.date, datetime.time, datetime.timedelta,
@@ -170,3 +171,23 @@ class StreamedAnswer:
                 self._end(GeneratorExit())
 
     __del__ = close
+
+
+class RestingChunks:
+    """An iterator over a handler's chunks, each made while no transaction is held."""
+
+    def __init__(self, chunks, resting):
+        """`resting()` returns the context manager in which a chunk is made."""
+        self._chunks = chunks
+        self._resting = resting
+        self.close = getattr(chunks, "close", lambda: None)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self._resting():
+            chunk = next(self._chunks, _END)
+        if chunk is _END:
+            raise StopIteration
+        return chunk

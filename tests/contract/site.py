@@ -41,8 +41,12 @@ class Site:
         del sqlhub.processConnection
         # With autoreload it looks at the files of all modules for each request.
         self.app = web.application(("/", _Route), autoreload=False)
-        self.app.add_processor(self.processor)
+        self.add_processors()
         self.app.internalerror = web.webapi._InternalError
+
+    def add_processors(self):
+        """Add what `app` has; a subclass may have more."""
+        self.app.add_processor(self.processor)
 
     def request(self, handler, method="POST", env=(), **more):
         """Answer one request by `handler()`; returns what web.py's app.request does.

@@ -21,6 +21,8 @@ class Engine(threads.Engine, SQLiteConnection):
     codes: https://www.sqlite.org/pragma.html, https://www.sqlite.org/rescode.html
     """
 
+    # The class of its sessions.
+    SESSION = SQLiteSession
     OPTIONS = frozenset(["cache_rows", "foreign_keys"])
     # In the order in which the rows come, be it that of an ORDER BY in the subquery: rule 16 of
     # https://www.sqlite.org/optoverview.html#subquery_flattening.
@@ -34,7 +36,7 @@ class Engine(threads.Engine, SQLiteConnection):
         SQLite enforces them, which stock SQLObject does not ask it to."""
         self._cache_rows = int(cache_rows)
         self._foreign_keys = bool(Boolean(foreign_keys))
-        super().__init__(filename, factory=lambda module: SQLiteSession, timeout=timeout, **kw)
+        super().__init__(filename, factory=lambda module: self.SESSION, timeout=timeout, **kw)
 
     def open_session(self, use=None):
         """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
@@ -63,7 +65,12 @@ class Engine(threads.Engine, SQLiteConnection):
         """
         use = "writing" if writing else "reading"
         session = self.own_sessions().by_use.get(use) or self.open_session(use)
-        session.open_transaction(writing, seconds)
+        try:
+            session.open_transaction(writing, seconds)
+        except sqlite3.Error:
+            if session.spoiled:
+                session.discard()
+            raise
         return session
 
     def reading_session(self):

@@ -32,11 +32,16 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             # Left by an answer that another thread dropped, which could not roll back here.
             self.execute("ROLLBACK")
         if seconds is not None:
-            end = time.monotonic() + seconds
-            self.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
-            self.spoiled = True
+            self._limit(seconds)
         self.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
         self.writing = writing
+
+    def _limit(self, seconds):
+        end = time.monotonic() + seconds
+        self.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
+        (patience,) = self.execute("PRAGMA busy_timeout").fetchone()
+        self.execute(f"PRAGMA busy_timeout={max(0, min(patience, int(seconds * 1000)))}")
+        self.spoiled = True
 
     def is_open(self):
         return self.in_transaction
