@@ -1,5 +1,6 @@
 """One transaction, as SQLObject sees it: begun with its first query, used by one thread."""
 
+import logging
 import time
 from contextlib import nullcontext
 from functools import cache
@@ -14,6 +15,8 @@ from .identity_map import IdentityMap
 from .kinds import Kinds
 from .savepoints import Savepoints
 from .snapshot import Snapshot
+
+log = logging.getLogger(__name__)
 
 
 class RequestTransaction(Kinds, Savepoints):
@@ -154,7 +157,9 @@ class RequestTransaction(Kinds, Savepoints):
         verdict = self._dbConnection.verdict(error)
         if verdict is Verdict.REFUSED and self.writing:
             # The server has become read-only, as after a failover.
-            self._session.spoil()
+            log.warning("a writing request is refused as read-only: %s", error)
+            if self._session is not None:
+                self._session.spoil()
             verdict = Verdict.GONE
         if verdict is Verdict.IN_THE_WAY:
             # A savepoint brings it to the handler, who may expect it.
@@ -164,6 +169,14 @@ class RequestTransaction(Kinds, Savepoints):
             self.end_run(verdict, error)
         if self.failure is None:
             self.failure = error
+
+    def _judge_driver(self, error):
+        """End this run where an error on the driver's connection says that it came to nothing.
+
+        Another one is between the handler and the driver, as without the bundle.
+        """
+        if self._dbConnection.verdict(error) is not Verdict.FAILED:
+            self._judge(error)
 
     def judge_uncaught(self, error):
         """Note that `error` ends the run: nobody expected what a savepoint has brought on.
@@ -213,7 +226,7 @@ class RequestTransaction(Kinds, Savepoints):
         session = self._connection
         self.snapshot.settle()
         try:
-            session.hand_out()
+            session.hand_out(self._judge_driver)
         except Exception as error:
             self._judge(error)
             raise

@@ -82,7 +82,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             self.alone = {name for (name,) in names} <= {"main", "temp"}
         return self.alone
 
-    def hand_out(self):
+    def hand_out(self, judge):
         """As Session's; what the handler does is sure to be in the transaction, or refused.
 
         The driver begins a transaction by itself for what comes after SQLite has ended this one,
@@ -93,7 +93,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             self.set_authorizer(_authorize)
             self.isolation_level = "IMMEDIATE"
             self.cursor = self._guarded_cursor
-        super().hand_out()
+        super().hand_out(judge)
 
     def _guarded_cursor(self, factory=sqlite3.Cursor):
         # The authorizer refuses as well, whatever the text; but the driver tells no reason.
