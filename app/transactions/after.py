@@ -8,6 +8,7 @@ from sqlobject import events
 from sqlobject.main import sqlmeta
 
 from .current import connection_set_to, leave
+from .engines.base import Verdict
 from .errors import SwallowedError
 from .request import RequestTransaction
 
@@ -59,13 +60,26 @@ def _has_listener(signal):
     )
 
 
+def given_up(transaction):
+    """Call what waits for the rollback of a run that ended itself and is the last.
+
+    Not where nobody knows whether it was committed.
+    """
+    if transaction.ended_by is not Verdict.UNKNOWN:
+        call(transaction, *_waiting(transaction, False))
+
+
 def refuse_swallowed(transaction):
     """Raise SwallowedError where a writing transaction's error was caught outside a savepoint."""
-    if transaction.failure is not None and transaction.writing:
-        raise SwallowedError(
-            "a database error was caught and the work went on, so what it acknowledges may not "
-            "be there: use `with savepoint():` around what may fail"
-        ) from transaction.failure
+    if transaction.failure is None or not transaction.writing:
+        return
+    cure = "use `with savepoint():` around what may fail"
+    if transaction.is_lost():
+        cure = "let it end the request, because the database has rolled the transaction back"
+    raise SwallowedError(
+        "a database error was caught and the work went on, so what it acknowledges may not be "
+        f"there: {cure}"
+    ) from transaction.failure
 
 
 def call(transaction, functions, given_to):

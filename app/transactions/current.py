@@ -68,3 +68,10 @@ def required(caller):
     if transaction is None:
         raise RuntimeError(f"{caller} was called outside a request's transaction")
     return transaction
+
+
+@contextmanager
+def resting(transaction):
+    """Hold no transaction during the block, in which models raise RuntimeError."""
+    with transaction.pause(), connection_set_to(NoTransaction(transaction._dbConnection)):
+        yield

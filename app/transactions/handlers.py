@@ -1,8 +1,9 @@
 """What a handler says to its transaction: doom, savepoints, functions for after it, its kind."""
 
-from functools import wraps
+from functools import partial, wraps
 
-from .current import NoTransaction, connection_set_to, current, required
+from .current import current, required, resting
+from .streaming import RestingChunks, is_streamed
 
 
 def on_commit(function):
@@ -95,7 +96,9 @@ def no_transaction(method):
     """Mark a handler's method that holds no transaction, while it waits for another service say.
 
     Models used in it raise RuntimeError, which names in_transaction: that is its way to the
-    database. What processors read before it is done; raises RuntimeError where they have written.
+    database. What processors read before it is done, and read anew after it. A generator holds
+    none while it makes its chunks, and they are sent at once. Raises RuntimeError where a
+    processor has written before, in a savepoint, and in a request inside another.
     """
 
     @wraps(method)
@@ -103,8 +106,10 @@ def no_transaction(method):
         transaction = current()
         if transaction is None:
             return method(*arguments, **named)
-        nothing = NoTransaction(transaction._dbConnection)
-        with transaction.paused(), connection_set_to(nothing):
-            return method(*arguments, **named)
+        with resting(transaction):
+            answer = method(*arguments, **named)
+        if is_streamed(answer):
+            return RestingChunks(answer, partial(resting, transaction))
+        return answer
 
     return marked

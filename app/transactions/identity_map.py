@@ -120,6 +120,15 @@ class IdentityMap:
             vars(instance).update(state)
             instance.sqlmeta.expired, instance.sqlmeta.dirty = False, True
 
+    def has_unsent(self):
+        """Whether an instance has changes that are not sent yet (lazyUpdate)."""
+        return any(map(_is_dirty, [*self.getAll(), *_used(self._dropped)]))
+
+    def forget_values(self):
+        """Have all instances read their rows anew."""
+        for instance in [*self.getAll(), *_used(self._dropped)]:
+            _forget_values(instance)
+
     def clear(self, cls=None):
         for name, id in self._keys(cls):
             self._held.get(name, {}).pop(id, None)

@@ -9,6 +9,7 @@ from . import after, retry
 from .current import NoTransaction, connection_of_thread, connection_set_to
 from .engines.threads import Engine
 from .request import RequestTransaction
+from .streaming import is_streamed
 
 # The connections of the processors of this process; a set, because two may share one.
 _engines = set()
@@ -40,7 +41,7 @@ def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, conn
 
     Raises RuntimeError inside a transaction and where there is no connection; GivenUp where the
     work cannot be done; SwallowedError where `function` caught a database error outside of
-    `savepoint()`; and what `function` raises.
+    `savepoint()`; TypeError for a generator; and what `function` raises.
     """
     if function is None:
         options = {"attempts": attempts, "seconds": seconds, "connection": connection}
@@ -69,6 +70,11 @@ def _attempt(transaction, function):
     with connection_set_to(transaction):
         try:
             result = function()
+            if is_streamed(result):
+                raise TypeError(
+                    "in_transaction() was given a generator, whose work would come after the "
+                    "transaction: return a list"
+                )
         except BaseException as error:
             after.end(transaction, error, lambda: False)
             raise

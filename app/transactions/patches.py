@@ -9,14 +9,16 @@ Beside the list, a class whose rows are kept gets a `sqlmeta` that is made on us
 """
 
 import threading
+from functools import wraps
 from importlib.metadata import version
 from threading import get_ident
 from typing import NamedTuple
 
-from sqlobject import SQLObject, SQLObjectNotFound, converters
-from sqlobject.dbconnection import Transaction
+from sqlobject import SQLObject, SQLObjectNotFound, converters, sqlhub
+from sqlobject.dbconnection import DBAPI, ConnectionHub, Transaction
 from sqlobject.sqlbuilder import SQLObjectState
 
+from . import bypass
 from .engines.text import convert_text
 from .engines.threads import Engine
 from .request import RequestTransaction
@@ -91,6 +93,7 @@ def load_value(self, attribute, stock=SQLObject._SO_loadValue):
     connection = self._connection
     if _is_outside(connection) or isinstance(connection, RequestTransaction):
         return _read_anew(self, attribute, stock)
+    bypass.notice_use(connection)
     return stock(self, attribute)
 
 
@@ -137,6 +140,34 @@ def set_state(self, state):
         connection.cache.created(self.id, type(self), self)
 
 
+def noticed(stock):
+    """Return the method `stock` of a connection, which notices its use within a request."""
+
+    @wraps(stock)
+    def method(self, *arguments):
+        if not isinstance(self, Engine):
+            bypass.notice_use(self)
+        return stock(self, *arguments)
+
+    return method
+
+
+def _set_thread_connection(self, connection):
+    if self is sqlhub:
+        bypass.refuse_another_thread_connection(connection)
+    self.threadingLocal.connection = connection
+
+
+def _delete_thread_connection(self):
+    if self is sqlhub:
+        bypass.refuse_another_thread_connection(None)
+    del self.threadingLocal.connection
+
+
+_thread_connection = property(
+    ConnectionHub.threadConnection.fget, _set_thread_connection, _delete_thread_connection
+)
+
 _ON_USE = {
     "_SO_validatorState": (SQLObjectState, SQLObject.get.__func__),
     "_SO_writeLock": (lambda instance: threading.Lock(), SQLObject._init),
@@ -147,6 +178,15 @@ PATCHES = (
     Patch(SQLObject, "_SO_loadValue", load_value, "leaked instances fail, others are fresh"),
     Patch(SQLObject, "__getstate__", get_state, "an instance of a request can be pickled"),
     Patch(SQLObject, "__setstate__", set_state, "a pickle brings no stale values"),
+    Patch(ConnectionHub, "threadConnection", _thread_connection, "an old hook is refused"),
+    *(
+        Patch(owner, name, noticed(getattr(owner, name)), "other connections are noticed")
+        for owner, name in (
+            (DBAPI, "_runWithConnection"),
+            (DBAPI, "iterSelect"),
+            (Transaction, "iterSelect"),
+        )
+    ),
     Patch(converters.converters.klass, str, convert_text, "PostgreSQL stores no U+0000"),
     *(
         Patch(SQLObject, name, MadeOnUse(name, make), "instances of kept rows are light", user)

@@ -21,7 +21,7 @@ returns a generator, reading request         lives until it is exhausted (commit
                                              or is closed early (rolled back)
 returns a generator, writing request         its chunks are held back until the commit
 swallows a database error outside of         is rolled back, the answer is 500
-  `savepoint()` in a writing request           (a 4xx that the handler raises is left as it is)
+  `savepoint()` in a writing request           (one of 400 to 499 is left as it is)
 
 When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500.
 A request whose database is away is answered 503 with Retry-After. One whose connection broke
@@ -29,13 +29,14 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 """
 
 import sys
+from contextlib import suppress
 from functools import cache, partial
 
 import web
 from sqlobject import sqlhub
 
-from . import after, patches, retry, web_sessions
-from .current import connection_of_thread, current, set_connection
+from . import after, bypass, nested, patches, retry, web_sessions
+from .current import connection_of_thread, connection_set_to, current, set_connection
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
@@ -88,6 +89,7 @@ def transaction_per_request(
     patches.install()
     web_sessions.install()
     connection = connection_for(uri, **options)
+    bypass.look_at_classes(connection)
     serves(connection)
     limits = retry.Limits(attempts, retry_seconds)
     server = _Server(connection, limits, commit_veto, unavailable or _unavailable, stream_writes)
@@ -103,13 +105,9 @@ def transaction_per_request(
             return None
         request = web.ctx.__dict__
         outer = connection_of_thread()
-        if isinstance(outer, RequestTransaction):
-            if current() is outer:
-                return server.join(outer, handler, request)
-            # The answer of an earlier request on this thread was not read to its end.
-            after.end(outer, None, lambda: False)
-            web_sessions.settle(outer, False, True)
-        return server(handler, request)
+        if outer is None:
+            return server(handler, request)
+        return server.on_used_thread(outer, handler, request)
 
     return load_sqlo
 
@@ -119,12 +117,11 @@ def _unavailable(headers, reason):
     return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")
 
 
-class _InnerFailed(Exception):
-    """A request inside a request has failed: what it did is undone."""
-
-
 class _Server:
     """Runs handlers in transactions; one for each call of `transaction_per_request`."""
+
+    # Whether nothing goes past the transactions, as far as it can be seen.
+    looked = False
 
     def __init__(self, connection, limits, commit_veto, unavailable, stream_writes):
         self.connection = connection
@@ -136,6 +133,11 @@ class _Server:
 
     def __call__(self, handler, request):
         """Answer by `handler()`; `request` is the __dict__ of web.ctx."""
+        if not self.looked:
+            # Classes may be made after the processor.
+            bypass.look_at_classes(self.connection)
+            bypass.look_at_process()
+            self.looked = True
         replay = Replay(request)
         environ = request["env"]
 
@@ -153,28 +155,45 @@ class _Server:
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
             raise self.unavailable(headers, error.reason) from error
 
-    def join(self, outer, handler, request):
+    def on_used_thread(self, outer, handler, request):
+        """Answer by `handler()` on a thread that has the connection `outer`."""
+        if isinstance(outer, RequestTransaction):
+            if current() is outer:
+                return self._join(outer, handler, request)
+            # The answer of an earlier request on this thread was not read to its end.
+            with suppress(RunEnded):
+                after.end(outer, None, lambda: False)
+            web_sessions.settle(outer, False, True)
+            return self(handler, request)
+        bypass.notice_thread(outer)
+        with connection_set_to(outer):
+            answer = self(handler, request)
+            return held_back(answer) if is_streamed(answer) else answer
+
+    def _join(self, outer, handler, request):
         """Answer by `handler()` inside the transaction of another request on this thread."""
         if outer._dbConnection is not self.connection:
             raise RuntimeError(
-                "a sub-application has another database than the application that it is part "
-                "of; give its models a connection of their own"
+                "a request inside a request has another database than the outer one, and one "
+                "transaction has one database: ask for it in a thread, or from a handler marked "
+                "@no_transaction"
             )
-        if request["env"] is outer.request:
+        if nested.is_part(request, outer):
             return handler()
         if request["method"] not in READING_METHODS:
             outer.become(True)
-        return _in_savepoint(outer, handler)
+        return nested.answer(outer, handler, partial(self._may_commit, outer))
 
     def _answer(self, handler, replay, transaction):
         """Run the handler once and end its transaction; RunEnded where that came to nothing."""
         try:
             answer = handler()
             if is_streamed(answer):
-                if transaction.writing and not self.stream_writes:
+                if transaction.holds_back and not self.stream_writes:
                     answer = held_back(answer)
                 else:
-                    answer = StreamedAnswer(answer, transaction, partial(self._end, transaction))
+                    end = partial(self._end_of_stream, transaction)
+                    answer = StreamedAnswer(answer, transaction, end)
                     if answer.begin():
                         if transaction.at_end and not transaction.writing:
                             web_sessions.save_at_once(transaction)
@@ -208,7 +227,16 @@ class _Server:
         if transaction.at_end:
             web_sessions.settle(transaction, committed, kept)
 
-    def _may_commit(self, transaction, error, replay):
+    def _end_of_stream(self, transaction, error):
+        """End the transaction of an answer that was sent already: it is not run again."""
+        try:
+            self._end(transaction, error)
+        except RunEnded:
+            after.given_up(transaction)
+            raise
+
+    def _may_commit(self, transaction, error, replay=None):
+        """Whether the end is a commit; raises what the answer is to be instead."""
         if not _succeeded(error):
             return False
         if replay:
@@ -218,28 +246,11 @@ class _Server:
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "
                 "that does so, because load_sqlo has opened the request's transaction"
             )
-        if transaction.failure is not None:
-            if error is None or _status(error.args[0]) < 400:
+        if transaction.failure is not None and transaction.writing:
+            if _status_of(error) < 400:
                 after.refuse_swallowed(transaction)
             return False
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
-
-
-def _in_savepoint(outer, handler):
-    """Answer by `handler()`, undoing what it did where it fails."""
-    doomed, outer.doomed = outer.doomed, False
-    answer = ""
-    try:
-        with outer.savepoint(_commits):
-            answer = handler()
-            answer = held_back(answer) if is_streamed(answer) else settled(answer)
-            if outer.doomed or _status(web.ctx.get("status", "")) >= 500:
-                raise _InnerFailed
-    except _InnerFailed:
-        pass
-    finally:
-        outer.doomed = doomed
-    return answer
 
 
 @cache
@@ -258,14 +269,14 @@ def _succeeded(error):
     """Whether the answer's status is below 500, of a handler that raised `error` or None."""
     if error is not None and not _commits(error):
         return False
-    return _status(web.ctx.get("status", "")) < 500
+    return _status_of() < 500
 
 
 def _commits(error):
     """Whether a handler that raised `error` has its transaction committed."""
     if not isinstance(error, web.HTTPError) or isinstance(error, RunEnded):
         return False
-    return not _made_by_webpy(error) and _status(error.args[0] if error.args else "") < 500
+    return not _made_by_webpy(error) and _status_of(error) < 500
 
 
 def _made_by_webpy(error):
@@ -289,9 +300,9 @@ def _is_web_py(frame, name):
     return frame.f_code.co_name == name and frame.f_code.co_filename == _WEBPY
 
 
-def _status(line):
-    """The number in a status line; 500 where there is none."""
+def _status_of(error=None):
+    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none."""
     try:
-        return int(str(line)[:3])
-    except ValueError:
+        return int(str(web.ctx.status if error is None else error.args[0])[:3])
+    except (AttributeError, IndexError, ValueError):
         return 500

@@ -98,6 +98,11 @@ class RequestTransaction(Kinds, Savepoints):
 
     def misuse(self):
         """Return the error for a use after the request, or by another thread."""
+        if self.resting:
+            return OutsideItsRequest(
+                "an SQLObject instance that was read before was used in a handler marked "
+                "@no_transaction: read it in a function that is given to in_transaction()"
+            )
         if self.owner is None:
             what = "after the request in which it was read had ended"
         else:
@@ -161,7 +166,12 @@ class RequestTransaction(Kinds, Savepoints):
             self.failure = error
 
     def judge_uncaught(self, error):
-        """Note that `error` ends the run: nobody expected what a savepoint has brought on."""
+        """Note that `error` ends the run: nobody expected what a savepoint has brought on.
+
+        An answer that the handler has made of it is no such error.
+        """
+        if error is None or self.keeps(error):
+            return
         while error is not None and self._in_the_way is not None:
             if error is self._in_the_way and not self.ended_by:
                 self.ended_by = Verdict.CONFLICT

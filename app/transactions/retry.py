@@ -50,7 +50,7 @@ def run(begin, work, writing, limits, put_back=lambda: None):
         conflicts += 1
         late = time.monotonic() - started > limits.seconds
         if reason is not Verdict.CONFLICT or late or conflicts >= _attempts(transaction, limits):
-            after.call(transaction, transaction.after_rollback, "on_rollback")
+            after.given_up(transaction)
             raise GivenUp(reason)
         time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**conflicts)))
 

@@ -4,6 +4,9 @@ import datetime
 import decimal
 import logging
 import tempfile
+from collections import OrderedDict, defaultdict
+
+import web
 
 from .errors import RunEnded
 
@@ -11,10 +14,17 @@ log = logging.getLogger(__name__)
 
 IN_MEMORY = 256 * 1024
 _AT_ONCE = 64 * 1024
+_END = object()
 _PLAIN = (
     type(None), bool, int, float, str, bytes, decimal.Decimal,
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
+# How these make their text. A subclass with another way may read a row for it.
+_TEXTS = {
+    how
+    for cls in (*_PLAIN, dict, list, tuple, OrderedDict, defaultdict, web.Storage)
+    for how in (cls.__str__, cls.__repr__)
+}
 
 
 def is_streamed(answer):
@@ -28,10 +38,12 @@ def settled(answer):
     web.py makes the text after the processors, and then a row cannot be read any more. What has
     its text in itself stays an object, for a processor that wants one.
     """
-    return answer if _is_plain(answer) else str(answer)
+    return answer if type(answer) is str or _is_plain(answer) else str(answer)
 
 
 def _is_plain(value):
+    if type(value).__str__ not in _TEXTS or type(value).__repr__ not in _TEXTS:
+        return False
     if isinstance(value, dict):
         return all(_is_plain(key) and _is_plain(one) for key, one in value.items())
     if isinstance(value, (list, tuple)):
@@ -170,3 +182,23 @@ class StreamedAnswer:
             self._finish(GeneratorExit())
 
     __del__ = close
+
+
+class RestingChunks:
+    """An iterator over a handler's chunks, each made while no transaction is held."""
+
+    def __init__(self, chunks, resting):
+        """`resting()` returns the context manager in which a chunk is made."""
+        self._chunks = chunks
+        self._resting = resting
+        self.close = getattr(chunks, "close", lambda: None)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self._resting():
+            chunk = next(self._chunks, _END)
+        if chunk is _END:
+            raise StopIteration
+        return chunk

@@ -4,12 +4,16 @@ What has "in a request" in its docstring is for a handler to call.
 """
 
 import contextlib
+import importlib
 
 import MySQLdb.cursors
 from sqlobject import sqlhub
 
 from app.transactions import web_stores
 from app.transactions.engines.mariadb.session import MariaDBSession
+
+# The package has a function of the module's name.
+in_transaction = importlib.import_module("app.transactions.in_transaction")
 
 HELD = "app.transactions.identity_map.HELD"
 MYSQLDB_CONNECT = "app.transactions.engines.mariadb.MariaDBSession"
@@ -161,3 +165,22 @@ def _recording(base, saw):
 def forget_saved_sessions():
     """Have this process not know when it has last saved a web session."""
     web_stores._saved.clear()
+
+
+@contextlib.contextmanager
+def only_connections(*connections):
+    """Have `connections` as those of the only processors of the process during the block."""
+    others = set(in_transaction._engines)
+    in_transaction._engines.clear()
+    for connection in connections:
+        in_transaction.serves(connection)
+    try:
+        yield
+    finally:
+        in_transaction._engines.update(others)
+        vars(sqlhub).pop("processConnection", None)
+
+
+def ids_known(connection, cls):
+    """How many ids of `cls` are known outside of transactions, of instances there or gone."""
+    return len(connection.cache.caches[cls.__name__].expiredCache)

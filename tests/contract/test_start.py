@@ -39,6 +39,7 @@ def _team(**options):
 Person.createTable, Team.createTable = _person, _team
 """
 CONSTRAINTS = {
+    "sqlite": "SELECT COUNT(*) FROM sqlite_master WHERE sql LIKE '%REFERENCES%'",
     "postgres": "SELECT COUNT(*) FROM pg_constraint WHERE contype = 'f'",
     "mysql": "SELECT COUNT(*) FROM information_schema.referential_constraints "
     "WHERE constraint_schema = DATABASE()",

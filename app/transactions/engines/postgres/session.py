@@ -197,10 +197,14 @@ class PostgresSession(TokenSession, ServerSession):
 
     def hand_out(self):
         """As Session's; the transaction has begun, and no statement of the handler's ends it."""
-        if not self.spoiled:
+        if not self.handed_out:
             self.ask_token()
-            self.cursor_factory = guarded(self.cursor_class(), self, look_at)
+            self.guard_cursors()
         super().hand_out()
+
+    def guard_cursors(self):
+        """Have the statements of the handler's cursors looked at before they are executed."""
+        self.cursor_factory = guarded(self.cursor_factory, look_at)
 
     def forget_snapshot(self):
         """Use no kept rows in this transaction, which sees others than they are of."""
@@ -235,7 +239,8 @@ class PostgresSession(TokenSession, ServerSession):
             self.spoiled = True
             return
         self.state = State.IDLE
-        if tag != "COMMIT":
+        # A reading request that has caught an error has nothing that could be missing.
+        if tag != "COMMIT" and self.writing:
             raise TransactionLost(f"PostgreSQL answered {tag} to COMMIT: nothing is committed")
 
     def _commit_and_go(self):
@@ -257,11 +262,3 @@ class PostgresSession(TokenSession, ServerSession):
     def ended(self):
         self.used = time.monotonic()
         super().ended()
-
-    def commit(self):
-        self.refuse_in_transaction()
-        super().commit()
-
-    def rollback(self):
-        self.refuse_in_transaction()
-        super().rollback()
