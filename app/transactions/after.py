@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def end(transaction, error, may_commit=lambda: True):
-    """Commit or roll back, then call what waits for that.
+    """Commit or roll back, then call what waits for that; return whether it is committed.
 
     `error`: what the work raised, or None. `may_commit()` has the last word before a commit.
     Raises RunEnded where this run came to nothing, SwallowedError, and what the engine raises
@@ -38,6 +38,7 @@ def end(transaction, error, may_commit=lambda: True):
             call(transaction, *_waiting(transaction, commit))
     if transaction.ended_by:
         raise transaction.RunEnded(transaction.ended_by.value)
+    return commit
 
 
 def _waiting(transaction, committed):
@@ -70,11 +71,15 @@ def given_up(transaction):
 
 def refuse_swallowed(transaction):
     """Raise SwallowedError where a writing transaction's error was caught outside a savepoint."""
-    if transaction.failure is not None and transaction.writing:
-        raise SwallowedError(
-            "a database error was caught and the work went on, so what it acknowledges may not "
-            "be there: use `with savepoint():` around what may fail"
-        ) from transaction.failure
+    if transaction.failure is None or not transaction.writing:
+        return
+    cure = "use `with savepoint():` around what may fail"
+    if transaction.is_lost():
+        cure = "let it end the request, because the database has rolled the transaction back"
+    raise SwallowedError(
+        "a database error was caught and the work went on, so what it acknowledges may not be "
+        f"there: {cure}"
+    ) from transaction.failure
 
 
 def call(transaction, functions, given_to):

@@ -3,6 +3,7 @@
 from functools import wraps
 
 from sqlobject import sqlhub
+from sqlobject.dbconnection import Transaction
 
 from . import after, retry
 from .current import NoTransaction, connection_of_thread, connection_set_to
@@ -93,7 +94,7 @@ def _engine(connection):
         thread = thread._dbConnection
     only = next(iter(_engines)) if len(_engines) == 1 else None
     for candidate in (connection, thread, _process_connection(), only):
-        if isinstance(candidate, Engine):
+        if isinstance(candidate, Engine) and not isinstance(candidate, Transaction):
             return candidate
     raise RuntimeError(
         "in_transaction() finds no connection: call load_sqlo() first, or give it one with "

@@ -1,5 +1,7 @@
 """Every change to SQLObject, in one list; nothing is changed before `install` is called.
 
+web_sessions.py has another such list, of the changes to web.py.
+
 `install` is called when an engine is made, and so when a processor is. An import changes nothing:
 stock SQLObject stays stock in a process that only imports this package.
 
@@ -23,7 +25,7 @@ from .request import RequestTransaction
 
 VALUE = "_SO_val_"
 _lock = threading.Lock()
-_installed = False
+_installed = set()
 
 
 class Patch(NamedTuple):
@@ -89,10 +91,15 @@ def load_value(self, attribute, stock=SQLObject._SO_loadValue):
         except KeyError:
             return stock(self, attribute)
     connection = self._connection
-    if isinstance(connection, (Engine, RequestTransaction)):
+    if _is_outside(connection) or isinstance(connection, RequestTransaction):
         return _read_anew(self, attribute, stock)
     bypass.notice_use(connection)
     return stock(self, attribute)
+
+
+def _is_outside(connection):
+    """Whether `connection` is one of ours outside of all transactions, SQLObject's too."""
+    return isinstance(connection, Engine) and not isinstance(connection, Transaction)
 
 
 def _read_anew(instance, attribute, stock):
@@ -128,6 +135,9 @@ def set_state(self, state):
     self._SO_createValues = {}
     own = {name: value for name, value in state.items() if not name.startswith(VALUE)}
     self.__dict__.update(own)
+    connection = self._connection
+    if _is_outside(connection) and connection.cache.tryGet(self.id, type(self)) is None:
+        connection.cache.created(self.id, type(self), self)
 
 
 def noticed(stock):
@@ -185,22 +195,21 @@ PATCHES = (
 )
 
 
-def install():
-    """Change SQLObject as PATCHES say, once in a process.
+def install(patches=PATCHES, package="SQLObject"):
+    """Change `package` as `patches` say, once in a process.
 
     Raises PatchError where an attribute is missing; then nothing is changed.
     """
-    global _installed
     with _lock:
-        if _installed:
+        if package in _installed:
             return
-        missing = [patch for patch in PATCHES if not patch.is_possible()]
+        missing = [patch for patch in patches if not patch.is_possible()]
         if missing:
             names = ", ".join(str(patch.attribute) for patch in missing)
             raise PatchError(
-                f"SQLObject {version('SQLObject')} has no {names}: "
-                f"install SQLObject=={PATCHES[0].tried_with[-1]}"
+                f"{package} {version(package)} has no {names}: "
+                f"install {package}=={patches[0].tried_with[-1]}"
             )
-        for patch in PATCHES:
+        for patch in patches:
             patch.apply()
-        _installed = True
+        _installed.add(package)

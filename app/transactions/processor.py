@@ -21,7 +21,7 @@ returns a generator, reading request         lives until it is exhausted (commit
                                              or is closed early (rolled back)
 returns a generator, writing request         its chunks are held back until the commit
 swallows a database error outside of         is rolled back, the answer is 500
-  `savepoint()` in a writing request           (a 4xx that the handler raises is left as it is)
+  `savepoint()` in a writing request           (one of 400 to 499 is left as it is)
 
 When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500.
 A request whose database is away is answered 503 with Retry-After. One whose connection broke
@@ -29,19 +29,19 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 """
 
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache, partial
 
 import web
 from sqlobject import sqlhub
 
-from . import after, bypass, nested, patches, retry
+from . import after, bypass, nested, patches, retry, web_sessions
 from .current import connection_of_thread, connection_set_to, current, set_connection
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .replay import Replay
+from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, held_back, is_streamed, settled
 
@@ -87,6 +87,7 @@ def transaction_per_request(
     connection and sets `sqlhub.processConnection`. Raises ValueError for a wrong `uri`.
     """
     patches.install()
+    web_sessions.install()
     connection = connection_for(uri, **options)
     bypass.look_at_classes(connection)
     serves(connection)
@@ -162,6 +163,7 @@ class _Server:
             # The answer of an earlier request on this thread was not read to its end.
             with suppress(RunEnded):
                 after.end(outer, None, lambda: False)
+            web_sessions.settle(outer, False, True)
             return self(handler, request)
         bypass.notice_thread(outer)
         with connection_set_to(outer):
@@ -193,6 +195,8 @@ class _Server:
                     end = partial(self._end_of_stream, transaction)
                     answer = StreamedAnswer(answer, transaction, end)
                     if answer.begin():
+                        if transaction.at_end and not transaction.writing:
+                            web_sessions.save_at_once(transaction)
                         return answer
                     answer = ""
             else:
@@ -209,12 +213,19 @@ class _Server:
         Raises RunEnded, or the reason why a request that seemed to succeed did not; before that
         `replay` takes back the headers of the answer that is not given.
         """
+        # The status of a stream was sent.
+        kept = replay is None or _succeeded(error)
         try:
-            after.end(transaction, error, partial(self._may_commit, transaction, error))
+            may_commit = partial(self._may_commit, transaction, error, replay)
+            committed = after.end(transaction, error, may_commit)
         except BaseException:
             if replay:
                 replay.restart()
             raise
+        if not kept:
+            replay.put_back_sessions()
+        if transaction.at_end:
+            web_sessions.settle(transaction, committed, kept)
 
     def _end_of_stream(self, transaction, error):
         """End the transaction of an answer that was sent already: it is not run again."""
@@ -224,19 +235,19 @@ class _Server:
             after.given_up(transaction)
             raise
 
-    def _may_commit(self, transaction, error):
+    def _may_commit(self, transaction, error, replay=None):
         """Whether the end is a commit; raises what the answer is to be instead."""
-        if error is not None and not _commits(error):
+        if not _succeeded(error):
             return False
-        if _status(web.ctx.get("status", "")) >= 500:
-            return False
+        if replay:
+            replay.unbind_sessions()
         if connection_of_thread() is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "
                 "that does so, because load_sqlo has opened the request's transaction"
             )
-        if transaction.failure is not None:
-            if error is None or _status(error.args[0]) < 400:
+        if transaction.failure is not None and transaction.writing:
+            if _status_of(error) < 400:
                 after.refuse_swallowed(transaction)
             return False
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
@@ -249,30 +260,23 @@ def _transaction_class(engine_class):
     own = {
         "RunEnded": HTTPRunEnded,
         "keeps": staticmethod(_commits),
-        "surroundings_of_after": staticmethod(_own_context),
+        "surroundings_of_after": staticmethod(own_context),
     }
     return type(base.__name__, (base,), own)
 
 
-@contextmanager
-def _own_context():
-    """Let what is called after the end change a web.ctx of its own, not the settled answer."""
-    context = web.ctx.__dict__
-    before = context.copy()
-    if "headers" in context:
-        web.ctx.headers = list(web.ctx.headers)
-    try:
-        yield
-    finally:
-        context.clear()
-        context.update(before)
+def _succeeded(error):
+    """Whether the answer's status is below 500, of a handler that raised `error` or None."""
+    if error is not None and not _commits(error):
+        return False
+    return _status_of() < 500
 
 
 def _commits(error):
     """Whether a handler that raised `error` has its transaction committed."""
     if not isinstance(error, web.HTTPError) or isinstance(error, RunEnded):
         return False
-    return not _made_by_webpy(error) and _status(error.args[0] if error.args else "") < 500
+    return not _made_by_webpy(error) and _status_of(error) < 500
 
 
 def _made_by_webpy(error):
@@ -296,9 +300,9 @@ def _is_web_py(frame, name):
     return frame.f_code.co_name == name and frame.f_code.co_filename == _WEBPY
 
 
-def _status(line):
-    """The number in a status line; 500 where there is none."""
+def _status_of(error=None):
+    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none."""
     try:
-        return int(str(line)[:3])
-    except ValueError:
+        return int(str(web.ctx.status if error is None else error.args[0])[:3])
+    except (AttributeError, IndexError, ValueError):
         return 500

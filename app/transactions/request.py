@@ -41,6 +41,8 @@ class RequestTransaction(Kinds, Savepoints):
     doomed = False
     after_commit = ()
     after_rollback = ()
+    # What else its end is waited for with, of the processor (web_sessions.py).
+    at_end = ()
     runs = 1
 
     @staticmethod
@@ -164,7 +166,12 @@ class RequestTransaction(Kinds, Savepoints):
             self.failure = error
 
     def judge_uncaught(self, error):
-        """Note that `error` ends the run: nobody expected what a savepoint has brought on."""
+        """Note that `error` ends the run: nobody expected what a savepoint has brought on.
+
+        An answer that the handler has made of it is no such error.
+        """
+        if error is None or self.keeps(error):
+            return
         while error is not None and self._in_the_way is not None:
             if error is self._in_the_way and not self.ended_by:
                 self.ended_by = Verdict.CONFLICT

@@ -24,7 +24,7 @@ class Savepoints:
         """
         name = f"savepoint_{next(_numbers)}"
         self.query(f"SAVEPOINT {name}")
-        before = self.failure, self.after_commit, self.after_rollback
+        before = self.failure, self.after_commit, self.after_rollback, self.at_end
         instances = self.cache.before_savepoint()
         self.open_savepoints += 1
         try:
@@ -40,12 +40,19 @@ class Savepoints:
             self.open_savepoints -= 1
         self.query(f"RELEASE SAVEPOINT {name}")
 
+    def is_lost(self):
+        """Whether the engine has ended the transaction by itself, as far as the driver knows."""
+        return self._session is not None and not self._session.is_open()
+
     def _undo(self, name, before, instances):
-        session = self._session
-        if self.ended_by or session is None or not session.is_open():
+        if self.ended_by or self._session is None or self.is_lost():
             # There is no savepoint any more: the error that ended the transaction goes on.
             return
-        self.query(f"ROLLBACK TO SAVEPOINT {name}")
-        self.failure, self.after_commit, waiting = before
+        try:
+            self.query(f"ROLLBACK TO SAVEPOINT {name}")
+        except Exception:
+            # Nor here, which only the engine knows. The failure is noted.
+            return
+        self.failure, self.after_commit, waiting, self.at_end = before
         self.after_commit += self.after_rollback[len(waiting) :]
         self.cache.roll_back(instances)

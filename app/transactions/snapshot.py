@@ -14,6 +14,10 @@ class State(enum.Enum):
     NONE = "this request uses no kept rows"
 
 
+# An enum looks a member up by a function at each use, for which every request would wait.
+NOT_ASKED, PEEKED, OPEN, NONE = State
+
+
 class Snapshot:
     """The snapshot of one request's transaction, and the kept rows that are of it.
 
@@ -32,7 +36,7 @@ class Snapshot:
         self._seen = None
         self._usable = not transaction.writing
         self.rows = None
-        self.state = State.NOT_ASKED if self._usable else State.NONE
+        self.state = NOT_ASKED if self._usable else NONE
 
     def arrive(self, session, token, begun=True):
         """Take the token that `session` has now; return whether its kept rows may be used.
@@ -50,20 +54,20 @@ class Snapshot:
             self._transaction.end_run(Verdict.OVERTAKEN)
         if begun:
             self.rows = rows if fresh else None
-            self.state = State.OPEN if fresh else State.NONE
+            self.state = OPEN if fresh else NONE
         elif fresh:
-            self.rows, self.state, self._seen = rows, State.PEEKED, (session, token)
+            self.rows, self.state, self._seen = rows, PEEKED, (session, token)
         return fresh
 
     def begin(self, session):
         """Note that the transaction has begun on `session`, whose token is still to arrive."""
-        if self.state is State.NONE:
+        if self.state is NONE:
             return
         if session.rows is None or (self._seen is None and session.rows.pausing()):
-            self.state, self.rows = State.NONE, None
+            self.state, self.rows = NONE, None
             return
         session.snapshot = self
-        if self.state is State.PEEKED and not self._transaction.TOKEN_COMES_ALONG:
+        if self.state is PEEKED and not self._transaction.TOKEN_COMES_ALONG:
             session.ask_token()
 
     def missed(self):
@@ -82,7 +86,7 @@ class Snapshot:
         self._usable = False
         self.rows = None
         if self._seen is None:
-            self.state = State.NONE
+            self.state = NONE
 
     def drop(self):
         """Use no kept rows from now on, and drop those that were used."""
@@ -93,7 +97,7 @@ class Snapshot:
 
     def kept_rows(self):
         """Return the kept rows of the transaction's snapshot, or None; begins the transaction."""
-        if self.state is State.NOT_ASKED:
+        if self.state is NOT_ASKED:
             self._transaction.ask_token()
         return self.rows
 
@@ -102,7 +106,7 @@ class Snapshot:
 
         Where no transaction has begun, none is begun for it.
         """
-        if self.state is not State.NOT_ASKED or self._transaction.has_begun():
+        if self.state is not NOT_ASKED or self._transaction.has_begun():
             return self.kept_rows()
         session = self._transaction.session_with_rows()
         if session is None or not session.rows.has(id, cls):
@@ -123,5 +127,5 @@ class Snapshot:
 
     def settle(self):
         """Begin the transaction where rows were used without: after it nothing is OVERTAKEN."""
-        if self.state is State.PEEKED:
+        if self.state is PEEKED:
             self._transaction.ask_token()

@@ -4,6 +4,9 @@ import datetime
 import decimal
 import logging
 import tempfile
+from collections import OrderedDict, defaultdict
+
+import web
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +17,12 @@ _PLAIN = (
     type(None), bool, int, float, str, bytes, decimal.Decimal,
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
+# How these make their text. A subclass with another way may read a row for it.
+_TEXTS = {
+    how
+    for cls in (*_PLAIN, dict, list, tuple, OrderedDict, defaultdict, web.Storage)
+    for how in (cls.__str__, cls.__repr__)
+}
 
 
 def is_streamed(answer):
@@ -27,10 +36,12 @@ def settled(answer):
     web.py makes the text after the processors, and then a row cannot be read any more. What has
     its text in itself stays an object, for a processor that wants one.
     """
-    return answer if _is_plain(answer) else str(answer)
+    return answer if type(answer) is str or _is_plain(answer) else str(answer)
 
 
 def _is_plain(value):
+    if type(value).__str__ not in _TEXTS or type(value).__repr__ not in _TEXTS:
+        return False
     if isinstance(value, dict):
         return all(_is_plain(key) and _is_plain(one) for key, one in value.items())
     if isinstance(value, (list, tuple)):

@@ -9,6 +9,7 @@ import importlib
 import MySQLdb.cursors
 from sqlobject import sqlhub
 
+from app.transactions import web_stores
 from app.transactions.engines.mariadb.session import MariaDBSession
 
 # The package has a function of the module's name.
@@ -139,10 +140,9 @@ def _watch_mysql(connection, raw, saw):
 @contextlib.contextmanager
 def _watch_postgres(connection, raw, saw):
     send, cursor_factory = raw.send, raw.cursor_factory
-    if connection.driver == "psycopg":
-        # Statements of our own go past the driver's cursors.
-        raw.send = lambda query: (saw(query), send(query))[1]
-    raw.cursor_factory = _recording(cursor_factory, saw)
+    # Statements of our own go past the driver's cursors.
+    raw.send = lambda query: (saw(query), send(query))[1]
+    raw.cursor_factory = _recording(raw.cursor_class(), saw)
     try:
         yield
     finally:
@@ -160,6 +160,11 @@ def _recording(base, saw):
             return super().execute(query, *more, **options)
 
     return Recording
+
+
+def forget_saved_sessions():
+    """Have this process not know when it has last saved a web session."""
+    web_stores._saved.clear()
 
 
 @contextlib.contextmanager

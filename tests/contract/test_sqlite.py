@@ -6,7 +6,7 @@ import pytest
 from sqlobject import ForeignKey, SQLObject, StringCol, dberrors, sqlhub
 
 from app.transactions import TransactionLost, Verdict, connection_for
-from app.transactions.engines.sqlite import ThreadSQLiteConnection
+from app.transactions.engines.sqlite import Engine as SQLiteEngine
 from tests.contract.internals import begin, commit, raw_connection, rollback
 from tests.contract.site import Entry, in_threads
 
@@ -124,7 +124,7 @@ def test_a_file_system_without_wal_is_refused(tmp_path):
         def execute(self, query, *parameters):
             return super().execute(query.replace("journal_mode=WAL", "journal_mode"), *parameters)
 
-    connection = ThreadSQLiteConnection(str(tmp_path / "site.db"))
+    connection = SQLiteEngine(str(tmp_path / "site.db"))
     connection._connOptions["factory"] = WithoutWal
     with pytest.raises(sqlite3.OperationalError, match="local file system"):
         begin(connection, False)

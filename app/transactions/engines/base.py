@@ -54,6 +54,8 @@ class Session(abc.ABC):
     # Whether something in it may not be as it was when it was opened. It then ends with the
     # request, because the next one may be another user's.
     spoiled = False
+    # Whether the handler has the driver's connection itself.
+    handed_out = False
 
     @abc.abstractmethod
     def open_transaction(self, writing, seconds=None):
@@ -82,6 +84,7 @@ class Session(abc.ABC):
 
     def hand_out(self):
         """Make it ready for a handler that uses the driver's connection itself."""
+        self.handed_out = True
         self.spoil()
 
     def spoil(self):
@@ -111,6 +114,7 @@ class Session(abc.ABC):
 
     def close_quietly(self):
         """Close it; a failure is logged, because nothing depends on it."""
+        self.writing = None
         try:
             self.close()
         except Exception:
@@ -120,9 +124,27 @@ class Session(abc.ABC):
         """Raise RuntimeError where the transaction of a request is open."""
         if self.writing is not None:
             raise RuntimeError(
-                "the transaction is committed when the request ends; call doom() to have it "
-                "rolled back"
+                "the driver's connection has the request's transaction, which is committed when "
+                "the request ends: leave out commit(), rollback(), close() and `with`, and call "
+                "doom() to have it rolled back"
             )
+
+    def commit(self):
+        self.refuse_in_transaction()
+        super().commit()
+
+    def rollback(self):
+        self.refuse_in_transaction()
+        super().rollback()
+
+    def close(self):
+        if self.handed_out:
+            self.refuse_in_transaction()
+        super().close()
+
+    def __enter__(self):
+        self.refuse_in_transaction()
+        return super().__enter__()
 
 
 class TokenSession(Session):

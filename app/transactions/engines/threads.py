@@ -4,6 +4,7 @@ import abc
 import os
 import threading
 import weakref
+from functools import cache
 
 from sqlobject.dbconnection import Transaction
 
@@ -130,7 +131,7 @@ class Engine(Statements, Dialect):
 
     def transaction(self):
         self.refuse_to_wait_for_itself()
-        return Transaction(self)
+        return _transaction_class(type(self))(self)
 
     def refuse_to_wait_for_itself(self):
         """Raise RuntimeError where this thread's request holds locks that only it releases."""
@@ -145,6 +146,12 @@ class Engine(Statements, Dialect):
         if hasattr(self, "_per_thread"):
             self._per_thread.sessions.close()
         super().close()
+
+
+@cache
+def _transaction_class(engine_class):
+    """SQLObject's Transaction for an engine whose methods call those of its bases by super()."""
+    return type("Transaction", (Transaction, engine_class), {})
 
 
 def _leave_sessions_to_the_parent():

@@ -6,8 +6,9 @@ the ratio within a round; the table gives the median over the rounds.
 """
 
 import sys
+from pathlib import Path
 
-from scripts.lib.benchmark import report
+from scripts.lib.benchmark import in_process, report
 from scripts.lib.benchmark.load import ROUTES, load
 from scripts.lib.benchmark.sites import MODES, sites
 from scripts.lib.command import ROOT, command_parser, run, whole_number
@@ -22,6 +23,12 @@ def parse_options(arguments):
     made = parser()
     options = made.parse_args(arguments)
     options.modes = list(dict.fromkeys(options.modes))
+    if options.against and not options.in_process:
+        made.error("argument --against: it needs --in-process; add that")
+    if options.against and not (options.against / "app" / "transactions").is_dir():
+        made.error(
+            f"argument --against: {options.against} has no app/transactions; name a checkout"
+        )
     if options.modes == ["bare"] and "empty" not in options.routes:
         made.error("argument --routes: the mode bare has only the route empty; name it")
     return options
@@ -43,6 +50,14 @@ def parser():
     add("--database", choices=engines, default="sqlite", help="of all modes (default sqlite)")
     add("--routes", nargs="+", choices=ROUTES, default=list(ROUTES), help="loads (default all)")
     add("--modes", nargs="+", choices=MODES, default=list(MODES), help="sites (default all)")
+    in_process_help = "microseconds of one request in one process, without Apache; see --rounds"
+    add("--in-process", action="store_true", help=in_process_help)
+    clock_help = "with --in-process: the time, or its processor time, for a busy machine"
+    add("--clock", choices=("time", "cpu"), default="time", help=clock_help)
+    against_help = (
+        "with --in-process: another checkout, whose bundle is measured in turn with ours"
+    )
+    add("--against", type=Path, metavar="FOLDER", help=against_help)
     return made
 
 
@@ -76,6 +91,9 @@ def configuration(options):
 def main(arguments):
     """Run the benchmark, print its table and keep it; returns the exit status."""
     options = parse_options(arguments)
+    if options.in_process:
+        print("\n".join(in_process.table(in_process.measure(options))))
+        return 0
     ran = configuration(options)
     with sites(options) as addresses:
         folder = new_run(ROOT / "var" / "benchmark")

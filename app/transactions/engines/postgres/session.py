@@ -60,6 +60,10 @@ class PostgresSession(TokenSession, ServerSession):
         The row of a command without an answer is empty. Raises the driver's error.
         """
 
+    def cursor_class(self):
+        """Return the driver's class of cursors that the session makes."""
+        return self.cursor_factory
+
     @abc.abstractmethod
     def status(self):
         """Return the driver's number for the server's transaction: 0 where there is none."""
@@ -193,10 +197,14 @@ class PostgresSession(TokenSession, ServerSession):
 
     def hand_out(self):
         """As Session's; the transaction has begun, and no statement of the handler's ends it."""
-        if not self.spoiled:
+        if not self.handed_out:
             self.ask_token()
-            self.cursor_factory = guarded(self.cursor_factory, self, look_at)
+            self.guard_cursors()
         super().hand_out()
+
+    def guard_cursors(self):
+        """Have the statements of the handler's cursors looked at before they are executed."""
+        self.cursor_factory = guarded(self.cursor_factory, look_at)
 
     def forget_snapshot(self):
         """Use no kept rows in this transaction, which sees others than they are of."""
@@ -231,7 +239,8 @@ class PostgresSession(TokenSession, ServerSession):
             self.spoiled = True
             return
         self.state = State.IDLE
-        if tag != "COMMIT":
+        # A reading request that has caught an error has nothing that could be missing.
+        if tag != "COMMIT" and self.writing:
             raise TransactionLost(f"PostgreSQL answered {tag} to COMMIT: nothing is committed")
 
     def _commit_and_go(self):
@@ -253,11 +262,3 @@ class PostgresSession(TokenSession, ServerSession):
     def ended(self):
         self.used = time.monotonic()
         super().ended()
-
-    def commit(self):
-        self.refuse_in_transaction()
-        super().commit()
-
-    def rollback(self):
-        self.refuse_in_transaction()
-        super().rollback()

@@ -8,17 +8,9 @@ from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 from ...row_cache import RowCache
 from .. import threads
 from ..base import Verdict
-from ..statements import ENDS_TRANSACTION, beginning_with, is_plain, refused
 from .drop_table import drop_table_cascade
 from .session import SQLiteSession
-
-_ENDS = beginning_with(ENDS_TRANSACTION)
-# Sets what holds for the connection, or brings other databases, whose commits no token tells.
-_CHANGES_SESSION = beginning_with(
-    r"PRAGMA(?!\s+(?:\w+\.)?\w*(?:_info|_xinfo|_list|_check|_version)\b)|ATTACH|DETACH"
-    r"|CREATE\s+TEMP(?:ORARY)?"
-)
-_LIFTS_READ_ONLY = beginning_with(r"PRAGMA\s+(?:\w+\.)?query_only")
+from .statements import look_at
 
 
 class Engine(threads.Engine, SQLiteConnection):
@@ -29,6 +21,8 @@ class Engine(threads.Engine, SQLiteConnection):
     codes: https://www.sqlite.org/pragma.html, https://www.sqlite.org/rescode.html
     """
 
+    # The class of its sessions.
+    SESSION = SQLiteSession
     OPTIONS = frozenset(["cache_rows", "foreign_keys"])
     # In the order in which the rows come, be it that of an ORDER BY in the subquery: rule 16 of
     # https://www.sqlite.org/optoverview.html#subquery_flattening.
@@ -42,7 +36,7 @@ class Engine(threads.Engine, SQLiteConnection):
         SQLite enforces them, which stock SQLObject does not ask it to."""
         self._cache_rows = int(cache_rows)
         self._foreign_keys = bool(Boolean(foreign_keys))
-        super().__init__(filename, factory=lambda module: SQLiteSession, timeout=timeout, **kw)
+        super().__init__(filename, factory=lambda module: self.SESSION, timeout=timeout, **kw)
 
     def open_session(self, use=None):
         """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
@@ -84,19 +78,12 @@ class Engine(threads.Engine, SQLiteConnection):
         return session if session is not None and session.rows is not None else None
 
     def look_at(self, session, query):
-        if is_plain(query):
-            return
-        if _ENDS.match(query):
-            raise refused(query, "it would end the request's transaction")
-        if _LIFTS_READ_ONLY.match(query):
-            raise refused(query, "it would change what a reading request may do")
-        if _CHANGES_SESSION.match(query):
-            session.spoil()
+        look_at(session, query)
 
     def _executeRetry(self, conn, cursor, query):
         if conn.writing is not None:
             conn.check_open()
-            self.look_at(conn, query)
+            look_at(conn, query)
         return SQLiteConnection._executeRetry(self, conn, cursor, query)
 
     def getConnection(self):

@@ -5,6 +5,8 @@ import sqlite3
 import time
 
 from ..base import TokenSession, TransactionLost
+from ..statements import guarded
+from .statements import look_at
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +24,6 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     # Set while SQLObject's stock Transaction holds it, which goes on after a commit.
     keep_begun = False
-    # Whether the handler has the connection itself.
-    handed_out = False
     # Whether other databases than the file belong to it; None until it was looked at.
     alone = None
 
@@ -88,15 +88,20 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         The driver begins a transaction by itself for what comes after SQLite has ended this one,
         and that one lacks the mark: so it is not committed.
         """
-        super().hand_out()
         if not self.handed_out:
-            self.handed_out = True
             self.execute(f"SAVEPOINT {_MARK}")
             self.set_authorizer(_authorize)
             self.isolation_level = "IMMEDIATE"
+            self.cursor = self._guarded_cursor
+        super().hand_out()
+
+    def _guarded_cursor(self, factory=sqlite3.Cursor):
+        # The authorizer refuses as well, whatever the text; but the driver tells no reason.
+        return sqlite3.Connection.cursor(self, guarded(factory, look_at))
 
     def _take_back(self):
-        self.isolation_level = None
+        # Not the isolation level: before Python 3.12, to set it to None commits.
+        del self.cursor
         self.set_authorizer(None)
 
     def commit_transaction(self):
@@ -131,14 +136,9 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         self.ended()
 
     def commit(self):
-        self.refuse_in_transaction()
         super().commit()
         if self.keep_begun:
             self.execute("BEGIN")
-
-    def rollback(self):
-        self.refuse_in_transaction()
-        super().rollback()
 
 
 def _authorize(action, first, second, database, trigger):
