@@ -4,9 +4,6 @@ import threading
 
 from sqlobject.cache import CacheSet
 
-# How many instances of a class are put between two looks for those that nobody holds any more.
-_PUTS = 1000
-
 
 class FreshCache(CacheSet):
     """The cache of an engine's instances outside of transactions.
@@ -26,23 +23,6 @@ class FreshCache(CacheSet):
             return instance
         self.expire(id, cls)
         return super().get(id, cls)
-
-    def put(self, id, cls, obj):
-        super().put(id, cls, obj)
-        kept = self.caches[cls.__name__]
-        kept.cullCount += 1
-        if kept.cullCount > max(_PUTS, len(kept.expiredCache) // 2):
-            # SQLObject never forgets the ids of those that are gone.
-            kept.cullCount = 0
-            for gone in [id for id, one in list(kept.expiredCache.items()) if one() is None]:
-                kept.expiredCache.pop(gone, None)
-
-    def expire(self, id, cls):
-        # SQLObject's does nothing without its cache.
-        if cls.__name__ in self.caches:
-            kept = self.caches[cls.__name__]
-            with kept.lock:
-                kept.expiredCache.pop(id, None)
 
     def _is_there(self, instance):
         # One with changes that are not sent yet (lazyUpdate) belongs to who made them.

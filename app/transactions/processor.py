@@ -41,12 +41,12 @@ from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
+from .outcomes import commits, is_web_py, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, held_back, is_streamed, settled
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_WEBPY = web.application.wsgifunc.__code__.co_filename
 
 
 class HTTPRunEnded(RunEnded, web.HTTPError):
@@ -96,7 +96,7 @@ def transaction_per_request(
 
     def load_sqlo(handler=None):
         if handler is None:
-            if _is_web_py(sys._getframe(1), "processor"):
+            if is_web_py(sys._getframe(1), "processor"):
                 raise RuntimeError(
                     "load_sqlo was called as a load hook, which opens no transaction: write "
                     "app.add_processor(load_sqlo), without web.loadhook"
@@ -214,7 +214,7 @@ class _Server:
         `replay` takes back the headers of the answer that is not given.
         """
         # The status of a stream was sent.
-        kept = replay is None or _succeeded(error)
+        kept = replay is None or succeeded(error)
         try:
             may_commit = partial(self._may_commit, transaction, error, replay)
             committed = after.end(transaction, error, may_commit)
@@ -237,7 +237,7 @@ class _Server:
 
     def _may_commit(self, transaction, error, replay=None):
         """Whether the end is a commit; raises what the answer is to be instead."""
-        if not _succeeded(error):
+        if not succeeded(error):
             return False
         if replay:
             replay.unbind_sessions()
@@ -247,7 +247,7 @@ class _Server:
                 "that does so, because load_sqlo has opened the request's transaction"
             )
         if transaction.failure is not None and transaction.writing:
-            if _status_of(error) < 400:
+            if status_of(error) < 400:
                 after.refuse_swallowed(transaction)
             return False
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
@@ -259,50 +259,7 @@ def _transaction_class(engine_class):
     base = RequestTransaction.for_engine(engine_class)
     own = {
         "RunEnded": HTTPRunEnded,
-        "keeps": staticmethod(_commits),
+        "keeps": staticmethod(commits),
         "surroundings_of_after": staticmethod(own_context),
     }
     return type(base.__name__, (base,), own)
-
-
-def _succeeded(error):
-    """Whether the answer's status is below 500, of a handler that raised `error` or None."""
-    if error is not None and not _commits(error):
-        return False
-    return _status_of() < 500
-
-
-def _commits(error):
-    """Whether a handler that raised `error` has its transaction committed."""
-    if not isinstance(error, web.HTTPError) or isinstance(error, RunEnded):
-        return False
-    return not _made_by_webpy(error) and _status_of(error) < 500
-
-
-def _made_by_webpy(error):
-    """Whether web.py raised `error` in place of an exception of the handler.
-
-    Its inner `process()` does that for every exception but HTTPError before a processor sees
-    it, so the type of the error does not tell. What `process()` has caught is in its context,
-    also where the application's `internalerror` raises an error instead of returning one.
-    """
-    caught = error.__context__
-    while caught is not None:
-        traceback = caught.__traceback__
-        if traceback is not None and _is_web_py(traceback.tb_frame, "process"):
-            return True
-        caught = caught.__context__
-    return False
-
-
-def _is_web_py(frame, name):
-    """Whether `frame` is of web.py's function `name` in its application module."""
-    return frame.f_code.co_name == name and frame.f_code.co_filename == _WEBPY
-
-
-def _status_of(error=None):
-    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none."""
-    try:
-        return int(str(web.ctx.status if error is None else error.args[0])[:3])
-    except (AttributeError, IndexError, ValueError):
-        return 500

@@ -28,7 +28,7 @@ def slow(engine, seconds):
     sqlhub.threadConnection.queryAll(SLOW[engine].format(seconds))
 
 
-class Unsent(SQLObject):
+class Unmarked(SQLObject):
     class sqlmeta:
         lazyUpdate = True
 
@@ -41,7 +41,7 @@ def processors(make_site):
     """Make a site with `processor` between the transaction and the handler."""
 
     def make(processor, **options):
-        site = make_site(models=(Entry, Unsent), **options)
+        site = make_site(models=(Entry, Unmarked), **options)
         site.app.add_processor(processor)
         return site
 
@@ -344,7 +344,7 @@ def test_kept_rows_of_a_processor_are_read_anew_after_such_a_handler(processors)
 
 
 def changes_without_sending(handler):
-    Unsent.get(1).name = "changed"
+    Unmarked.get(1).name = "changed"
     return handler()
 
 
@@ -359,7 +359,7 @@ def test_a_processor_that_has_written_before_such_a_handler_is_refused(
     processors, processor, method, capsys
 ):
     site = processors(processor)
-    site.execute("INSERT INTO unsent (name, number) VALUES ('as it was', 0)")
+    site.execute("INSERT INTO unmarked (name, number) VALUES ('as it was', 0)")
     called = []
 
     @no_transaction
@@ -370,7 +370,7 @@ def test_a_processor_that_has_written_before_such_a_handler_is_refused(
     assert "in_transaction" in capsys.readouterr().err
     assert called == []
     assert site.names() == []
-    assert site.execute("SELECT name FROM unsent") == [("as it was",)]
+    assert site.execute("SELECT name FROM unmarked") == [("as it was",)]
 
 
 def test_what_a_processor_writes_after_such_a_handler_is_committed(processors):

@@ -24,7 +24,15 @@ MAY_IMPORT = {
     "lab": {"settings", "web", "example", "transactions"},
 }
 # The processor, and what is of web.py only: its context, its sessions and their stores.
-WEBPY = {"processor.py", "replay.py", "streaming.py", "web_sessions.py", "web_stores.py"}
+WEBPY = {
+    "nested.py",
+    "outcomes.py",
+    "processor.py",
+    "replay.py",
+    "streaming.py",
+    "web_sessions.py",
+    "web_stores.py",
+}
 LONGEST = 300
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(APP)))
