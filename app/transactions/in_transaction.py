@@ -69,9 +69,9 @@ def _attempt(transaction, function):
         try:
             result = function()
         except BaseException as error:
-            after.end(transaction, error, lambda: False)
+            after.end(transaction, error, after.never)
             raise
-        after.end(transaction, None, lambda: after.refuse_swallowed(transaction) or True)
+        after.end(transaction, None)
     return result
 
 

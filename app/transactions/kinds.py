@@ -47,7 +47,7 @@ class Kinds:
                 "database in a writing request: give that processor its own in_transaction(), "
                 "or remove the mark"
             )
-        session, self._session, self._cache = self._session, None, None
+        session, self._session, self.instances = self._session, None, None
         if session is not None:
             self._commit(session)
         owner, self.owner = self.owner, None

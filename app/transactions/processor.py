@@ -107,7 +107,7 @@ def transaction_per_request(
             if current() is outer:
                 return server.join(outer, handler, request)
             # The answer of an earlier request on this thread was not read to its end.
-            after.end(outer, None, lambda: False)
+            after.end(outer, None, after.never)
         return server(handler, request)
 
     return load_sqlo
@@ -169,21 +169,25 @@ class _Server:
         """Run the handler once and end its transaction; RunEnded where that came to nothing."""
         try:
             answer = handler()
-            if is_streamed(answer):
-                if transaction.writing and not self.stream_writes:
-                    answer = held_back(answer)
-                else:
-                    answer = StreamedAnswer(answer, transaction, partial(self._end, transaction))
-                    if answer.begin():
-                        return answer
-                    answer = ""
-            else:
-                answer = settled(answer)
+            # Most answers are text, and nothing is to be done for these.
+            if not isinstance(answer, str):
+                answer = self._made_ready(answer, transaction)
+                if isinstance(answer, StreamedAnswer):
+                    return answer
         except BaseException as error:
             self._end(transaction, error, replay)
             raise
         self._end(transaction, None, replay)
         return answer
+
+    def _made_ready(self, answer, transaction):
+        """Return `answer` such that it needs no transaction, or a StreamedAnswer that ends it."""
+        if not is_streamed(answer):
+            return settled(answer)
+        if transaction.writing and not self.stream_writes:
+            return held_back(answer)
+        streamed = StreamedAnswer(answer, transaction, partial(self._end, transaction))
+        return streamed if streamed.begin() else ""
 
     def _end(self, transaction, error, replay=None):
         """Commit or roll back as the module's table says, then call what waits for that.
@@ -192,7 +196,7 @@ class _Server:
         `replay` takes back the headers of the answer that is not given.
         """
         try:
-            after.end(transaction, error, partial(self._may_commit, transaction, error))
+            after.end(transaction, error, self._may_commit)
         except BaseException:
             if replay:
                 replay.restart()
@@ -201,7 +205,8 @@ class _Server:
     def _may_commit(self, transaction, error):
         if error is not None and not _commits(error):
             return False
-        if _status(web.ctx.get("status", "")) >= 500:
+        status = web.ctx.__dict__.get("status", "")
+        if status != "200 OK" and _status(status) >= 500:
             return False
         if connection_of_thread() is not transaction:
             raise RuntimeError(

@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 IN_MEMORY = 256 * 1024
 _AT_ONCE = 64 * 1024
 _PLAIN = (
-    type(None), bool, int, float, str, bytes, decimal.Decimal,
+    str, bytes, type(None), bool, int, float, decimal.Decimal,
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
 
@@ -30,11 +30,11 @@ def settled(answer):
 
 
 def _is_plain(value):
+    if isinstance(value, _PLAIN):
+        return True
     if isinstance(value, dict):
         return all(_is_plain(key) and _is_plain(one) for key, one in value.items())
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return isinstance(value, _PLAIN)
+    return isinstance(value, (list, tuple)) and all(map(_is_plain, value))
 
 
 def _bytes(chunk):
