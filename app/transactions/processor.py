@@ -189,7 +189,7 @@ class _Server:
         try:
             answer = handler()
             # Most answers are text, and nothing is to be done for these.
-            if not isinstance(answer, str):
+            if type(answer) is not str:
                 answer = self._made_ready(answer, transaction)
                 if isinstance(answer, StreamedAnswer):
                     return answer
