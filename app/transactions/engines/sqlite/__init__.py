@@ -63,6 +63,8 @@ class Engine(threads.Engine, SQLiteConnection):
         write lock, so it is serial. Raises sqlite3.OperationalError when the lock was not had
         within the timeout or the database cannot be opened.
         """
+        if writing:
+            self._refuse_to_wait_for_stock()
         use = "writing" if writing else "reading"
         session = self.own_sessions().by_use.get(use) or self.open_session(use)
         try:
@@ -72,6 +74,15 @@ class Engine(threads.Engine, SQLiteConnection):
                 session.discard()
             raise
         return session
+
+    def _refuse_to_wait_for_stock(self):
+        for session in self.own_sessions().begun:
+            if session.changed and session.in_transaction:
+                raise RuntimeError(
+                    "connection.transaction() has written and is still open in this thread, and "
+                    "the request's own transaction would wait for its lock in vain: use the "
+                    "request's for both"
+                )
 
     def reading_session(self):
         session = self._per_thread.sessions.by_use.get("reading")
@@ -84,7 +95,13 @@ class Engine(threads.Engine, SQLiteConnection):
         if conn.writing is not None:
             conn.check_open()
             look_at(conn, query)
+        elif not query.startswith("SELECT"):
+            conn.changed = True
         return SQLiteConnection._executeRetry(self, conn, cursor, query)
+
+    def makeConnection(self):
+        self.refuse_to_wait_for_itself()
+        return super().makeConnection()
 
     def getConnection(self):
         if self._memory:
@@ -105,6 +122,8 @@ class Engine(threads.Engine, SQLiteConnection):
         if self._memory:
             return super()._setAutoCommit(conn, auto)
         conn.keep_begun = not auto
+        begun = self.own_sessions().begun
+        (begun.discard if auto else begun.add)(conn)
         if conn.in_transaction:
             conn.rollback()
         if not auto:

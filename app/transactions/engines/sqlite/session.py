@@ -24,6 +24,8 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     # Set while SQLObject's stock Transaction holds it, which goes on after a commit.
     keep_begun = False
+    # Whether it has executed anything but a SELECT since.
+    changed = False
     # Whether other databases than the file belong to it; None until it was looked at.
     alone = None
 
@@ -137,8 +139,13 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     def commit(self):
         super().commit()
+        self.changed = False
         if self.keep_begun:
             self.execute("BEGIN")
+
+    def rollback(self):
+        super().rollback()
+        self.changed = False
 
 
 def _authorize(action, first, second, database, trigger):
