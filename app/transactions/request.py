@@ -14,7 +14,7 @@ from .errors import OutsideItsRequest, RunEnded
 from .identity_map import IdentityMap
 from .kinds import Kinds
 from .savepoints import Savepoints
-from .snapshot import Snapshot
+from .snapshot import SnapshotOnUse
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +29,13 @@ class RequestTransaction(Kinds, Savepoints):
     # The error that ends a run; the processor's is one that web.py passes on.
     RunEnded = RunEnded
 
+    snapshot = SnapshotOnUse()
+    # Its IdentityMap, once it has one.
+    instances = None
     _session = None
-    _cache = None
     _obsolete = False
     # Whether it is of a function that was called after another transaction.
     implicit = False
-    # The IdentityMap that it had when it ended, or None.
-    last_instances = None
     # Whether the handler is at work: not before a stream's next chunk.
     running = True
     ended_by = None
@@ -66,7 +66,6 @@ class RequestTransaction(Kinds, Savepoints):
         self.owner = get_ident()
         self.debug = engine.debug
         self.debugOutput = engine.debugOutput
-        self.snapshot = Snapshot(self)
 
     def __getattr__(self, name):
         value = getattr(self._dbConnection, name)
@@ -95,9 +94,9 @@ class RequestTransaction(Kinds, Savepoints):
     def cache(self):
         if self.owner != get_ident():
             raise self.misuse()
-        if self._cache is None:
-            self._cache = IdentityMap(self)
-        return self._cache
+        if self.instances is None:
+            self.instances = IdentityMap(self)
+        return self.instances
 
     def misuse(self):
         """Return the error for a use after the request, or by another thread."""
@@ -255,11 +254,12 @@ class RequestTransaction(Kinds, Savepoints):
         that is a conflict, or the connection is lost.
         """
         session, self._session = self._session, None
-        self.last_instances, self._cache = self._cache, None
+        # These refer to the transaction: it would be left to the garbage collector.
+        snapshot, self.instances = vars(self).pop("snapshot", None), None
         self.owner = None
         if session is None:
-            if not commit:
-                self.snapshot.drop()
+            if not commit and snapshot is not None:
+                snapshot.drop()
             return
         try:
             if commit:
