@@ -1,6 +1,7 @@
 """SQLite for requests and for SQLObject outside of them."""
 
 import sqlite3
+from functools import partial
 
 from sqlobject.dbconnection import Boolean
 from sqlobject.sqlite.sqliteconnection import SQLiteConnection
@@ -8,7 +9,7 @@ from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 from ...row_cache import RowCache
 from .. import threads
 from ..base import Verdict
-from .drop_table import drop_table_cascade
+from .drop_table import drop_table, drop_table_cascade
 from .session import SQLiteSession
 from .statements import look_at
 
@@ -35,7 +36,7 @@ class Engine(threads.Engine, SQLiteConnection):
         `cache_rows` rows are kept for each thread's reading requests. `foreign_keys`: whether
         SQLite enforces them, which stock SQLObject does not ask it to."""
         self._cache_rows = int(cache_rows)
-        self._foreign_keys = bool(Boolean(foreign_keys))
+        self.foreign_keys = bool(Boolean(foreign_keys))
         super().__init__(filename, factory=lambda module: self.SESSION, timeout=timeout, **kw)
 
     def open_session(self, use=None):
@@ -43,7 +44,7 @@ class Engine(threads.Engine, SQLiteConnection):
         session = SQLiteConnection.makeConnection(self)
         session.cursor_of_ours = session.cursor()
         if not self._memory:
-            session.execute(f"PRAGMA foreign_keys={int(self._foreign_keys)}")
+            session.execute(f"PRAGMA foreign_keys={int(self.foreign_keys)}")
             session.execute("PRAGMA synchronous=FULL")
             (mode,) = session.execute("PRAGMA journal_mode=WAL").fetchone()
             if mode != "wal":
@@ -131,10 +132,8 @@ class Engine(threads.Engine, SQLiteConnection):
             conn.execute("BEGIN")
 
     def dropTable(self, tableName, cascade=False):
-        if cascade:
-            self._runWithConnection(drop_table_cascade, tableName)
-        else:
-            super().dropTable(tableName)
+        drop = drop_table_cascade if cascade else drop_table
+        self._runWithConnection(partial(drop, self), tableName)
 
     def delColumn(self, sqlmeta, column):
         # The stock way drops a copy of the table, and with foreign keys enforced the rows of
