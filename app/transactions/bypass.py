@@ -4,18 +4,16 @@ What surely does is refused, before anything is executed; what may be meant is l
 """
 
 import logging
-import os
 from inspect import getattr_static
 
 from sqlobject import SQLObject, sqlhub
 from sqlobject.dbconnection import ConnectionHub, Transaction
 
 from .current import NoTransaction, current
-from .engines.threads import Engine
+from .engines.threads import Engine, place_of
 
 log = logging.getLogger(__name__)
 
-_PORTS = {"postgres": 5432, "mysql": 3306}
 _warned = set()
 
 
@@ -81,7 +79,7 @@ def notice_use(connection):
             "of the request belongs into on_commit() and on_rollback()"
         )
     _warn_once(
-        _place(connection),
+        place_of(connection),
         "a connection to another database was used in a request: it is no part of its "
         "transaction, and what is written there stays whatever becomes of the request",
     )
@@ -101,15 +99,7 @@ def is_same_database(connection, engine):
     """Whether a connection of SQLObject's is surely to the database of `engine`."""
     if isinstance(connection, Transaction):
         connection = connection._dbConnection
-    return connection is engine or _place(connection) == _place(engine)
-
-
-def _place(connection):
-    kind = str(getattr(connection, "dbName", type(connection).__name__))
-    if kind == "sqlite":
-        return kind, os.path.realpath(connection.filename)
-    port = getattr(connection, "port", None) or _PORTS.get(kind)
-    return kind, getattr(connection, "host", None), port, getattr(connection, "db", None)
+    return connection is engine or place_of(connection) == engine.place
 
 
 def _models(cls=SQLObject):

@@ -37,9 +37,9 @@ def _made_by_web_py(error):
     return False
 
 
-def is_web_py(frame, name):
-    """Whether `frame` is of web.py's function `name` in its application module."""
-    return frame.f_code.co_name == name and frame.f_code.co_filename == _WEBPY
+def is_web_py(frame, name=None):
+    """Whether `frame` is of web.py's function `name`, or of any, in its application module."""
+    return frame.f_code.co_filename == _WEBPY and name in (None, frame.f_code.co_name)
 
 
 def status_of(error=None):

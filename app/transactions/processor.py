@@ -97,10 +97,10 @@ def transaction_per_request(
 
     def load_sqlo(handler=None):
         if handler is None:
-            if is_web_py(sys._getframe(1), "processor"):
+            if _is_in_bare_request(sys._getframe(1)):
                 raise RuntimeError(
-                    "load_sqlo was called as a load hook, which opens no transaction: write "
-                    "app.add_processor(load_sqlo), without web.loadhook"
+                    "load_sqlo was called as a load hook, or by one, which opens no transaction: "
+                    "write app.add_processor(load_sqlo), without web.loadhook"
                 )
             sqlhub.processConnection = connection
             return None
@@ -111,6 +111,13 @@ def transaction_per_request(
         return server.on_used_thread(outer, handler, request)
 
     return load_sqlo
+
+
+def _is_in_bare_request(frame):
+    """Whether web.py has called `frame`, and no processor of ours is around it."""
+    while frame is not None and not is_web_py(frame):
+        frame = frame.f_back
+    return frame is not None and connection_of_thread() is None
 
 
 def _unavailable(headers, reason):

@@ -13,6 +13,7 @@ from .base import Dialect, Statements
 
 _engines = weakref.WeakSet()
 _inherited = []
+_PORTS = {"postgres": 5432, "mysql": 3306}
 
 
 class ThreadSessions:
@@ -22,6 +23,8 @@ class ThreadSessions:
         # Those of requests, by their use, and those of SQLObject outside of requests.
         self.by_use = {}
         self.idle = []
+        # Those that SQLObject's own transactions have now.
+        self.begun = set()
 
     def forget(self, session):
         for use in [use for use, one in self.by_use.items() if one is session]:
@@ -64,6 +67,7 @@ class Engine(Statements, Dialect):
         self._per_thread = _PerThread()
         super().__init__(*args, **kw)
         self.cache = FreshCache(self)
+        self.place = place_of(self)
         _engines.add(self)
 
     @abc.abstractmethod
@@ -135,11 +139,17 @@ class Engine(Statements, Dialect):
 
     def refuse_to_wait_for_itself(self):
         """Raise RuntimeError where this thread's request holds locks that only it releases."""
-        if any(session.writing for session in self._per_thread.sessions.by_use.values()):
-            raise RuntimeError(
-                "a request has one transaction already, for whose locks another connection would "
-                "wait in vain; use savepoint() inside it"
-            )
+        for engine in list(_engines):
+            if engine.place == self.place and engine.holds_locks():
+                raise RuntimeError(
+                    "a request has one transaction already, for whose locks another connection "
+                    "would wait in vain; use savepoint() inside it, and on_commit() for what "
+                    "comes after it"
+                )
+
+    def holds_locks(self):
+        """Whether the calling thread's request is in a writing transaction."""
+        return any(session.writing for session in self.own_sessions().by_use.values())
 
     def close(self):
         """Close the calling thread's sessions; other threads close theirs when they end."""
@@ -152,6 +162,15 @@ class Engine(Statements, Dialect):
 def _transaction_class(engine_class):
     """SQLObject's Transaction for an engine whose methods call those of its bases by super()."""
     return type("Transaction", (Transaction, engine_class), {})
+
+
+def place_of(connection):
+    """Return what `connection`, SQLObject's or ours, shares with others to the same database."""
+    kind = str(getattr(connection, "dbName", type(connection).__name__))
+    if kind == "sqlite":
+        return kind, os.path.realpath(connection.filename)
+    port = getattr(connection, "port", None) or _PORTS.get(kind)
+    return kind, getattr(connection, "host", None), port, getattr(connection, "db", None)
 
 
 def _leave_sessions_to_the_parent():
