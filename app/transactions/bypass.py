@@ -75,10 +75,10 @@ def notice_use(connection):
         return
     if is_same_database(connection, transaction._dbConnection):
         raise RuntimeError(
-            "a connection of SQLObject's own was used in a request, past its transaction: remove "
-            "`connection=…` from the call, or the module-level connection that an instance was "
-            "read with; read instances in the request. What must be there whatever becomes of "
-            "the request belongs into on_commit() and on_rollback()"
+            "another connection than that of the request was used in it, past its transaction: "
+            "remove `connection=…` from the call, or the module-level connection that an instance "
+            "was read with; read instances in the request. What must be there whatever becomes "
+            "of the request belongs into on_commit() and on_rollback()"
         )
     _warn_once(
         _place(connection),

@@ -193,7 +193,7 @@ PATCHES = (
         for owner, name in (
             (DBAPI, "_runWithConnection"),
             (DBAPI, "iterSelect"),
-            (Transaction, "iterSelect"),
+            (Transaction, "assertActive"),
         )
     ),
     Patch(converters.converters.klass, str, convert_text, "PostgreSQL stores no U+0000"),

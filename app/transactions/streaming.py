@@ -16,7 +16,7 @@ IN_MEMORY = 256 * 1024
 _AT_ONCE = 64 * 1024
 _END = object()
 _PLAIN = (
-    type(None), bool, int, float, str, bytes, decimal.Decimal,
+    str, bytes, type(None), bool, int, float, decimal.Decimal,
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
 # How these make their text. A subclass with another way may read a row for it.
@@ -44,11 +44,11 @@ def settled(answer):
 def _is_plain(value):
     if type(value).__str__ not in _TEXTS or type(value).__repr__ not in _TEXTS:
         return False
+    if isinstance(value, _PLAIN):
+        return True
     if isinstance(value, dict):
         return all(_is_plain(key) and _is_plain(one) for key, one in value.items())
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return isinstance(value, _PLAIN)
+    return isinstance(value, (list, tuple)) and all(map(_is_plain, value))
 
 
 def _bytes(chunk):

@@ -9,7 +9,7 @@ import importlib
 import MySQLdb.cursors
 from sqlobject import sqlhub
 
-from app.transactions import web_stores
+from app.transactions import bypass, web_stores
 from app.transactions.engines.mariadb.session import MariaDBSession
 
 # The package has a function of the module's name.
@@ -184,3 +184,14 @@ def only_connections(*connections):
 def ids_known(connection, cls):
     """How many ids of `cls` are known outside of transactions, of instances there or gone."""
     return len(connection.cache.caches[cls.__name__].expiredCache)
+
+
+@contextlib.contextmanager
+def warnings_forgotten():
+    """Have what is warned of once in a process be warned of anew in the block."""
+    before = bypass._warned.copy()
+    bypass._warned.clear()
+    try:
+        yield
+    finally:
+        bypass._warned.update(before)

@@ -23,6 +23,11 @@ SLOW = {
 }
 
 
+def slow(engine, seconds):
+    """Have the database at work for about so many seconds, in a request."""
+    sqlhub.threadConnection.queryAll(SLOW[engine].format(seconds))
+
+
 class Unmarked(SQLObject):
     class sqlmeta:
         lazyUpdate = True
@@ -210,7 +215,7 @@ def test_a_handler_that_takes_longer_than_its_timeout_is_answered_503(site, engi
     def handler():
         on_rollback(lambda: seen.append("rolled back"))
         seen.append(runs())
-        sqlhub.threadConnection.queryAll(SLOW[engine].format(30))
+        slow(engine, 30)
         return "too late"
 
     began = time.monotonic()
@@ -226,7 +231,7 @@ def test_a_handler_that_swallows_its_timeout_is_answered_503_and_rolled_back(sit
     def handler():
         Entry(name="a")
         try:
-            sqlhub.threadConnection.queryAll(SLOW[engine].format(30))
+            slow(engine, 30)
         except Exception:
             return "as if"
 
@@ -245,7 +250,7 @@ def test_time_that_a_handler_spends_elsewhere_counts_for_its_timeout(site):
     assert site.names() == []
 
 
-def test_waiting_for_a_lock_counts_for_the_timeout(make_site):
+def test_waiting_for_a_lock_counts_for_the_timeout(make_site, engine):
     site = make_site(timeout=20)
     busy = Busy(site)
     began = time.monotonic()
@@ -256,7 +261,7 @@ def test_waiting_for_a_lock_counts_for_the_timeout(make_site):
     assert waited < 10
     assert site.names() == []
     # Nor is anything left of it for the next request.
-    assert site.request(add("b")).data == b"added"
+    assert site.request(lambda: slow(engine, 0.5) or add("b")()).data == b"added"
 
 
 def test_the_timeout_of_a_handler_is_not_left_for_the_next(site, engine):
@@ -264,7 +269,7 @@ def test_the_timeout_of_a_handler_is_not_left_for_the_next(site, engine):
     site.request(reading(timeout=0.2)(lambda: str(Entry.select().count())))
 
     def handler():
-        sqlhub.threadConnection.queryAll(SLOW[engine].format(0.5))
+        slow(engine, 0.5)
         return "in time"
 
     assert site.request(handler, "GET").data == b"in time"
