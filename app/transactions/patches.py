@@ -22,6 +22,7 @@ from . import bypass
 from .engines.text import convert_text
 from .engines.threads import Engine
 from .request import RequestTransaction
+from .row_cache import has_stock_get
 
 VALUE = "_SO_val_"
 _lock = threading.Lock()
@@ -107,8 +108,12 @@ def _read_anew(instance, attribute, stock):
     name = attribute.removeprefix(VALUE)
     if meta._creating or meta._obsolete or name in instance._SO_createValues:
         return stock(instance, attribute)
+    connection = instance._connection
+    if isinstance(connection, RequestTransaction) and has_stock_get(type(instance)):
+        # Of a pickle: the request's own instance has it, and is of its one snapshot.
+        return load_value(type(instance).get(instance.id, connection=connection), attribute)
     column = meta.columns[name]
-    row = instance._connection._SO_selectOne(instance, [column.dbName])
+    row = connection._SO_selectOne(instance, [column.dbName])
     if not row:
         raise SQLObjectNotFound(
             f"The object {type(instance).__name__} by the ID {instance.id} has been deleted"
@@ -135,7 +140,11 @@ def set_state(self, state):
     self._SO_createValues = {}
     own = {name: value for name, value in state.items() if not name.startswith(VALUE)}
     self.__dict__.update(own)
-    connection = self._connection
+    try:
+        connection = self._connection
+    except AttributeError:
+        # None is there: web.py may read a session of its own before the processor.
+        return
     if _is_outside(connection) and connection.cache.tryGet(self.id, type(self)) is None:
         connection.cache.created(self.id, type(self), self)
 

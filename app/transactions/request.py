@@ -216,6 +216,12 @@ class RequestTransaction(Kinds, Savepoints):
             f"WHERE {meta.table}.{meta.idName} = ({self.sqlrepr(so.id)})"
         )
 
+    def _SO_update(self, so, values):
+        DBAPI._SO_update(self, so, values)
+        if vars(so).get("_connection") is not self:
+            # It is out of a pickle.
+            self.cache.changed(so, [name for name, _ in values])
+
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
         return iter(lists.instances(self, select))
