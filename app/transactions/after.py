@@ -14,19 +14,37 @@ from .request import RequestTransaction
 
 log = logging.getLogger(__name__)
 
+# Whom a listener to SQLObject's signals names as their sender, as pydispatch keeps it.
+_SENDERS = (id(sqlmeta), id(dispatcher.Any))
 
-def end(transaction, error, may_commit=lambda: True):
+
+def unless_swallowed(transaction, error):
+    """Let it be committed; raises SwallowedError as `refuse_swallowed`."""
+    refuse_swallowed(transaction)
+    return True
+
+
+def never(transaction, error):
+    """Have it rolled back."""
+    return False
+
+
+def end(transaction, error, may_commit=unless_swallowed):
     """Commit or roll back, then call what waits for that; return whether it is committed.
 
-    `error`: what the work raised, or None. `may_commit()` has the last word before a commit.
+    `error`: what the work raised, or None. `may_commit(transaction, error)` has the last word
+    before a commit.
     Raises RunEnded where this run came to nothing, SwallowedError, and what the engine raises
     where it cannot commit: then nothing is committed.
     """
     commit = False
+    instances = transaction.instances
     try:
         try:
-            transaction.judge_uncaught(error)
-            commit = not transaction.ended_by and not transaction.doomed and may_commit()
+            if error is not None:
+                transaction.judge_uncaught(error)
+            if not transaction.ended_by and not transaction.doomed:
+                commit = may_commit(transaction, error)
         finally:
             transaction.finish(commit)
     except BaseException:
@@ -34,30 +52,36 @@ def end(transaction, error, may_commit=lambda: True):
         raise
     finally:
         leave(transaction)
+        waiting = _waiting(transaction, commit, instances)
         if not transaction.ended_by:
-            call(transaction, *_waiting(transaction, commit))
+            call(transaction, waiting, "on_commit" if commit else "on_rollback")
+        else:
+            transaction.after_rollback = waiting
     if transaction.ended_by:
         raise transaction.RunEnded(transaction.ended_by.value)
     return commit
 
 
-def _waiting(transaction, committed):
-    """The functions that wait for this end, with SQLObject's signal before them, and its name."""
-    signal = events.CommitSignal if committed else events.RollbackSignal
+def _waiting(transaction, committed, instances):
+    """The functions that wait for this end, and before them what sends SQLObject's signal.
+
+    `instances`: the IdentityMap that it had, or None.
+    """
     functions = transaction.after_commit if committed else transaction.after_rollback
-    instances = transaction.last_instances
-    ids = instances.ids_by_class() if instances is not None and _has_listener(signal) else []
-    # SQLObject's own transaction sends it before the fact.
-    send = [partial(events.send, signal, sqlmeta, ids)] if ids else []
-    return [*send, *functions], "on_commit" if committed else "on_rollback"
+    if instances is not None:
+        signal = events.CommitSignal if committed else events.RollbackSignal
+        if _has_listener(signal) and (ids := instances.ids_by_class()):
+            # SQLObject's own transaction sends it before the fact.
+            return (partial(events.send, signal, sqlmeta, ids), *functions)
+    return functions
 
 
 def _has_listener(signal):
-    return any(
-        listeners.get(signal) or listeners.get(dispatcher.Any)
-        for sender in (sqlmeta, dispatcher.Any)
-        if (listeners := dispatcher.connections.get(id(sender)))
-    )
+    for sender in _SENDERS:
+        listeners = dispatcher.connections.get(sender)
+        if listeners and (listeners.get(signal) or listeners.get(dispatcher.Any)):
+            return True
+    return False
 
 
 def given_up(transaction):
@@ -66,7 +90,7 @@ def given_up(transaction):
     Not where nobody knows whether it was committed.
     """
     if transaction.ended_by is not Verdict.UNKNOWN:
-        call(transaction, *_waiting(transaction, False))
+        call(transaction, transaction.after_rollback, "on_rollback")
 
 
 def refuse_swallowed(transaction):
@@ -111,6 +135,6 @@ def _call(function, engine):
         try:
             function()
         except BaseException as error:
-            end(own, error, lambda: False)
+            end(own, error, never)
             raise
-        end(own, None, lambda: refuse_swallowed(own) or True)
+        end(own, None)

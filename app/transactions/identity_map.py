@@ -43,7 +43,7 @@ class IdentityMap:
 
     def get(self, id, cls):
         """The instance of the row, of this request or made from a row that is kept, or None."""
-        instance = self.tryGet(id, cls)
+        instance = self.tryGetByName(id, cls.__name__)
         if instance is None:
             rows = self._transaction.snapshot.rows_with(id, cls)
             instance = None if rows is None else rows.get(id, cls, self._transaction)

@@ -76,9 +76,9 @@ def _attempt(transaction, function):
                     "transaction: return a list"
                 )
         except BaseException as error:
-            after.end(transaction, error, lambda: False)
+            after.end(transaction, error, after.never)
             raise
-        after.end(transaction, None, lambda: after.refuse_swallowed(transaction) or True)
+        after.end(transaction, None)
     return result
 
 

@@ -66,7 +66,8 @@ class Kinds:
         # So that what processors read before it is read without a lock, and not written.
         self.become(False)
         begun = self._session is not None
-        if (begun and self.writing) or (self._cache is not None and self._cache.has_unsent()):
+        unsent = self.instances is not None and self.instances.has_unsent()
+        if (begun and self.writing) or unsent:
             raise RuntimeError(
                 "a handler is marked @no_transaction, but a processor before it has written: "
                 "give that processor its own in_transaction(), or remove the mark"
@@ -86,6 +87,6 @@ class Kinds:
         self.paused = self.forced = self.writing = True
         self.attempts, self.failure = 1, None
         self.snapshot = Snapshot(self)
-        if self._cache is not None:
+        if self.instances is not None:
             # What was read is of another transaction.
-            self._cache.forget_values()
+            self.instances.forget_values()

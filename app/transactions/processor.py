@@ -162,7 +162,7 @@ class _Server:
                 return self._join(outer, handler, request)
             # The answer of an earlier request on this thread was not read to its end.
             with suppress(RunEnded):
-                after.end(outer, None, lambda: False)
+                after.end(outer, None, after.never)
             web_sessions.settle(outer, False, True)
             return self(handler, request)
         bypass.notice_thread(outer)
@@ -188,24 +188,29 @@ class _Server:
         """Run the handler once and end its transaction; RunEnded where that came to nothing."""
         try:
             answer = handler()
-            if is_streamed(answer):
-                if transaction.holds_back and not self.stream_writes:
-                    answer = held_back(answer)
-                else:
-                    end = partial(self._end_of_stream, transaction)
-                    answer = StreamedAnswer(answer, transaction, end)
-                    if answer.begin():
-                        if transaction.at_end and not transaction.writing:
-                            web_sessions.save_at_once(transaction)
-                        return answer
-                    answer = ""
-            else:
-                answer = settled(answer)
+            # Most answers are text, and nothing is to be done for these.
+            if type(answer) is not str:
+                answer = self._made_ready(answer, transaction)
+                if isinstance(answer, StreamedAnswer):
+                    return answer
         except BaseException as error:
             self._end(transaction, error, replay)
             raise
         self._end(transaction, None, replay)
         return answer
+
+    def _made_ready(self, answer, transaction):
+        """Return `answer` such that it needs no transaction, or a StreamedAnswer that ends it."""
+        if not is_streamed(answer):
+            return settled(answer)
+        if transaction.holds_back and not self.stream_writes:
+            return held_back(answer)
+        streamed = StreamedAnswer(answer, transaction, partial(self._end_of_stream, transaction))
+        if not streamed.begin():
+            return ""
+        if transaction.at_end and not transaction.writing:
+            web_sessions.save_at_once(transaction)
+        return streamed
 
     def _end(self, transaction, error, replay=None):
         """Commit or roll back as the module's table says, then call what waits for that.
@@ -213,19 +218,21 @@ class _Server:
         Raises RunEnded, or the reason why a request that seemed to succeed did not; before that
         `replay` takes back the headers of the answer that is not given.
         """
-        # The status of a stream was sent.
-        kept = replay is None or succeeded(error)
         try:
-            may_commit = partial(self._may_commit, transaction, error, replay)
-            committed = after.end(transaction, error, may_commit)
+            committed = after.end(transaction, error, self._may_commit_with(replay))
         except BaseException:
             if replay:
                 replay.restart()
             raise
+        if transaction.at_end or (replay is not None and replay.has_sessions()):
+            self._settle_web_sessions(transaction, committed, error, replay)
+
+    def _settle_web_sessions(self, transaction, committed, error, replay):
+        """Save web.py's sessions, or have them be as they were; not of a stream that was sent."""
+        kept = replay is None or succeeded(error)
         if not kept:
             replay.put_back_sessions()
-        if transaction.at_end:
-            web_sessions.settle(transaction, committed, kept)
+        web_sessions.settle(transaction, committed, kept)
 
     def _end_of_stream(self, transaction, error):
         """End the transaction of an answer that was sent already: it is not run again."""
@@ -235,12 +242,19 @@ class _Server:
             after.given_up(transaction)
             raise
 
-    def _may_commit(self, transaction, error, replay=None):
+    def _may_commit_with(self, replay):
+        if replay is None or not replay.has_sessions():
+            return self._may_commit
+        return lambda transaction, error: (
+            succeeded(error)
+            and replay.unbind_sessions() is None
+            and self._may_commit(transaction, error)
+        )
+
+    def _may_commit(self, transaction, error):
         """Whether the end is a commit; raises what the answer is to be instead."""
         if not succeeded(error):
             return False
-        if replay:
-            replay.unbind_sessions()
         if connection_of_thread() is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "

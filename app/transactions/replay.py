@@ -47,6 +47,10 @@ class Replay:
             self._uploads.put_back()
         self.put_back_sessions()
 
+    def has_sessions(self):
+        """Whether web.py's sessions were loaded before the processor."""
+        return self._sessions is not None
+
     def put_back_sessions(self):
         """Have web.py's sessions be what they were when this object was made."""
         if self._sessions:

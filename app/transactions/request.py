@@ -1,5 +1,6 @@
 """One transaction, as SQLObject sees it: begun with its first query, used by one thread."""
 
+import logging
 import time
 from contextlib import nullcontext
 from functools import cache
@@ -13,7 +14,9 @@ from .errors import OutsideItsRequest, RunEnded
 from .identity_map import IdentityMap
 from .kinds import Kinds
 from .savepoints import Savepoints
-from .snapshot import Snapshot
+from .snapshot import SnapshotOnUse
+
+log = logging.getLogger(__name__)
 
 
 class RequestTransaction(Kinds, Savepoints):
@@ -26,13 +29,13 @@ class RequestTransaction(Kinds, Savepoints):
     # The error that ends a run; the processor's is one that web.py passes on.
     RunEnded = RunEnded
 
+    snapshot = SnapshotOnUse()
+    # Its IdentityMap, once it has one.
+    instances = None
     _session = None
-    _cache = None
     _obsolete = False
     # Whether it is of a function that was called after another transaction.
     implicit = False
-    # The IdentityMap that it had when it ended, or None.
-    last_instances = None
     # Whether the handler is at work: not before a stream's next chunk.
     running = True
     ended_by = None
@@ -63,7 +66,6 @@ class RequestTransaction(Kinds, Savepoints):
         self.owner = get_ident()
         self.debug = engine.debug
         self.debugOutput = engine.debugOutput
-        self.snapshot = Snapshot(self)
 
     def __getattr__(self, name):
         value = getattr(self._dbConnection, name)
@@ -92,9 +94,9 @@ class RequestTransaction(Kinds, Savepoints):
     def cache(self):
         if self.owner != get_ident():
             raise self.misuse()
-        if self._cache is None:
-            self._cache = IdentityMap(self)
-        return self._cache
+        if self.instances is None:
+            self.instances = IdentityMap(self)
+        return self.instances
 
     def misuse(self):
         """Return the error for a use after the request, or by another thread."""
@@ -154,7 +156,9 @@ class RequestTransaction(Kinds, Savepoints):
         verdict = self._dbConnection.verdict(error)
         if verdict is Verdict.REFUSED and self.writing:
             # The server has become read-only, as after a failover.
-            self._session.spoil()
+            log.warning("a writing request is refused as read-only: %s", error)
+            if self._session is not None:
+                self._session.spoil()
             verdict = Verdict.GONE
         if verdict is Verdict.IN_THE_WAY:
             # A savepoint brings it to the handler, who may expect it.
@@ -164,6 +168,14 @@ class RequestTransaction(Kinds, Savepoints):
             self.end_run(verdict, error)
         if self.failure is None:
             self.failure = error
+
+    def _judge_driver(self, error):
+        """End this run where an error on the driver's connection says that it came to nothing.
+
+        Another one is between the handler and the driver, as without the bundle.
+        """
+        if self._dbConnection.verdict(error) is not Verdict.FAILED:
+            self._judge(error)
 
     def judge_uncaught(self, error):
         """Note that `error` ends the run: nobody expected what a savepoint has brought on.
@@ -213,7 +225,7 @@ class RequestTransaction(Kinds, Savepoints):
         session = self._connection
         self.snapshot.settle()
         try:
-            session.hand_out()
+            session.hand_out(self._judge_driver)
         except Exception as error:
             self._judge(error)
             raise
@@ -242,11 +254,12 @@ class RequestTransaction(Kinds, Savepoints):
         that is a conflict, or the connection is lost.
         """
         session, self._session = self._session, None
-        self.last_instances, self._cache = self._cache, None
+        # These refer to the transaction: it would be left to the garbage collector.
+        snapshot, self.instances = vars(self).pop("snapshot", None), None
         self.owner = None
         if session is None:
-            if not commit:
-                self.snapshot.drop()
+            if not commit and snapshot is not None:
+                snapshot.drop()
             return
         try:
             if commit:

@@ -1,6 +1,5 @@
 """Runs work in transactions until one run counts: what is run again, and when it is given up."""
 
-import itertools
 import random
 import time
 from dataclasses import dataclass
@@ -33,9 +32,11 @@ def run(begin, work, writing, limits, put_back=lambda: None):
     started = time.monotonic()
     conflicts = 0
     forced = False
-    for number in itertools.count(1):
+    runs = 0
+    while True:
+        runs += 1
         transaction = begin(writing)
-        transaction.runs, transaction.forced = number, forced
+        transaction.runs, transaction.forced = runs, forced
         try:
             return work(transaction)
         except RunEnded:

@@ -128,7 +128,9 @@ class RowCache:
 
     def get(self, id, cls, connection):
         """Return a new instance of `cls` for the row `id`, bound to `connection`, or None."""
-        kept = self.of(cls)
+        kept = self._classes.get(cls)
+        if kept is None or not kept.fits():
+            kept = self.of(cls)
         values = kept and kept.rows.get(id)
         if values is None:
             return None

@@ -27,15 +27,15 @@ class Snapshot:
     that, because every token of a request arrives there and nowhere else.
     """
 
-    __slots__ = ("_transaction", "_seen", "_usable", "rows", "state")
+    # The kept rows that may be used now, or None.
+    rows = None
+    # The session and the token whose rows were used before the transaction began.
+    _seen = None
 
     def __init__(self, transaction):
         """A writing request reads for itself, or its engine could not see conflicts."""
         self._transaction = transaction
-        # The session and the token whose rows were used before the transaction began.
-        self._seen = None
         self._usable = not transaction.writing
-        self.rows = None
         self.state = NOT_ASKED if self._usable else NONE
 
     def arrive(self, session, token, begun=True):
@@ -106,7 +106,9 @@ class Snapshot:
 
         Where no transaction has begun, none is begun for it.
         """
-        if self.state is not NOT_ASKED or self._transaction.has_begun():
+        if self.state is not NOT_ASKED:
+            return self.rows
+        if self._transaction.has_begun():
             return self.kept_rows()
         session = self._transaction.session_with_rows()
         if session is None or not session.rows.has(id, cls):
@@ -129,3 +131,13 @@ class Snapshot:
         """Begin the transaction where rows were used without: after it nothing is OVERTAKEN."""
         if self.state is PEEKED:
             self._transaction.ask_token()
+
+
+class SnapshotOnUse:
+    """A transaction's Snapshot, made when it is first used: not all use the database."""
+
+    def __get__(self, transaction, owner):
+        if transaction is None:
+            return self
+        snapshot = transaction.snapshot = Snapshot(transaction)
+        return snapshot

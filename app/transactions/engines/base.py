@@ -54,8 +54,9 @@ class Session(abc.ABC):
     # Whether something in it may not be as it was when it was opened. It then ends with the
     # request, because the next one may be another user's.
     spoiled = False
-    # Whether the handler has the driver's connection itself.
+    # Whether the handler has the driver's connection itself, and what is told of its errors.
     handed_out = False
+    judge = None
 
     @abc.abstractmethod
     def open_transaction(self, writing, seconds=None):
@@ -82,9 +83,12 @@ class Session(abc.ABC):
     def roll_back_transaction(self):
         """Roll back. It never raises: a session on which that fails is discarded."""
 
-    def hand_out(self):
-        """Make it ready for a handler that uses the driver's connection itself."""
-        self.handed_out = True
+    def hand_out(self, judge):
+        """Make it ready for a handler that uses the driver's connection itself.
+
+        `judge(error)` is called for each error of a statement, and may raise another.
+        """
+        self.handed_out, self.judge = True, judge
         self.spoil()
 
     def spoil(self):
@@ -101,7 +105,7 @@ class Session(abc.ABC):
 
     def ended(self):
         """Note that no transaction is open any more; a spoiled session is discarded."""
-        self.writing = self.snapshot = None
+        self.writing = self.snapshot = self.judge = None
         if self.spoiled:
             self.discard()
 

@@ -54,14 +54,23 @@ def refused(query, why):
 
 @cache
 def guarded(cursor_class, look_at):
-    """Return a subclass of `cursor_class`; `look_at(session, query)` sees its statements first."""
+    """Return a subclass of `cursor_class`; `look_at(session, query)` sees its statements first.
+
+    The session's `judge` is told of their errors.
+    """
 
     def seen_first(name):
         plain = getattr(cursor_class, name)
 
         def method(self, query, *arguments, **options):
-            look_at(self.connection, _text(query, self.connection))
-            return plain(self, query, *arguments, **options)
+            session = self.connection
+            look_at(session, _text(query, session))
+            try:
+                return plain(self, query, *arguments, **options)
+            except Exception as error:
+                if session.judge is not None:
+                    session.judge(error)
+                raise
 
         return method
 

@@ -46,10 +46,10 @@ class MariaDBSession(Session, ServerSession, Connection):
     def is_open(self):
         return not self.lost
 
-    def hand_out(self):
+    def hand_out(self, judge):
         if not self.handed_out:
             self.cursor = self._guarded_cursor
-        super().hand_out()
+        super().hand_out(judge)
 
     def _guarded_cursor(self, cursorclass=None):
         return Connection.cursor(self, guarded(cursorclass or self.cursorclass, look_at))

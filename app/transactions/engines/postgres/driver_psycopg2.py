@@ -14,12 +14,14 @@ class Session(PostgresSession, psycopg2.extensions.connection):
     ERROR = psycopg2.Error
     LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
+    def cursor_class(self):
+        return self.cursor_factory or psycopg2.extensions.cursor
+
     def guard_cursors(self):
         self.cursor = self._guarded_cursor
 
     def _guarded_cursor(self, name=None, cursor_factory=None, *more, **options):
-        factory = cursor_factory or self.cursor_factory or psycopg2.extensions.cursor
-        options["cursor_factory"] = guarded(factory, look_at)
+        options["cursor_factory"] = guarded(cursor_factory or self.cursor_class(), look_at)
         return psycopg2.extensions.connection.cursor(self, name, *more, **options)
 
     def status(self):

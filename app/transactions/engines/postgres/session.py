@@ -88,6 +88,10 @@ class PostgresSession(TokenSession, ServerSession):
             if self.rows is not None:
                 self.send(PREPARE)
 
+    def is_standby(self):
+        """Whether the server is a standby, as it has told the driver; from PostgreSQL 14 on."""
+        return self.info.parameter_status("in_hot_standby") == "on"
+
     def check(self):
         self._settle()
         self.send("SELECT 1")
@@ -195,16 +199,16 @@ class PostgresSession(TokenSession, ServerSession):
         self.used = time.monotonic()
         return row
 
-    def hand_out(self):
+    def hand_out(self, judge):
         """As Session's; the transaction has begun, and no statement of the handler's ends it."""
         if not self.handed_out:
             self.ask_token()
             self.guard_cursors()
-        super().hand_out()
+        super().hand_out(judge)
 
     def guard_cursors(self):
         """Have the statements of the handler's cursors looked at before they are executed."""
-        self.cursor_factory = guarded(self.cursor_factory, look_at)
+        self.cursor_factory = guarded(self.cursor_class(), look_at)
 
     def forget_snapshot(self):
         """Use no kept rows in this transaction, which sees others than they are of."""

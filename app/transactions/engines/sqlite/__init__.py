@@ -41,6 +41,7 @@ class Engine(threads.Engine, SQLiteConnection):
     def open_session(self, use=None):
         """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
         session = SQLiteConnection.makeConnection(self)
+        session.cursor_of_ours = session.cursor()
         if not self._memory:
             session.execute(f"PRAGMA foreign_keys={int(self._foreign_keys)}")
             session.execute("PRAGMA synchronous=FULL")
