@@ -26,12 +26,14 @@ from .request import RequestTransaction
 VALUE = "_SO_val_"
 _lock = threading.Lock()
 _installed = set()
+_load_value = getattr(SQLObject, "_SO_loadValue", None)
 
 
 class Patch(NamedTuple):
     """One change: `owner.attribute`, or an entry of a dict, becomes `value`, for `reason`.
 
     `user`: the function of SQLObject that sets the attribute, where the class has none.
+    What is replaced is looked up with a default, so that it is `install` that misses it.
     `tried_with`: the versions of SQLObject with which it was tested.
     """
 
@@ -75,7 +77,7 @@ class MadeOnUse:
         return value
 
 
-def load_value(self, attribute, stock=SQLObject._SO_loadValue):
+def load_value(self, attribute, stock=_load_value):
     """The value of a column: of the right request and thread only, or read anew.
 
     A loaded value needs no query, so the connection cannot notice that its instance has leaked.
@@ -165,7 +167,7 @@ def _delete_thread_connection(self):
 
 
 _thread_connection = property(
-    ConnectionHub.threadConnection.fget, _set_thread_connection, _delete_thread_connection
+    lambda hub: hub.threadingLocal.connection, _set_thread_connection, _delete_thread_connection
 )
 
 _ON_USE = {
@@ -180,7 +182,7 @@ PATCHES = (
     Patch(SQLObject, "__setstate__", set_state, "a pickle brings no stale values"),
     Patch(ConnectionHub, "threadConnection", _thread_connection, "an old hook is refused"),
     *(
-        Patch(owner, name, noticed(getattr(owner, name)), "other connections are noticed")
+        Patch(owner, name, noticed(getattr(owner, name, None)), "other connections are noticed")
         for owner, name in (
             (DBAPI, "_runWithConnection"),
             (DBAPI, "iterSelect"),
