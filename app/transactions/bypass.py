@@ -16,7 +16,7 @@ from .engines.threads import Engine
 log = logging.getLogger(__name__)
 
 _PORTS = {"postgres": 5432, "mysql": 3306}
-_warned = set()
+_warned: set = set()
 
 
 def look_at_classes(engine):

@@ -25,7 +25,7 @@ from .request import RequestTransaction
 
 VALUE = "_SO_val_"
 _lock = threading.Lock()
-_installed = set()
+_installed: set[str] = set()
 _load_value = getattr(SQLObject, "_SO_loadValue", None)
 
 
@@ -38,7 +38,7 @@ class Patch(NamedTuple):
     """
 
     owner: object
-    attribute: str
+    attribute: object
     value: object
     reason: str
     user: object = None
