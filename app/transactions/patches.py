@@ -26,18 +26,20 @@ from .row_cache import has_stock_get
 
 VALUE = "_SO_val_"
 _lock = threading.Lock()
-_installed = set()
+_installed: set[str] = set()
+_load_value = getattr(SQLObject, "_SO_loadValue", None)
 
 
 class Patch(NamedTuple):
     """One change: `owner.attribute`, or an entry of a dict, becomes `value`, for `reason`.
 
     `user`: the function of SQLObject that sets the attribute, where the class has none.
+    What is replaced is looked up with a default, so that it is `install` that misses it.
     `tried_with`: the versions of SQLObject with which it was tested.
     """
 
     owner: object
-    attribute: str
+    attribute: object
     value: object
     reason: str
     user: object = None
@@ -76,7 +78,7 @@ class MadeOnUse:
         return value
 
 
-def load_value(self, attribute, stock=SQLObject._SO_loadValue):
+def load_value(self, attribute, stock=_load_value):
     """The value of a column: of the right request and thread only, or read anew.
 
     A loaded value needs no query, so the connection cannot notice that its instance has leaked.
@@ -174,7 +176,7 @@ def _delete_thread_connection(self):
 
 
 _thread_connection = property(
-    ConnectionHub.threadConnection.fget, _set_thread_connection, _delete_thread_connection
+    lambda hub: hub.threadingLocal.connection, _set_thread_connection, _delete_thread_connection
 )
 
 _ON_USE = {
@@ -189,7 +191,7 @@ PATCHES = (
     Patch(SQLObject, "__setstate__", set_state, "a pickle brings no stale values"),
     Patch(ConnectionHub, "threadConnection", _thread_connection, "an old hook is refused"),
     *(
-        Patch(owner, name, noticed(getattr(owner, name)), "other connections are noticed")
+        Patch(owner, name, noticed(getattr(owner, name, None)), "other connections are noticed")
         for owner, name in (
             (DBAPI, "_runWithConnection"),
             (DBAPI, "iterSelect"),

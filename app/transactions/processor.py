@@ -30,8 +30,10 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
+from typing import Any
 
 import web
 from sqlobject import sqlhub
@@ -60,15 +62,15 @@ class HTTPRunEnded(RunEnded, web.HTTPError):
 
 
 def transaction_per_request(
-    uri,
+    uri: str,
     *,
-    attempts=10,
-    retry_seconds=10,
-    commit_veto=None,
-    unavailable=None,
-    stream_writes=False,
-    **options,
-):
+    attempts: int = 10,
+    retry_seconds: float = 10,
+    commit_veto: Callable[[str, list[tuple[str, str]]], object] | None = None,
+    unavailable: Callable[[dict[str, str], Verdict], Exception] | None = None,
+    stream_writes: bool = False,
+    **options: Any,
+) -> Callable[..., Any]:
     """Return a web.py processor that runs each request in a transaction of its own.
 
     `uri`: the database, as SQLObject writes it. `options`: those of the engine's class, such as
