@@ -20,7 +20,7 @@ class Poem(SQLObject):
     writer = ForeignKey("Writer")
 
 
-class Note(SQLObject):
+class Remark(SQLObject):
     writer = ForeignKey("Writer", cascade=True)
 
 
@@ -29,7 +29,7 @@ class Versioned(SQLObject):
     versions = Versioning()
 
 
-MODELS = (Writer, Poem, Note, Versioned, Versioned.versions.versionClass)
+MODELS = (Writer, Poem, Remark, Versioned, Versioned.versions.versionClass)
 
 
 @pytest.fixture(params=[True, False], ids=["enforced", "not enforced"])
@@ -39,7 +39,7 @@ def enforced(request):
 
 @pytest.fixture
 def site(make_site, enforced):
-    """A site with a writer who has a poem and a note."""
+    """A site with a writer who has a poem and a remark."""
     site = make_site(models=MODELS, foreign_keys=enforced)
     site.request(fill)
     return site
@@ -49,7 +49,7 @@ def fill():
     writer = Writer(name="a")
     Writer(name="b", mentor=writer)
     Poem(title="p", writer=writer)
-    Note(writer=writer)
+    Remark(writer=writer)
     Versioned(name="v").name = "w"
 
 
@@ -99,14 +99,14 @@ def drop(model, cascade):
 def test_a_table_to_which_none_refers_is_dropped_in_a_request(site, cascade, method):
     assert site.request(drop(Poem, cascade), method).data == b"dropped"
     assert not site.connection.tableExists("poem")
-    assert counts(site, "writer", "note") == [2, 1]
+    assert counts(site, "writer", "remark") == [2, 1]
     assert no_transaction()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_rows_that_refer_to_a_table_stay_where_it_is_dropped_with_cascade(site, enforced, method):
     assert site.request(drop(Writer, True), method).data == b"dropped"
-    assert counts(site, "poem", "note") == [1, 1]
+    assert counts(site, "poem", "remark") == [1, 1]
     assert site.execute("PRAGMA foreign_key_check") == []
     # What referred to the table can be changed again.
     assert site.request(lambda: Poem.get(1).set(title="q")).status == "200 OK"
@@ -123,7 +123,7 @@ def test_a_dropped_table_is_there_again_after_a_rollback(site):
         return "as if"
 
     assert site.request(handler).data == b"as if"
-    assert counts(site, "writer", "poem", "note") == [2, 1, 1]
+    assert counts(site, "writer", "poem", "remark") == [2, 1, 1]
     (definition,) = site.execute("SELECT sql FROM sqlite_master WHERE name = 'poem'")[0]
     assert "REFERENCES" in definition
 
@@ -143,7 +143,7 @@ def test_a_drop_without_cascade_does_not_delete_the_rows_that_refer_to_the_table
     """SQLite would: it deletes the table's rows first, and by ON DELETE CASCADE others."""
     answer = site.request(drop(Writer, False))
     assert answer.status.startswith("500" if enforced else "200")
-    assert counts(site, "poem", "note") == [1, 1]
+    assert counts(site, "poem", "remark") == [1, 1]
 
 
 def test_a_drop_outside_of_requests_is_as_in_them(site, enforced, monkeypatch):
@@ -152,7 +152,7 @@ def test_a_drop_outside_of_requests_is_as_in_them(site, enforced, monkeypatch):
         with pytest.raises(dberrors.Error, match="cascade=True"):
             Writer.dropTable()
     Writer.dropTable(cascade=True)
-    assert counts(site, "poem", "note") == [1, 1]
+    assert counts(site, "poem", "remark") == [1, 1]
     assert site.execute("PRAGMA foreign_key_check") == []
 
 
@@ -163,4 +163,4 @@ def test_a_reference_that_is_written_in_another_way_is_not_left_behind(make_site
     site.execute('CREATE TABLE "odd" ("writer" INT REFERENCES "writer" ("id") ON DELETE CASCADE)')
     site.execute("INSERT INTO odd VALUES (1)")
     assert site.request(drop(Writer, True)).status.startswith("500")
-    assert counts(site, "writer", "poem", "note", "odd") == [2, 1, 1, 1]
+    assert counts(site, "writer", "poem", "remark", "odd") == [2, 1, 1, 1]
