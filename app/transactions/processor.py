@@ -119,7 +119,7 @@ def _is_in_bare_request(frame):
     """Whether web.py has called `frame`, and no processor of ours is around it."""
     while frame is not None and not is_web_py(frame):
         frame = frame.f_back
-    return frame is not None and connection_of_thread() is None
+    return frame is not None and THREAD.__dict__.get("connection") is None
 
 
 def _unavailable(headers, reason):
