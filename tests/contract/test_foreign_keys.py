@@ -1,11 +1,16 @@
 """Foreign keys on SQLite: enforced unless told otherwise, and tables that go with their rows."""
 
+import subprocess
+import sys
+
 import pytest
 from sqlobject import ForeignKey, SQLObject, StringCol, dberrors, sqlhub
 from sqlobject.versioning import Versioning
 
+from app.database import MOST_NAMED
 from app.transactions import doom, savepoint
 from tests.contract.site import no_transaction
+from tests.contract.test_start import command, make_database
 
 pytestmark = pytest.mark.engines("sqlite")
 
@@ -164,3 +169,57 @@ def test_a_reference_that_is_written_in_another_way_is_not_left_behind(make_site
     site.execute("INSERT INTO odd VALUES (1)")
     assert site.request(drop(Writer, True)).status.startswith("500")
     assert counts(site, "writer", "poem", "note", "odd") == [2, 1, 1, 1]
+
+
+@pytest.fixture
+def old(server, uri, tmp_path):
+    """Returns a function that executes a query on a site's database as an old application did."""
+    assert make_database(uri, tmp_path).returncode == 0
+    database = uri.rpartition("/")[2]
+
+    def execute(query):
+        server.execute(query, database)
+
+    execute("CREATE TABLE shelf (id INTEGER PRIMARY KEY)")
+    execute("CREATE TABLE book (id INTEGER PRIMARY KEY, shelf_id INT REFERENCES shelf (id))")
+    return execute
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_the_start_names_rows_that_refer_to_missing_rows(old, uri, tmp_path, options):
+    assert make_database(uri, tmp_path, *options).stderr == ""
+    old("INSERT INTO book VALUES (3, 1), (4, NULL), (5, 2)")
+    done = make_database(uri, tmp_path, *options)
+    assert done.returncode == 0
+    assert "SITE_FOREIGN_KEYS=off" in done.stderr
+    assert done.stderr.splitlines()[1:] == [
+        f"table book: row {number} refers to a missing row of shelf" for number in (3, 5)
+    ]
+    assert make_database(uri, tmp_path, *options, SITE_FOREIGN_KEYS="off").stderr == ""
+
+
+def test_the_start_names_the_first_of_many_rows_and_says_how_many_there_are(old, uri, tmp_path):
+    old("WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 1000) "
+        "INSERT INTO book SELECT i, i FROM n")  # fmt: skip
+    lines = make_database(uri, tmp_path).stderr.splitlines()
+    assert len(lines) == MOST_NAMED + 2
+    assert lines[-1] == f"and {1000 - MOST_NAMED} more: PRAGMA foreign_key_check"
+
+
+def test_the_start_says_that_foreign_keys_cannot_be_checked(old, uri, tmp_path):
+    old("CREATE TABLE wrong (shelf INT REFERENCES book (shelf_id))")
+    old("INSERT INTO wrong VALUES (1)")
+    done = make_database(uri, tmp_path)
+    assert done.returncode == 0
+    assert "foreign key mismatch" in done.stderr
+
+
+@pytest.mark.parametrize(("value", "enforced"), [("on", 1), ("off", 0)])
+def test_the_setting_says_whether_foreign_keys_are_enforced(old, uri, tmp_path, value, enforced):
+    code = (
+        "from app import load_sqlo; from sqlobject import sqlhub; load_sqlo(); "
+        "print(sqlhub.processConnection.queryOne('PRAGMA foreign_keys')[0])"
+    )
+    options = command(uri, tmp_path, SITE_FOREIGN_KEYS=value)
+    options["args"] = [sys.executable, "-c", code]
+    assert subprocess.run(**options).stdout == f"{enforced}\n"
