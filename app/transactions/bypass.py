@@ -14,7 +14,7 @@ from .engines.threads import Engine, place_of
 
 log = logging.getLogger(__name__)
 
-_warned = set()
+_warned: set = set()
 
 
 def look_at_classes(engine):

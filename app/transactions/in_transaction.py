@@ -1,6 +1,8 @@
 """Transactions outside of requests: for scripts, cron jobs, threads and what on_commit calls."""
 
+from collections.abc import Callable
 from functools import wraps
+from typing import ParamSpec, TypeVar, overload
 
 from sqlobject import sqlhub
 from sqlobject.dbconnection import Transaction
@@ -11,8 +13,11 @@ from .engines.threads import Engine
 from .request import RequestTransaction
 from .streaming import is_streamed
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 # The connections of the processors of this process; a set, because two may share one.
-_engines = set()
+_engines: set[Engine] = set()
 
 
 def serves(engine):
@@ -27,6 +32,28 @@ def serves(engine):
     elif len(_engines) == 2 and given in _engines - {engine}:
         # Which of the two a thread means, nobody knows.
         del sqlhub.processConnection
+
+
+@overload
+def in_transaction(
+    function: Callable[[], Result],
+    writing: bool = True,
+    *,
+    attempts: int = 10,
+    seconds: float = 10,
+    connection: Engine | None = None,
+) -> Result: ...
+
+
+@overload
+def in_transaction(
+    function: None = None,
+    writing: bool = True,
+    *,
+    attempts: int = 10,
+    seconds: float = 10,
+    connection: Engine | None = None,
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]: ...
 
 
 def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, connection=None):

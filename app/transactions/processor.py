@@ -29,14 +29,17 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 """
 
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
+from typing import Any
 
 import web
 from sqlobject import sqlhub
 
 from . import after, bypass, nested, patches, retry, web_sessions
-from .current import connection_of_thread, connection_set_to, current, set_connection
+from .current import THREAD, connection_set_to, current
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
@@ -59,15 +62,15 @@ class HTTPRunEnded(RunEnded, web.HTTPError):
 
 
 def transaction_per_request(
-    uri,
+    uri: str,
     *,
-    attempts=10,
-    retry_seconds=10,
-    commit_veto=None,
-    unavailable=None,
-    stream_writes=False,
-    **options,
-):
+    attempts: int = 10,
+    retry_seconds: float = 10,
+    commit_veto: Callable[[str, list[tuple[str, str]]], object] | None = None,
+    unavailable: Callable[[dict[str, str], Verdict], Exception] | None = None,
+    stream_writes: bool = False,
+    **options: Any,
+) -> Callable[..., Any]:
     """Return a web.py processor that runs each request in a transaction of its own.
 
     `uri`: the database, as SQLObject writes it. `options`: those of the engine's class, such as
@@ -104,7 +107,7 @@ def transaction_per_request(
             sqlhub.processConnection = connection
             return None
         request = web.ctx.__dict__
-        outer = connection_of_thread()
+        outer = THREAD.__dict__.get("connection")
         if outer is None:
             return server(handler, request)
         return server.on_used_thread(outer, handler, request)
@@ -146,17 +149,24 @@ class _Server:
             bypass.look_at_process()
             self.looked = True
         replay = Replay(request)
-        environ = request["env"]
-
-        def begin(writing):
-            transaction = self.transaction_class(self.connection, writing, environ)
-            set_connection(transaction)
-            return transaction
-
-        writing = request["method"] not in READING_METHODS
+        started = time.monotonic()
+        transaction = self._begin(request["env"], request["method"] not in READING_METHODS)
         try:
-            work = partial(self._answer, handler, replay)
-            return retry.run(begin, work, writing, self.limits, replay.restart)
+            return self._answer(handler, replay, transaction)
+        except RunEnded:
+            return self._answer_again(transaction, started, handler, replay)
+
+    def _begin(self, environ, writing):
+        transaction = self.transaction_class(self.connection, writing, environ)
+        THREAD.connection = transaction
+        return transaction
+
+    def _answer_again(self, transaction, started, handler, replay):
+        """Answer after a run that came to nothing; the request was put back to its start."""
+        begin = partial(self._begin, transaction.request)
+        work = partial(self._answer, handler, replay)
+        try:
+            return retry.again(transaction, started, begin, work, self.limits)
         except GivenUp as error:
             # To send again what may have been done is not for a machine to decide.
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
@@ -226,12 +236,14 @@ class _Server:
         `replay` takes back the headers of the answer that is not given.
         """
         try:
-            committed = after.end(transaction, error, self._may_commit_with(replay))
+            with_sessions = replay is not None and replay.sessions is not None
+            may_commit = partial(self._unbound, replay) if with_sessions else self._may_commit
+            committed = after.end(transaction, error, may_commit)
         except BaseException:
             if replay:
                 replay.restart()
             raise
-        if transaction.at_end or (replay is not None and replay.has_sessions()):
+        if transaction.at_end or with_sessions:
             self._settle_web_sessions(transaction, committed, error, replay)
 
     def _settle_web_sessions(self, transaction, committed, error, replay):
@@ -249,20 +261,18 @@ class _Server:
             after.given_up(transaction)
             raise
 
-    def _may_commit_with(self, replay):
-        if replay is None or not replay.has_sessions():
-            return self._may_commit
-        return lambda transaction, error: (
-            succeeded(error)
-            and replay.unbind_sessions() is None
-            and self._may_commit(transaction, error)
-        )
+    def _unbound(self, replay, transaction, error):
+        """As `_may_commit`, where web.py's sessions must hold nothing of the transaction."""
+        if succeeded(error):
+            replay.unbind_sessions()
+        return self._may_commit(transaction, error)
 
     def _may_commit(self, transaction, error):
         """Whether the end is a commit; raises what the answer is to be instead."""
-        if not succeeded(error):
+        usual = error is None and web.ctx.__dict__.get("status") == "200 OK"
+        if not (usual or succeeded(error)):
             return False
-        if connection_of_thread() is not transaction:
+        if THREAD.__dict__.get("connection") is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "
                 "that does so, because load_sqlo has opened the request's transaction"

@@ -216,6 +216,12 @@ class RequestTransaction(Kinds, Savepoints):
             f"WHERE {meta.table}.{meta.idName} = ({self.sqlrepr(so.id)})"
         )
 
+    def _SO_update(self, so, values):
+        DBAPI._SO_update(self, so, values)
+        if vars(so).get("_connection") is not self:
+            # It is out of a pickle.
+            self.cache.changed(so, [name for name, _ in values])
+
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
         return iter(lists.instances(self, select))
@@ -255,7 +261,7 @@ class RequestTransaction(Kinds, Savepoints):
         """
         session, self._session = self._session, None
         # These refer to the transaction: it would be left to the garbage collector.
-        snapshot, self.instances = vars(self).pop("snapshot", None), None
+        snapshot, self.instances = self.__dict__.pop("snapshot", None), None
         self.owner = None
         if session is None:
             if not commit and snapshot is not None:

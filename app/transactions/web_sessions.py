@@ -119,7 +119,11 @@ def settle(transaction, committed, kept):
             one.finish(committed, kept)
 
 
-def _load(session, stock=Session._load):
+# What is missing is told by `install`.
+_STOCK = {name: getattr(Session, name, None) for name in ("_load", "_save", "kill", "_cleanup")}
+
+
+def _load(session, stock=_STOCK["_load"]):
     transaction = _transaction_of_request()
     before = web.ctx.get(LOADED, {})
     if transaction is not None and transaction.runs > 1 and session not in before:
@@ -137,7 +141,7 @@ def _load(session, stock=Session._load):
     web.ctx[LOADED] = {**before, session: Loaded(_image(session._data), new)}
 
 
-def _save(session, stock=Session._save):
+def _save(session, stock=_STOCK["_save"]):
     transaction = _transaction_of_request()
     models = of_models(session.store)
     if transaction is None and not models:
@@ -181,7 +185,7 @@ def _saving_unchanged(session, id, begin):
     return AtEnd(do, do, models=True, optional=begin is None)
 
 
-def _kill(session, stock=Session.kill):
+def _kill(session, stock=_STOCK["kill"]):
     transaction = _transaction_of_request()
     store, id = session.store, session.session_id
     models = of_models(store)
@@ -193,7 +197,7 @@ def _kill(session, stock=Session.kill):
         _wait(transaction, AtEnd(partial(remove, store, id), None, models, inside=models))
 
 
-def _clean_up(session, stock=Session._cleanup):
+def _clean_up(session, stock=_STOCK["_cleanup"]):
     transaction = _transaction_of_request()
     if transaction is None or transaction.has_begun() or not of_models(session.store):
         stock(session)

@@ -17,9 +17,9 @@ _MOST_REMEMBERED = 10_000
 _TOUCHES = 10
 
 # Whether a store is of models, by its id; with the store, so that no other gets its id.
-_known = {}
+_known: dict = {}
 # When this process has last saved a web session, by its id (time.monotonic()).
-_saved = {}
+_saved: dict = {}
 
 
 def of_models(store):

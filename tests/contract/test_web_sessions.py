@@ -100,7 +100,7 @@ def test_a_cart_under_conflicts_has_the_right_number_of_items(make_visitor, stor
 
 
 def test_parallel_requests_of_a_visitor_lose_nothing_in_a_store_of_models(make_visitor):
-    visitor = make_visitor("models", "after", attempts=1000)
+    visitor = make_visitor("models", "after", attempts=1000, retry_seconds=60)
     session = visitor.site.session
 
     def handler():

@@ -181,8 +181,8 @@ class Dialect(abc.ABC):
 
     # Error codes: a column or an index that another process has added after the look for it;
     # a user of the database who may not create a temporary table.
-    ADDED_BY_ANOTHER = frozenset()
-    MAY_NOT_CREATE = frozenset()
+    ADDED_BY_ANOTHER: frozenset = frozenset()
+    MAY_NOT_CREATE: frozenset = frozenset()
 
     @abc.abstractmethod
     def table_columns(self, table):

@@ -5,14 +5,15 @@ import os
 import threading
 import weakref
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sqlobject.dbconnection import Transaction
 
 from ..freshness import FreshCache, FreshIteration
 from .base import Dialect, Statements
 
-_engines = weakref.WeakSet()
-_inherited = []
+_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+_inherited: list = []
 _PORTS = {"postgres": 5432, "mysql": 3306}
 
 
@@ -51,14 +52,20 @@ class Engine(Statements, Dialect):
     its sessions in thread-local storage, where nobody else can reach them.
     """
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """What SQLObject's connection class has, from which its subclasses inherit."""
+
     # The names of the options that its class takes, of those that all engines may be given.
-    OPTIONS = frozenset()
+    OPTIONS: frozenset[str] = frozenset()
     # How many seconds the driver waits for another transaction's lock.
     timeout = 5
     # Whether the first query of a transaction brings its snapshot token without a further wait.
     TOKEN_COMES_ALONG = False
     # SQL for a JSON list of the column `id` of all rows, and for the token within a query.
-    LIST_OF_ALL = TOKEN_EXPRESSION = None
+    LIST_OF_ALL: str | None = None
+    TOKEN_EXPRESSION: str | None = None
 
     def __init__(self, *args, **kw):
         from .. import patches
