@@ -44,7 +44,7 @@ from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .outcomes import is_web_py, status_of, succeeded
+from .outcomes import commits, is_web_py, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, held_back, is_streamed, settled
@@ -119,7 +119,7 @@ def _is_in_bare_request(frame):
     """Whether web.py has called `frame`, and no processor of ours is around it."""
     while frame is not None and not is_web_py(frame):
         frame = frame.f_back
-    return frame is not None and "connection" not in THREAD.__dict__
+    return frame is not None and THREAD.__dict__.get("connection") is None
 
 
 def _unavailable(headers, reason):
@@ -290,6 +290,7 @@ def _transaction_class(engine_class):
     base = RequestTransaction.for_engine(engine_class)
     own = {
         "RunEnded": HTTPRunEnded,
+        "keeps": staticmethod(commits),
         "surroundings_of_after": staticmethod(own_context),
     }
     return type(base.__name__, (base,), own)
