@@ -13,6 +13,7 @@ from .engines.base import Verdict
 from .errors import OutsideItsRequest, RunEnded
 from .identity_map import IdentityMap
 from .kinds import Kinds
+from .outcomes import commits
 from .savepoints import Savepoints
 from .snapshot import SnapshotOnUse
 
@@ -48,10 +49,8 @@ class RequestTransaction(Kinds, Savepoints):
     at_end = ()
     runs = 1
 
-    @staticmethod
-    def keeps(error):
-        """Whether `error` leaves a savepoint without undoing it."""
-        return False
+    # Whether an error leaves a savepoint without undoing it.
+    keeps = staticmethod(commits)
 
     @staticmethod
     def surroundings_of_after():

@@ -192,6 +192,13 @@ class Dialect(abc.ABC):
     def table_indexes(self, table):
         """Return the names of the table's indexes."""
 
+    def dangling_rows(self):
+        """Return (table, row id, table) of each row that refers to a missing row of another table.
+
+        There are none where foreign keys are enforced from the start. Raises dberrors.Error.
+        """
+        return []
+
     def index_name(self, table, name):
         """Return the name in the database of the index that the model calls `name`."""
         return f"{table}_{name}"

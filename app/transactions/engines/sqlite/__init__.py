@@ -162,6 +162,10 @@ class Engine(threads.Engine, SQLiteConnection):
         )
         return [(name, _affinity(declared), *rest) for name, declared, *rest in rows]
 
+    def dangling_rows(self):
+        rows = self.queryAll("PRAGMA foreign_key_check") if self.foreign_keys else []
+        return [row[:3] for row in rows]
+
     def table_indexes(self, table):
         return [
             name for (name,) in self.queryAll(f"SELECT name FROM pragma_index_list('{table}')")
