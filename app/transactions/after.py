@@ -14,7 +14,7 @@ from .request import RequestTransaction
 log = logging.getLogger(__name__)
 
 # Whom a listener to SQLObject's signals names as their sender, as pydispatch keeps it.
-_SENDERS = (id(sqlmeta), id(dispatcher.Any))
+_META, _ANY = id(sqlmeta), id(dispatcher.Any)
 
 
 def unless_swallowed(transaction, error):
@@ -73,11 +73,10 @@ def _call_waiting(transaction, committed, instances):
 
 
 def _has_listener(signal):
-    for sender in _SENDERS:
-        listeners = dispatcher.connections.get(sender)
-        if listeners and (listeners.get(signal) or listeners.get(dispatcher.Any)):
-            return True
-    return False
+    heard, anybody = dispatcher.connections.get(_META), dispatcher.connections.get(_ANY)
+    return (heard and (signal in heard or dispatcher.Any in heard)) or (
+        anybody and (signal in anybody or dispatcher.Any in anybody)
+    )
 
 
 def refuse_swallowed(transaction):

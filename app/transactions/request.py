@@ -230,7 +230,7 @@ class RequestTransaction(Kinds, Savepoints):
         """
         session, self._session = self._session, None
         # These refer to the transaction: it would be left to the garbage collector.
-        snapshot, self.instances = vars(self).pop("snapshot", None), None
+        snapshot, self.instances = self.__dict__.pop("snapshot", None), None
         self.owner = None
         if session is None:
             if not commit and snapshot is not None:

@@ -14,7 +14,7 @@ class State(enum.Enum):
     NONE = "this request uses no kept rows"
 
 
-# An enum looks a member up by a function of Python at each use, which every request would wait for.
+# Before Python 3.12 an enum looks a member up by a function at each use.
 NOT_ASKED, PEEKED, OPEN, NONE = State
 
 

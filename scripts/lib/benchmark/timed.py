@@ -11,7 +11,6 @@ import sys
 import time
 from itertools import count
 
-
 CLOCKS = {"time": time.perf_counter, "cpu": time.process_time}
 
 
@@ -23,7 +22,8 @@ def main(mode, uri, clock):
     numbers = count(1)
     for line in sys.stdin:
         path, every, seconds = line.split()
-        print(measured(application, path, int(every), float(seconds), CLOCKS[clock], numbers), flush=True)
+        load = path, int(every), float(seconds)
+        print(measured(application, *load, CLOCKS[clock], numbers), flush=True)
 
 
 def measured(application, path, every, seconds, clock, numbers):
