@@ -22,11 +22,12 @@ from pathlib import Path
 from sqlobject import SQLObject, dberrors, sqlhub
 
 from app.settings import SettingsError
+from app.transactions import Verdict
 from app.transactions.tables import SchemaError, in_one_transaction, missing_in_table, update_table
 from app.web.health import healthy
 
 LONGEST_WAIT = 3600
-# Seconds for others that make the same tables.
+# Seconds for others who are at work on the tables, such as the same command elsewhere.
 LONGEST_TURN = 60
 CURE = "`python -m app.database` makes what is missing."
 
@@ -211,21 +212,26 @@ def _seconds(text):
 
 
 def _when_it_is_there(work, seconds):
-    """Return what `work()` returns; for `seconds` it is called until the server answers."""
+    """Return what `work()` returns; for `seconds` it is called until the server answers.
+
+    Where others are at work on the tables it has LONGEST_TURN at least.
+    """
     connection = sqlhub.processConnection
-    # No waiting brings SQLite's file.
-    deadline = time.monotonic() + (0 if connection.dbName == "sqlite" else seconds)
+    started = time.monotonic()
     told = False
     while True:
         try:
             return work()
-        except (OSError, dberrors.Error, connection.module.Error):
-            if time.monotonic() >= deadline:
+        except (OSError, dberrors.Error, connection.module.Error) as error:
+            busy = connection.verdict(error) is Verdict.CONFLICT
+            # No waiting brings SQLite's file.
+            longest = 0 if connection.dbName == "sqlite" else seconds
+            if time.monotonic() - started >= (max(longest, LONGEST_TURN) if busy else longest):
                 raise
-        if not told:
+        if not told and not busy:
             _say(f"waiting at most {seconds} s for the database of DATABASE_URI")
             told = True
-        time.sleep(1)
+        time.sleep(0.5)
 
 
 def main(arguments):
@@ -241,6 +247,9 @@ def main(arguments):
     # SQLObject quotes neither the slashes of a password nor the at signs of a path.
     shown = re.sub(r"//.*@", "//", connection.uri())
     try:
+        site_models()
+        # Old models set a connection of their own.
+        sqlhub.processConnection = connection
         done = _when_it_is_there(check_database if options.check else make_database, options.wait)
     except SchemaError as error:
         _say(f"error: the database {shown} is not as the models say:\n{error}")

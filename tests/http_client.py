@@ -4,6 +4,9 @@ import io
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
@@ -80,6 +83,18 @@ class Client:
         return self.request(method, path, body, **headers | environ)
 
 
+@cache
+def _new_database():
+    """The file of a database as the site makes it: to hash its users' passwords takes long."""
+    with TemporaryDirectory() as directory:
+        load_sqlo = transaction_per_request(f"sqlite://{directory}/site.db")
+        load_sqlo()
+        make_database()
+        sqlhub.processConnection.close()
+        del sqlhub.processConnection
+        return Path(directory, "site.db").read_bytes()
+
+
 @contextmanager
 def serving(directory, attempts=10, check=validator, uri=None, **changed):
     """Yield a Client of the site with a fresh database in `directory` and changed settings.
@@ -88,6 +103,8 @@ def serving(directory, attempts=10, check=validator, uri=None, **changed):
     an empty database instead of the one in `directory`.
     """
     used = replace(settings, **{"api_token": TOKEN, "secret_key": KEY, "demo": True} | changed)
+    if not uri and not Path(directory, "site.db").exists():
+        Path(directory, "site.db").write_bytes(_new_database())
     load_sqlo = transaction_per_request(
         uri or f"sqlite://{directory}/site.db",
         timeout=1,

@@ -8,6 +8,7 @@ from sqlobject import events
 from sqlobject.main import sqlmeta
 
 from .current import connection_set_to, leave
+from .engines.base import Verdict
 from .errors import SwallowedError
 from .request import RequestTransaction
 
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 # Whom a listener to SQLObject's signals names as their sender, as pydispatch keeps it.
 _META, _ANY = id(sqlmeta), id(dispatcher.Any)
+_heard = dispatcher.connections
 
 
 def unless_swallowed(transaction, error):
@@ -29,7 +31,7 @@ def never(transaction, error):
 
 
 def end(transaction, error, may_commit=unless_swallowed):
-    """Commit or roll back, then call what waits for that.
+    """Commit or roll back, then call what waits for that; return whether it is committed.
 
     `error`: what the work raised, or None. `may_commit(transaction, error)` has the last word
     before a commit.
@@ -51,41 +53,52 @@ def end(transaction, error, may_commit=unless_swallowed):
         raise
     finally:
         leave(transaction)
-        if not transaction.ended_by:
-            _call_waiting(transaction, commit, instances)
+        waiting = transaction.after_commit if commit else transaction.after_rollback
+        if instances is not None and (_META in _heard or _ANY in _heard):
+            waiting = (*_signals(commit, instances), *waiting)
+        if transaction.ended_by:
+            transaction.after_rollback = waiting
+        elif waiting:
+            call(transaction, waiting, "on_commit" if commit else "on_rollback")
     if transaction.ended_by:
         raise transaction.RunEnded(transaction.ended_by.value)
+    return commit
 
 
-def _call_waiting(transaction, committed, instances):
-    """Call the functions that wait for this end, and before them send SQLObject's signal.
+def _signals(committed, instances):
+    """What sends SQLObject's signal of the `instances`, an IdentityMap, where somebody listens.
 
-    `instances`: the IdentityMap that it had, or None.
+    SQLObject's own transaction sends it before the fact.
     """
-    functions = transaction.after_commit if committed else transaction.after_rollback
-    if instances is not None:
-        signal = events.CommitSignal if committed else events.RollbackSignal
-        if _has_listener(signal) and (ids := instances.ids_by_class()):
-            # SQLObject's own transaction sends it before the fact.
-            functions = (partial(events.send, signal, sqlmeta, ids), *functions)
-    if functions:
-        call(transaction, functions, "on_commit" if committed else "on_rollback")
+    signal = events.CommitSignal if committed else events.RollbackSignal
+    for sender in (_META, _ANY):
+        listeners = _heard.get(sender, {})
+        if listeners.get(signal) or listeners.get(dispatcher.Any):
+            ids = instances.ids_by_class()
+            return [partial(events.send, signal, sqlmeta, ids)] if ids else []
+    return []
 
 
-def _has_listener(signal):
-    heard, anybody = dispatcher.connections.get(_META), dispatcher.connections.get(_ANY)
-    return (heard and (signal in heard or dispatcher.Any in heard)) or (
-        anybody and (signal in anybody or dispatcher.Any in anybody)
-    )
+def given_up(transaction):
+    """Call what waits for the rollback of a run that ended itself and is the last.
+
+    Not where nobody knows whether it was committed.
+    """
+    if transaction.ended_by is not Verdict.UNKNOWN:
+        call(transaction, transaction.after_rollback, "on_rollback")
 
 
 def refuse_swallowed(transaction):
     """Raise SwallowedError where a writing transaction's error was caught outside a savepoint."""
-    if transaction.failure is not None and transaction.writing:
-        raise SwallowedError(
-            "a database error was caught and the work went on, so what it acknowledges may not "
-            "be there: use `with savepoint():` around what may fail"
-        ) from transaction.failure
+    if transaction.failure is None or not transaction.writing:
+        return
+    cure = "use `with savepoint():` around what may fail"
+    if transaction.is_lost():
+        cure = "let it end the request, because the database has rolled the transaction back"
+    raise SwallowedError(
+        "a database error was caught and the work went on, so what it acknowledges may not be "
+        f"there: {cure}"
+    ) from transaction.failure
 
 
 def call(transaction, functions, given_to):

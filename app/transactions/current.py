@@ -8,7 +8,7 @@ from sqlobject import sqlhub
 from .request import RequestTransaction
 
 # Where SQLObject keeps the connection of each thread; `sqlhub` finds it by way of a property.
-_thread = sqlhub.threadingLocal
+THREAD = sqlhub.threadingLocal
 
 
 class NoTransaction:
@@ -26,37 +26,32 @@ class NoTransaction:
 
 def connection_of_thread():
     """Return the connection that SQLObject has for the calling thread, or None."""
-    return _thread.__dict__.get("connection")
-
-
-def set_connection(connection):
-    """Have SQLObject use `connection` in the calling thread."""
-    _thread.connection = connection
+    return THREAD.__dict__.get("connection")
 
 
 def leave(transaction):
     """Have the calling thread forget `transaction`, if it is its connection."""
-    if _thread.__dict__.get("connection") is transaction:
-        del _thread.connection
+    if THREAD.__dict__.get("connection") is transaction:
+        del THREAD.connection
 
 
 @contextmanager
 def connection_set_to(connection):
     """Have SQLObject use `connection` in the calling thread during the block."""
-    before = _thread.__dict__.get("connection")
-    _thread.connection = connection
+    before = THREAD.__dict__.get("connection")
+    THREAD.connection = connection
     try:
         yield
     finally:
         if before is not None:
-            _thread.connection = before
+            THREAD.connection = before
         else:
-            _thread.__dict__.pop("connection", None)
+            THREAD.__dict__.pop("connection", None)
 
 
 def current():
     """Return the RequestTransaction in which the caller is, or None."""
-    transaction = _thread.__dict__.get("connection")
+    transaction = THREAD.__dict__.get("connection")
     if isinstance(transaction, RequestTransaction) and transaction.running:
         return transaction if transaction.owner == get_ident() else None
     return None
@@ -68,3 +63,10 @@ def required(caller):
     if transaction is None:
         raise RuntimeError(f"{caller} was called outside a request's transaction")
     return transaction
+
+
+@contextmanager
+def resting(transaction):
+    """Hold no transaction during the block, in which models raise RuntimeError."""
+    with transaction.pause(), connection_set_to(NoTransaction(transaction._dbConnection)):
+        yield

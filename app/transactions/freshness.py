@@ -13,7 +13,7 @@ class FreshCache(CacheSet):
     """
 
     def __init__(self, connection):
-        super().__init__(cache=False)
+        super().__init__()
         self._connection = connection
         self.selecting = threading.local()
 

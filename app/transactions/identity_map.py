@@ -92,6 +92,15 @@ class IdentityMap:
             if instance is not None:
                 self._dropped.append(weakref.ref(instance))
 
+    def changed(self, other, names):
+        """Have the instance of a row read the columns `names` anew, which `other` has changed."""
+        instance = self.tryGet(other.id, type(other))
+        if instance is None or instance is other:
+            return
+        for column in instance.sqlmeta.columnList:
+            if column.dbName in names:
+                vars(instance).pop(instanceName(column.name), None)
+
     def before_savepoint(self):
         """What `roll_back` needs to know of now: how many instances are of inserted rows, which
         are destroyed, and the state of those with changes that are not sent yet (lazyUpdate)."""
@@ -119,6 +128,15 @@ class IdentityMap:
         for instance, state in unsent:
             vars(instance).update(state)
             instance.sqlmeta.expired, instance.sqlmeta.dirty = False, True
+
+    def has_unsent(self):
+        """Whether an instance has changes that are not sent yet (lazyUpdate)."""
+        return any(map(_is_dirty, [*self.getAll(), *_used(self._dropped)]))
+
+    def forget_values(self):
+        """Have all instances read their rows anew."""
+        for instance in [*self.getAll(), *_used(self._dropped)]:
+            _forget_values(instance)
 
     def clear(self, cls=None):
         for name, id in self._keys(cls):

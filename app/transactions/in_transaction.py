@@ -1,16 +1,23 @@
 """Transactions outside of requests: for scripts, cron jobs, threads and what on_commit calls."""
 
+from collections.abc import Callable
 from functools import wraps
+from typing import ParamSpec, TypeVar, overload
 
 from sqlobject import sqlhub
+from sqlobject.dbconnection import Transaction
 
 from . import after, retry
 from .current import NoTransaction, connection_of_thread, connection_set_to
 from .engines.threads import Engine
 from .request import RequestTransaction
+from .streaming import is_streamed
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 # The connections of the processors of this process; a set, because two may share one.
-_engines = set()
+_engines: set[Engine] = set()
 
 
 def serves(engine):
@@ -27,6 +34,28 @@ def serves(engine):
         del sqlhub.processConnection
 
 
+@overload
+def in_transaction(
+    function: Callable[[], Result],
+    writing: bool = True,
+    *,
+    attempts: int = 10,
+    seconds: float = 10,
+    connection: Engine | None = None,
+) -> Result: ...
+
+
+@overload
+def in_transaction(
+    function: None = None,
+    writing: bool = True,
+    *,
+    attempts: int = 10,
+    seconds: float = 10,
+    connection: Engine | None = None,
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]: ...
+
+
 def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, connection=None):
     """Return what `function()` returns, called in a transaction of its own that is committed.
 
@@ -39,7 +68,7 @@ def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, conn
 
     Raises RuntimeError inside a transaction and where there is no connection; GivenUp where the
     work cannot be done; SwallowedError where `function` caught a database error outside of
-    `savepoint()`; and what `function` raises.
+    `savepoint()`; TypeError for a generator; and what `function` raises.
     """
     if function is None:
         options = {"attempts": attempts, "seconds": seconds, "connection": connection}
@@ -68,6 +97,11 @@ def _attempt(transaction, function):
     with connection_set_to(transaction):
         try:
             result = function()
+            if is_streamed(result):
+                raise TypeError(
+                    "in_transaction() was given a generator, whose work would come after the "
+                    "transaction: return a list"
+                )
         except BaseException as error:
             after.end(transaction, error, after.never)
             raise
@@ -87,7 +121,7 @@ def _engine(connection):
         thread = thread._dbConnection
     only = next(iter(_engines)) if len(_engines) == 1 else None
     for candidate in (connection, thread, _process_connection(), only):
-        if isinstance(candidate, Engine):
+        if isinstance(candidate, Engine) and not isinstance(candidate, Transaction):
             return candidate
     raise RuntimeError(
         "in_transaction() finds no connection: call load_sqlo() first, or give it one with "

@@ -17,10 +17,22 @@ class Kinds:
     # How often the handler is run at most, and until when (time.monotonic()), if it says so.
     attempts = None
     deadline = None
+    # How many requests are at work in it that another request has made (nested.py).
+    joined = 0
+    # Whether its handler is marked @no_transaction, and whether that handler is at work.
+    paused = resting = False
+
+    @property
+    def holds_back(self):
+        """Whether a stream's chunks are to wait for the commit."""
+        return self.writing and not self.paused
 
     def become(self, writing):
-        """Make it a reading or a writing transaction; restart the run where it has read before."""
-        if writing == self.writing or self.forced:
+        """Make it a reading or a writing transaction; restart the run where it has read before.
+
+        A request inside another does not make that one a reading one, which it cannot judge.
+        """
+        if writing == self.writing or self.forced or (self.joined and not writing):
             return
         if self._session is not None or self.snapshot.rows is not None:
             self.wanted = writing
@@ -29,31 +41,52 @@ class Kinds:
         self.snapshot = Snapshot(self)
 
     def limit(self, attempts=None, seconds=None):
-        """Run it at most `attempts` times, and give up its queries after `seconds` from now."""
+        """Run it at most `attempts` times, and give up its queries after `seconds` from now.
+
+        Inside another request that one's limits hold.
+        """
+        if self.joined:
+            return
         if attempts is not None:
             self.attempts = attempts
         if seconds is not None and self.deadline is None:
             self.deadline = time.monotonic() + seconds
 
     @contextmanager
-    def paused(self):
+    def pause(self):
         """End what has been read, and hold nothing during the block; a use after it begins anew.
 
-        Raises RuntimeError in a writing transaction that has begun, whose writes would be ended.
+        Raises RuntimeError where it has written, or is inside a savepoint: that would be ended.
         """
-        if self._session is not None and self.writing:
+        if self.open_savepoints:
             raise RuntimeError(
-                "a handler is marked @no_transaction, but a processor before it has used the "
-                "database in a writing request: give that processor its own in_transaction(), "
-                "or remove the mark"
+                "a handler marked @no_transaction was called inside a savepoint or inside another "
+                "request, whose transaction is held on: call it where there is none"
             )
-        session, self._session, self.instances = self._session, None, None
-        if session is not None:
-            self._commit(session)
-        owner, self.owner = self.owner, None
+        # So that what processors read before it is read without a lock, and not written.
+        self.become(False)
+        begun = self._session is not None
+        unsent = self.instances is not None and self.instances.has_unsent()
+        if (begun and self.writing) or unsent:
+            raise RuntimeError(
+                "a handler is marked @no_transaction, but a processor before it has written: "
+                "give that processor its own in_transaction(), or remove the mark"
+            )
+        if begun:
+            self._commit(self._session)
+            self._session = None
+        owner, self.owner, self.resting = self.owner, None, True
         try:
             yield
         finally:
-            # The handler cannot be run again, so what comes after it must not be refused.
-            self.owner, self.attempts, self.writing = owner, 1, True
-            self.snapshot = Snapshot(self)
+            self.owner, self.resting = owner, False
+            self._resume()
+
+    def _resume(self):
+        # The handler cannot be run again, so what comes after it must not be refused.
+        self.paused = self.forced = self.writing = True
+        self.attempts, self.failure = 1, None
+        self.snapshot = Snapshot(self)
+        if self.instances is not None:
+            # What was read is of another transaction.
+            self.instances.forget_values()

@@ -1,5 +1,7 @@
 """Every change to SQLObject, in one list; nothing is changed before `install` is called.
 
+web_sessions.py has another such list, of the changes to web.py.
+
 `install` is called when an engine is made, and so when a processor is. An import changes nothing:
 stock SQLObject stays stock in a process that only imports this package.
 
@@ -7,31 +9,37 @@ Beside the list, a class whose rows are kept gets a `sqlmeta` that is made on us
 """
 
 import threading
+from functools import wraps
 from importlib.metadata import version
 from threading import get_ident
 from typing import NamedTuple
 
-from sqlobject import SQLObject, SQLObjectNotFound, converters
+from sqlobject import SQLObject, SQLObjectNotFound, converters, sqlhub
+from sqlobject.dbconnection import DBAPI, ConnectionHub, Transaction
 from sqlobject.sqlbuilder import SQLObjectState
 
+from . import bypass
 from .engines.text import convert_text
 from .engines.threads import Engine
 from .request import RequestTransaction
+from .row_cache import has_stock_get
 
 VALUE = "_SO_val_"
 _lock = threading.Lock()
-_installed = False
+_installed: set[str] = set()
+_load_value = getattr(SQLObject, "_SO_loadValue", None)
 
 
 class Patch(NamedTuple):
     """One change: `owner.attribute`, or an entry of a dict, becomes `value`, for `reason`.
 
     `user`: the function of SQLObject that sets the attribute, where the class has none.
+    What is replaced is looked up with a default, so that it is `install` that misses it.
     `tried_with`: the versions of SQLObject with which it was tested.
     """
 
     owner: object
-    attribute: str
+    attribute: object
     value: object
     reason: str
     user: object = None
@@ -70,7 +78,7 @@ class MadeOnUse:
         return value
 
 
-def load_value(self, attribute, stock=SQLObject._SO_loadValue):
+def load_value(self, attribute, stock=_load_value):
     """The value of a column: of the right request and thread only, or read anew.
 
     A loaded value needs no query, so the connection cannot notice that its instance has leaked.
@@ -86,9 +94,15 @@ def load_value(self, attribute, stock=SQLObject._SO_loadValue):
         except KeyError:
             return stock(self, attribute)
     connection = self._connection
-    if isinstance(connection, (Engine, RequestTransaction)):
+    if _is_outside(connection) or isinstance(connection, RequestTransaction):
         return _read_anew(self, attribute, stock)
+    bypass.notice_use(connection)
     return stock(self, attribute)
+
+
+def _is_outside(connection):
+    """Whether `connection` is one of ours outside of all transactions, SQLObject's too."""
+    return isinstance(connection, Engine) and not isinstance(connection, Transaction)
 
 
 def _read_anew(instance, attribute, stock):
@@ -96,8 +110,12 @@ def _read_anew(instance, attribute, stock):
     name = attribute.removeprefix(VALUE)
     if meta._creating or meta._obsolete or name in instance._SO_createValues:
         return stock(instance, attribute)
+    connection = instance._connection
+    if isinstance(connection, RequestTransaction) and has_stock_get(type(instance)):
+        # Of a pickle: the request's own instance has it, and is of its one snapshot.
+        return load_value(type(instance).get(instance.id, connection=connection), attribute)
     column = meta.columns[name]
-    row = instance._connection._SO_selectOne(instance, [column.dbName])
+    row = connection._SO_selectOne(instance, [column.dbName])
     if not row:
         raise SQLObjectNotFound(
             f"The object {type(instance).__name__} by the ID {instance.id} has been deleted"
@@ -124,7 +142,42 @@ def set_state(self, state):
     self._SO_createValues = {}
     own = {name: value for name, value in state.items() if not name.startswith(VALUE)}
     self.__dict__.update(own)
+    try:
+        connection = self._connection
+    except AttributeError:
+        # None is there: web.py may read a session of its own before the processor.
+        return
+    if _is_outside(connection) and connection.cache.tryGet(self.id, type(self)) is None:
+        connection.cache.created(self.id, type(self), self)
 
+
+def noticed(stock):
+    """Return the method `stock` of a connection, which notices its use within a request."""
+
+    @wraps(stock)
+    def method(self, *arguments):
+        if not isinstance(self, Engine):
+            bypass.notice_use(self)
+        return stock(self, *arguments)
+
+    return method
+
+
+def _set_thread_connection(self, connection):
+    if self is sqlhub:
+        bypass.refuse_another_thread_connection(connection)
+    self.threadingLocal.connection = connection
+
+
+def _delete_thread_connection(self):
+    if self is sqlhub:
+        bypass.refuse_another_thread_connection(None)
+    del self.threadingLocal.connection
+
+
+_thread_connection = property(
+    lambda hub: hub.threadingLocal.connection, _set_thread_connection, _delete_thread_connection
+)
 
 _ON_USE = {
     "_SO_validatorState": (SQLObjectState, SQLObject.get.__func__),
@@ -136,6 +189,15 @@ PATCHES = (
     Patch(SQLObject, "_SO_loadValue", load_value, "leaked instances fail, others are fresh"),
     Patch(SQLObject, "__getstate__", get_state, "an instance of a request can be pickled"),
     Patch(SQLObject, "__setstate__", set_state, "a pickle brings no stale values"),
+    Patch(ConnectionHub, "threadConnection", _thread_connection, "an old hook is refused"),
+    *(
+        Patch(owner, name, noticed(getattr(owner, name, None)), "other connections are noticed")
+        for owner, name in (
+            (DBAPI, "_runWithConnection"),
+            (DBAPI, "iterSelect"),
+            (Transaction, "assertActive"),
+        )
+    ),
     Patch(converters.converters.klass, str, convert_text, "PostgreSQL stores no U+0000"),
     *(
         Patch(SQLObject, name, MadeOnUse(name, make), "instances of kept rows are light", user)
@@ -144,22 +206,21 @@ PATCHES = (
 )
 
 
-def install():
-    """Change SQLObject as PATCHES say, once in a process.
+def install(patches=PATCHES, package="SQLObject"):
+    """Change `package` as `patches` say, once in a process.
 
     Raises PatchError where an attribute is missing; then nothing is changed.
     """
-    global _installed
     with _lock:
-        if _installed:
+        if package in _installed:
             return
-        missing = [patch for patch in PATCHES if not patch.is_possible()]
+        missing = [patch for patch in patches if not patch.is_possible()]
         if missing:
             names = ", ".join(str(patch.attribute) for patch in missing)
             raise PatchError(
-                f"SQLObject {version('SQLObject')} has no {names}: "
-                f"install SQLObject=={PATCHES[0].tried_with[-1]}"
+                f"{package} {version(package)} has no {names}: "
+                f"install {package}=={patches[0].tried_with[-1]}"
             )
-        for patch in PATCHES:
+        for patch in patches:
             patch.apply()
-        _installed = True
+        _installed.add(package)

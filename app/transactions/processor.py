@@ -21,7 +21,7 @@ returns a generator, reading request         lives until it is exhausted (commit
                                              or is closed early (rolled back)
 returns a generator, writing request         its chunks are held back until the commit
 swallows a database error outside of         is rolled back, the answer is 500
-  `savepoint()` in a writing request           (a 4xx that the handler raises is left as it is)
+  `savepoint()` in a writing request           (one of 400 to 499 is left as it is)
 
 When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500.
 A request whose database is away is answered 503 with Retry-After. One whose connection broke
@@ -29,24 +29,27 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 """
 
 import sys
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
+from typing import Any
 
 import web
 from sqlobject import sqlhub
 
-from . import after, patches, retry
-from .current import connection_of_thread, current, set_connection
+from . import after, bypass, nested, patches, retry, web_sessions
+from .current import THREAD, connection_set_to, current
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .replay import Replay
+from .outcomes import commits, is_web_py, status_of, succeeded
+from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, held_back, is_streamed, settled
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_WEBPY = web.application.wsgifunc.__code__.co_filename
 
 
 class HTTPRunEnded(RunEnded, web.HTTPError):
@@ -59,15 +62,15 @@ class HTTPRunEnded(RunEnded, web.HTTPError):
 
 
 def transaction_per_request(
-    uri,
+    uri: str,
     *,
-    attempts=10,
-    retry_seconds=10,
-    commit_veto=None,
-    unavailable=None,
-    stream_writes=False,
-    **options,
-):
+    attempts: int = 10,
+    retry_seconds: float = 10,
+    commit_veto: Callable[[str, list[tuple[str, str]]], object] | None = None,
+    unavailable: Callable[[dict[str, str], Verdict], Exception] | None = None,
+    stream_writes: bool = False,
+    **options: Any,
+) -> Callable[..., Any]:
     """Return a web.py processor that runs each request in a transaction of its own.
 
     `uri`: the database, as SQLObject writes it. `options`: those of the engine's class, such as
@@ -87,30 +90,36 @@ def transaction_per_request(
     connection and sets `sqlhub.processConnection`. Raises ValueError for a wrong `uri`.
     """
     patches.install()
+    web_sessions.install()
     connection = connection_for(uri, **options)
+    bypass.look_at_classes(connection)
     serves(connection)
     limits = retry.Limits(attempts, retry_seconds)
     server = _Server(connection, limits, commit_veto, unavailable or _unavailable, stream_writes)
 
     def load_sqlo(handler=None):
         if handler is None:
-            if _is_web_py(sys._getframe(1), "processor"):
+            if _is_in_bare_request(sys._getframe(1)):
                 raise RuntimeError(
-                    "load_sqlo was called as a load hook, which opens no transaction: write "
-                    "app.add_processor(load_sqlo), without web.loadhook"
+                    "load_sqlo was called as a load hook, or by one, which opens no transaction: "
+                    "write app.add_processor(load_sqlo), without web.loadhook"
                 )
             sqlhub.processConnection = connection
             return None
         request = web.ctx.__dict__
-        outer = connection_of_thread()
-        if isinstance(outer, RequestTransaction):
-            if current() is outer:
-                return server.join(outer, handler, request)
-            # The answer of an earlier request on this thread was not read to its end.
-            after.end(outer, None, after.never)
-        return server(handler, request)
+        outer = THREAD.__dict__.get("connection")
+        if outer is None:
+            return server(handler, request)
+        return server.on_used_thread(outer, handler, request)
 
     return load_sqlo
+
+
+def _is_in_bare_request(frame):
+    """Whether web.py has called `frame`, and no processor of ours is around it."""
+    while frame is not None and not is_web_py(frame):
+        frame = frame.f_back
+    return frame is not None and THREAD.__dict__.get("connection") is None
 
 
 def _unavailable(headers, reason):
@@ -118,12 +127,11 @@ def _unavailable(headers, reason):
     return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")
 
 
-class _InnerFailed(Exception):
-    """A request inside a request has failed: what it did is undone."""
-
-
 class _Server:
     """Runs handlers in transactions; one for each call of `transaction_per_request`."""
+
+    # Whether nothing goes past the transactions, as far as it can be seen.
+    looked = False
 
     def __init__(self, connection, limits, commit_veto, unavailable, stream_writes):
         self.connection = connection
@@ -135,42 +143,70 @@ class _Server:
 
     def __call__(self, handler, request):
         """Answer by `handler()`; `request` is the __dict__ of web.ctx."""
+        if not self.looked:
+            # Classes may be made after the processor.
+            bypass.look_at_classes(self.connection)
+            bypass.look_at_process()
+            self.looked = True
         replay = Replay(request)
-        environ = request["env"]
-
-        def begin(writing):
-            transaction = self.transaction_class(self.connection, writing, environ)
-            set_connection(transaction)
-            return transaction
-
-        writing = request["method"] not in READING_METHODS
+        started = time.monotonic()
+        transaction = self._begin(request["env"], request["method"] not in READING_METHODS)
         try:
-            work = partial(self._answer, handler, replay)
-            return retry.run(begin, work, writing, self.limits, replay.restart)
+            return self._answer(handler, replay, transaction)
+        except RunEnded:
+            return self._answer_again(transaction, started, handler, replay)
+
+    def _begin(self, environ, writing):
+        transaction = self.transaction_class(self.connection, writing, environ)
+        THREAD.connection = transaction
+        return transaction
+
+    def _answer_again(self, transaction, started, handler, replay):
+        """Answer after a run that came to nothing; the request was put back to its start."""
+        begin = partial(self._begin, transaction.request)
+        work = partial(self._answer, handler, replay)
+        try:
+            return retry.again(transaction, started, begin, work, self.limits)
         except GivenUp as error:
             # To send again what may have been done is not for a machine to decide.
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
             raise self.unavailable(headers, error.reason) from error
 
-    def join(self, outer, handler, request):
+    def on_used_thread(self, outer, handler, request):
+        """Answer by `handler()` on a thread that has the connection `outer`."""
+        if isinstance(outer, RequestTransaction):
+            if current() is outer:
+                return self._join(outer, handler, request)
+            # The answer of an earlier request on this thread was not read to its end.
+            with suppress(RunEnded):
+                after.end(outer, None, after.never)
+            web_sessions.settle(outer, False, True)
+            return self(handler, request)
+        bypass.notice_thread(outer)
+        with connection_set_to(outer):
+            answer = self(handler, request)
+            return held_back(answer) if is_streamed(answer) else answer
+
+    def _join(self, outer, handler, request):
         """Answer by `handler()` inside the transaction of another request on this thread."""
         if outer._dbConnection is not self.connection:
             raise RuntimeError(
-                "a sub-application has another database than the application that it is part "
-                "of; give its models a connection of their own"
+                "a request inside a request has another database than the outer one, and one "
+                "transaction has one database: ask for it in a thread, or from a handler marked "
+                "@no_transaction"
             )
-        if request["env"] is outer.request:
+        if nested.is_part(request, outer):
             return handler()
         if request["method"] not in READING_METHODS:
             outer.become(True)
-        return _in_savepoint(outer, handler)
+        return nested.answer(outer, handler, partial(self._may_commit, outer))
 
     def _answer(self, handler, replay, transaction):
         """Run the handler once and end its transaction; RunEnded where that came to nothing."""
         try:
             answer = handler()
             # Most answers are text, and nothing is to be done for these.
-            if not isinstance(answer, str):
+            if type(answer) is not str:
                 answer = self._made_ready(answer, transaction)
                 if isinstance(answer, StreamedAnswer):
                     return answer
@@ -184,10 +220,14 @@ class _Server:
         """Return `answer` such that it needs no transaction, or a StreamedAnswer that ends it."""
         if not is_streamed(answer):
             return settled(answer)
-        if transaction.writing and not self.stream_writes:
+        if transaction.holds_back and not self.stream_writes:
             return held_back(answer)
-        streamed = StreamedAnswer(answer, transaction, partial(self._end, transaction))
-        return streamed if streamed.begin() else ""
+        streamed = StreamedAnswer(answer, transaction, partial(self._end_of_stream, transaction))
+        if not streamed.begin():
+            return ""
+        if transaction.at_end and not transaction.writing:
+            web_sessions.save_at_once(transaction)
+        return streamed
 
     def _end(self, transaction, error, replay=None):
         """Commit or roll back as the module's table says, then call what waits for that.
@@ -196,45 +236,52 @@ class _Server:
         `replay` takes back the headers of the answer that is not given.
         """
         try:
-            after.end(transaction, error, self._may_commit)
+            with_sessions = replay is not None and replay.sessions is not None
+            may_commit = partial(self._unbound, replay) if with_sessions else self._may_commit
+            committed = after.end(transaction, error, may_commit)
         except BaseException:
             if replay:
                 replay.restart()
             raise
+        if transaction.at_end or with_sessions:
+            self._settle_web_sessions(transaction, committed, error, replay)
+
+    def _settle_web_sessions(self, transaction, committed, error, replay):
+        """Save web.py's sessions, or have them be as they were; not of a stream that was sent."""
+        kept = replay is None or succeeded(error)
+        if not kept:
+            replay.put_back_sessions()
+        web_sessions.settle(transaction, committed, kept)
+
+    def _end_of_stream(self, transaction, error):
+        """End the transaction of an answer that was sent already: it is not run again."""
+        try:
+            self._end(transaction, error)
+        except RunEnded:
+            after.given_up(transaction)
+            raise
+
+    def _unbound(self, replay, transaction, error):
+        """As `_may_commit`, where web.py's sessions must hold nothing of the transaction."""
+        if succeeded(error):
+            replay.unbind_sessions()
+        return self._may_commit(transaction, error)
 
     def _may_commit(self, transaction, error):
-        if error is not None and not _commits(error):
+        """Whether the end is a commit; raises what the answer is to be instead."""
+        usual = error is None and web.ctx.__dict__.get("status") == "200 OK"
+        if not (usual or succeeded(error)):
             return False
-        status = web.ctx.__dict__.get("status", "")
-        if status != "200 OK" and _status(status) >= 500:
-            return False
-        if connection_of_thread() is not transaction:
+        if THREAD.__dict__.get("connection") is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "
                 "that does so, because load_sqlo has opened the request's transaction"
             )
-        if transaction.failure is not None:
-            if error is None or _status(error.args[0]) < 400:
+        if transaction.failure is not None and transaction.writing:
+            if status_of(error) < 400:
                 after.refuse_swallowed(transaction)
             return False
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
-
-
-def _in_savepoint(outer, handler):
-    """Answer by `handler()`, undoing what it did where it fails."""
-    doomed, outer.doomed = outer.doomed, False
-    answer = ""
-    try:
-        with outer.savepoint(_commits):
-            answer = handler()
-            answer = held_back(answer) if is_streamed(answer) else settled(answer)
-            if outer.doomed or _status(web.ctx.get("status", "")) >= 500:
-                raise _InnerFailed
-    except _InnerFailed:
-        pass
-    finally:
-        outer.doomed = doomed
-    return answer
 
 
 @cache
@@ -243,57 +290,7 @@ def _transaction_class(engine_class):
     base = RequestTransaction.for_engine(engine_class)
     own = {
         "RunEnded": HTTPRunEnded,
-        "keeps": staticmethod(_commits),
-        "surroundings_of_after": staticmethod(_own_context),
+        "keeps": staticmethod(commits),
+        "surroundings_of_after": staticmethod(own_context),
     }
     return type(base.__name__, (base,), own)
-
-
-@contextmanager
-def _own_context():
-    """Let what is called after the end change a web.ctx of its own, not the settled answer."""
-    context = web.ctx.__dict__
-    before = context.copy()
-    if "headers" in context:
-        web.ctx.headers = list(web.ctx.headers)
-    try:
-        yield
-    finally:
-        context.clear()
-        context.update(before)
-
-
-def _commits(error):
-    """Whether a handler that raised `error` has its transaction committed."""
-    if not isinstance(error, web.HTTPError) or isinstance(error, RunEnded):
-        return False
-    return not _made_by_webpy(error) and _status(error.args[0] if error.args else "") < 500
-
-
-def _made_by_webpy(error):
-    """Whether web.py raised `error` in place of an exception of the handler.
-
-    Its inner `process()` does that for every exception but HTTPError before a processor sees
-    it, so the type of the error does not tell. What `process()` has caught is in its context,
-    also where the application's `internalerror` raises an error instead of returning one.
-    """
-    caught = error.__context__
-    while caught is not None:
-        traceback = caught.__traceback__
-        if traceback is not None and _is_web_py(traceback.tb_frame, "process"):
-            return True
-        caught = caught.__context__
-    return False
-
-
-def _is_web_py(frame, name):
-    """Whether `frame` is of web.py's function `name` in its application module."""
-    return frame.f_code.co_name == name and frame.f_code.co_filename == _WEBPY
-
-
-def _status(line):
-    """The number in a status line; 500 where there is none."""
-    try:
-        return int(str(line)[:3])
-    except ValueError:
-        return 500

@@ -1,8 +1,12 @@
 """A web.py request put back to its start, so that its handler can be run again."""
 
 import tempfile
+from contextlib import contextmanager
 
 import web
+
+from .uploads import Uploads
+from .web_sessions import LOADED, Found
 
 IN_MEMORY = 64 * 1024
 
@@ -24,6 +28,9 @@ class Replay:
         if _has_body(environ):
             environ["wsgi.input"] = self._body = ReplayableBody(environ["wsgi.input"])
         self._environ = environ.copy()
+        self.sessions = Found(context) if LOADED in context else None
+        form = context.get("_fieldstorage")
+        self._uploads = Uploads(form) if form else None
 
     def restart(self):
         """Put the request back to what it was when this object was made."""
@@ -36,6 +43,33 @@ class Replay:
         web.ctx.env.update(self._environ)
         if self._body:
             self._body.rewind()
+        if self._uploads:
+            self._uploads.put_back()
+        self.put_back_sessions()
+
+    def put_back_sessions(self):
+        """Have web.py's sessions be what they were when this object was made."""
+        if self.sessions:
+            self.sessions.put_back()
+
+    def unbind_sessions(self):
+        """Have them hold no instance of the request; raises what saving them would raise."""
+        if self.sessions:
+            self.sessions.unbind()
+
+
+@contextmanager
+def own_context():
+    """Let what is called after the end change a web.ctx of its own, not the settled answer."""
+    context = web.ctx.__dict__
+    before = context.copy()
+    if "headers" in context:
+        web.ctx.headers = list(web.ctx.headers)
+    try:
+        yield
+    finally:
+        context.clear()
+        context.update(before)
 
 
 def _has_body(environ):

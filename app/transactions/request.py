@@ -1,5 +1,6 @@
 """One transaction, as SQLObject sees it: begun with its first query, used by one thread."""
 
+import logging
 import time
 from contextlib import nullcontext
 from functools import cache
@@ -14,6 +15,8 @@ from .identity_map import IdentityMap
 from .kinds import Kinds
 from .savepoints import Savepoints
 from .snapshot import SnapshotOnUse
+
+log = logging.getLogger(__name__)
 
 
 class RequestTransaction(Kinds, Savepoints):
@@ -41,6 +44,8 @@ class RequestTransaction(Kinds, Savepoints):
     doomed = False
     after_commit = ()
     after_rollback = ()
+    # What else its end is waited for with, of the processor (web_sessions.py).
+    at_end = ()
     runs = 1
 
     @staticmethod
@@ -95,6 +100,11 @@ class RequestTransaction(Kinds, Savepoints):
 
     def misuse(self):
         """Return the error for a use after the request, or by another thread."""
+        if self.resting:
+            return OutsideItsRequest(
+                "an SQLObject instance that was read before was used in a handler marked "
+                "@no_transaction: read it in a function that is given to in_transaction()"
+            )
         if self.owner is None:
             what = "after the request in which it was read had ended"
         else:
@@ -146,7 +156,9 @@ class RequestTransaction(Kinds, Savepoints):
         verdict = self._dbConnection.verdict(error)
         if verdict is Verdict.REFUSED and self.writing:
             # The server has become read-only, as after a failover.
-            self._session.spoil()
+            log.warning("a writing request is refused as read-only: %s", error)
+            if self._session is not None:
+                self._session.spoil()
             verdict = Verdict.GONE
         if verdict is Verdict.IN_THE_WAY:
             # A savepoint brings it to the handler, who may expect it.
@@ -157,8 +169,21 @@ class RequestTransaction(Kinds, Savepoints):
         if self.failure is None:
             self.failure = error
 
+    def _judge_driver(self, error):
+        """End this run where an error on the driver's connection says that it came to nothing.
+
+        Another one is between the handler and the driver, as without the bundle.
+        """
+        if self._dbConnection.verdict(error) is not Verdict.FAILED:
+            self._judge(error)
+
     def judge_uncaught(self, error):
-        """Note that `error` ends the run: nobody expected what a savepoint has brought on."""
+        """Note that `error` ends the run: nobody expected what a savepoint has brought on.
+
+        An answer that the handler has made of it is no such error.
+        """
+        if error is None or self.keeps(error):
+            return
         while error is not None and self._in_the_way is not None:
             if error is self._in_the_way and not self.ended_by:
                 self.ended_by = Verdict.CONFLICT
@@ -191,6 +216,12 @@ class RequestTransaction(Kinds, Savepoints):
             f"WHERE {meta.table}.{meta.idName} = ({self.sqlrepr(so.id)})"
         )
 
+    def _SO_update(self, so, values):
+        DBAPI._SO_update(self, so, values)
+        if vars(so).get("_connection") is not self:
+            # It is out of a pickle.
+            self.cache.changed(so, [name for name, _ in values])
+
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
         return iter(lists.instances(self, select))
@@ -200,7 +231,7 @@ class RequestTransaction(Kinds, Savepoints):
         session = self._connection
         self.snapshot.settle()
         try:
-            session.hand_out()
+            session.hand_out(self._judge_driver)
         except Exception as error:
             self._judge(error)
             raise

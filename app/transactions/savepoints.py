@@ -18,12 +18,13 @@ class Savepoints:
     def savepoint(self, keeps):
         """Undo the block's writes, and only these, where it raises; the error goes on.
 
-        What the block gave to `on_commit` and `on_rollback` is undone with them.
+        What the block gave to `on_commit` is undone with them; what it gave to `on_rollback` is
+        called after the transaction, however it ends.
         `keeps(error)` tells which errors are none: what the block did before one stays.
         """
         name = f"savepoint_{next(_numbers)}"
         self.query(f"SAVEPOINT {name}")
-        before = self.failure, self.after_commit, self.after_rollback
+        before = self.failure, self.after_commit, self.after_rollback, self.at_end
         instances = self.cache.before_savepoint()
         self.open_savepoints += 1
         try:
@@ -39,11 +40,19 @@ class Savepoints:
             self.open_savepoints -= 1
         self.query(f"RELEASE SAVEPOINT {name}")
 
+    def is_lost(self):
+        """Whether the engine has ended the transaction by itself, as far as the driver knows."""
+        return self._session is not None and not self._session.is_open()
+
     def _undo(self, name, before, instances):
-        session = self._session
-        if self.ended_by or session is None or not session.is_open():
+        if self.ended_by or self._session is None or self.is_lost():
             # There is no savepoint any more: the error that ended the transaction goes on.
             return
-        self.query(f"ROLLBACK TO SAVEPOINT {name}")
-        self.failure, self.after_commit, self.after_rollback = before
+        try:
+            self.query(f"ROLLBACK TO SAVEPOINT {name}")
+        except Exception:
+            # Nor here, which only the engine knows. The failure is noted.
+            return
+        self.failure, self.after_commit, waiting, self.at_end = before
+        self.after_commit += self.after_rollback[len(waiting) :]
         self.cache.roll_back(instances)

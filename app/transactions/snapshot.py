@@ -14,7 +14,7 @@ class State(enum.Enum):
     NONE = "this request uses no kept rows"
 
 
-# Before Python 3.12 an enum looks a member up by a function at each use.
+# An enum looks a member up by a function at each use, for which every request would wait.
 NOT_ASKED, PEEKED, OPEN, NONE = State
 
 

@@ -4,15 +4,27 @@ import datetime
 import decimal
 import logging
 import tempfile
+from collections import OrderedDict, defaultdict
+
+import web
+
+from .errors import RunEnded
 
 log = logging.getLogger(__name__)
 
 IN_MEMORY = 256 * 1024
 _AT_ONCE = 64 * 1024
+_END = object()
 _PLAIN = (
     str, bytes, type(None), bool, int, float, decimal.Decimal,
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
+# How these make their text. A subclass with another way may read a row for it.
+_TEXTS = {
+    how
+    for cls in (*_PLAIN, dict, list, tuple, OrderedDict, defaultdict, web.Storage)
+    for how in (cls.__str__, cls.__repr__)
+}
 
 
 def is_streamed(answer):
@@ -26,10 +38,12 @@ def settled(answer):
     web.py makes the text after the processors, and then a row cannot be read any more. What has
     its text in itself stays an object, for a processor that wants one.
     """
-    return answer if _is_plain(answer) else str(answer)
+    return answer if type(answer) is str or _is_plain(answer) else str(answer)
 
 
 def _is_plain(value):
+    if type(value).__str__ not in _TEXTS or type(value).__repr__ not in _TEXTS:
+        return False
     if isinstance(value, _PLAIN):
         return True
     if isinstance(value, dict):
@@ -105,11 +119,11 @@ class StreamedAnswer:
         try:
             self._first.append(_bytes(next(self._chunks)))
             self._transaction.snapshot.settle()
-        except BaseException as error:
-            chunks, self._chunks = self._chunks, None
-            if isinstance(error, StopIteration):
-                return False
-            getattr(chunks, "close", lambda: None)()
+        except StopIteration:
+            self._close_chunks()
+            return False
+        except BaseException:
+            self._close_chunks()
             raise
         self._transaction.running = False
         return True
@@ -128,7 +142,8 @@ class StreamedAnswer:
             self._finish(None)
             raise
         except BaseException as error:
-            log.exception("a handler failed after a part of its answer was sent")
+            cure = "; one that writes is to be marked @writing" * isinstance(error, RunEnded)
+            log.exception("a handler failed after a part of its answer was sent%s", cure)
             self._finish(error)
             raise
 
@@ -141,7 +156,12 @@ class StreamedAnswer:
         return chunk
 
     def _finish(self, error):
-        self._chunks = None
+        try:
+            self._close_chunks()
+        finally:
+            self._end_transaction(error)
+
+    def _end_transaction(self, error):
         if self._transaction.owner is None:
             return
         try:
@@ -150,12 +170,35 @@ class StreamedAnswer:
             log.exception("a request could not be committed after its answer was sent")
             raise
 
+    def _close_chunks(self):
+        # What the handler does at its end, it does in the transaction.
+        self._transaction.running = True
+        chunks, self._chunks = self._chunks, None
+        getattr(chunks, "close", lambda: None)()
+
     def close(self):
         """Roll back, if the answer is dropped before its end."""
-        chunks, self._chunks = self._chunks, None
-        if chunks is not None:
-            getattr(chunks, "close", lambda: None)()
-            if self._transaction.owner is not None:
-                self._end(GeneratorExit())
+        if self._chunks is not None:
+            self._finish(GeneratorExit())
 
     __del__ = close
+
+
+class RestingChunks:
+    """An iterator over a handler's chunks, each made while no transaction is held."""
+
+    def __init__(self, chunks, resting):
+        """`resting()` returns the context manager in which a chunk is made."""
+        self._chunks = chunks
+        self._resting = resting
+        self.close = getattr(chunks, "close", lambda: None)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self._resting():
+            chunk = next(self._chunks, _END)
+        if chunk is _END:
+            raise StopIteration
+        return chunk

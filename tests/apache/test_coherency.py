@@ -57,12 +57,11 @@ def test_nothing_is_visible_of_a_handler_that_writes_twice_and_raises(site):
         assert all(set(values) == {7} for values in seen.values())
 
 
-def test_a_minute_of_mixed_load_at_16_connections_has_no_failure(site):
+def test_20_000_requests_of_mixed_load_at_16_connections_have_no_failure(site):
     def work(number, client):
         choice = random.Random(number)
-        ends = time.monotonic() + 60
         statuses = {}
-        while time.monotonic() < ends:
+        for _ in range(20_000 // 16):
             path, kind = choice.choice(
                 [("value", "GET")] * 6 + [("value", "POST"), ("increment", "POST")]
             )
@@ -73,4 +72,4 @@ def test_a_minute_of_mixed_load_at_16_connections_has_no_failure(site):
 
     results = clients(16, work)
     assert {status for statuses in results for status in statuses} == {200}
-    assert sum(sum(statuses.values()) for statuses in results) > 1000
+    assert sum(sum(statuses.values()) for statuses in results) == 20_000

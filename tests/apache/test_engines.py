@@ -86,6 +86,8 @@ def test_every_read_during_3000_transfers_sums_right(bank):
             balances = [int(text) for text in client.get(f"{bank.url}/balances").text.split()]
             wrong += sum(balances) != TOTAL or min(balances) < 0
             count += 1
+            # Without it the readers leave the writers no processor.
+            time.sleep(0.005)
         return wrong, count
 
     reading = []
@@ -134,12 +136,20 @@ class Load:
             status = client.post(f"{self._bank.url}/pairs/{number}").status_code
             self.answers.append((time.monotonic(), number, status))
 
+    def wait_for(self, count, status):
+        """Wait until `count` more answers have `status`."""
+        expected = len(self.numbers(status)) + count
+        ends = time.monotonic() + 60
+        while len(self.numbers(status)) < expected:
+            assert time.monotonic() < ends, f"after a minute not {count} more answers {status}"
+            time.sleep(0.02)
+
     def stop(self):
         self._done.set()
         self._thread.join()
 
     def numbers(self, status):
-        return {number for _, number, found in self.answers if found == status}
+        return {number for _, number, found in list(self.answers) if found == status}
 
 
 def rows_per_number(bank):
@@ -151,12 +161,12 @@ def rows_per_number(bank):
 def test_a_restart_of_the_server_loses_nothing_acknowledged_and_leaves_nothing_half(bank, mode):
     load = Load(bank, 1 if mode == "fast" else 10**7)
     try:
-        time.sleep(2)
+        load.wait_for(500, 200)
         bank.server.stop(mode)
-        time.sleep(1)
+        load.wait_for(500, 503)
         bank.server.start()
         back = time.monotonic()
-        time.sleep(7)
+        load.wait_for(1000, 200)
     finally:
         load.stop()
     assert {status for *_, status in load.answers} == {200, 503}
@@ -171,9 +181,9 @@ def test_a_restart_of_the_server_loses_nothing_acknowledged_and_leaves_nothing_h
 def test_ending_all_sessions_fails_at_most_one_request_for_each_connection(bank):
     load = Load(bank, 2 * 10**7)
     try:
-        time.sleep(2)
+        load.wait_for(500, 200)
         bank.server.end_sessions()
-        time.sleep(2)
+        load.wait_for(1000, 200)
     finally:
         load.stop()
     assert {status for *_, status in load.answers} <= {200, 503}

@@ -22,10 +22,10 @@ def test_no_request_fails_under_load(mode):
 
 
 def load(url):
-    """Read `url` over 16 connections for 8 seconds; return how many requests and failures."""
+    """Read `url` over 16 connections for 3 seconds; return how many requests and failures."""
     if not shutil.which("wrk"):
         pytest.skip("wrk is missing: run scripts/install --test")
-    command = ["wrk", "-t1", "-c16", "-d8s", url]
+    command = ["wrk", "-t1", "-c16", "-d3s", url]
     report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", report)
     return int(re.search(r"(\d+) requests in", report)[1]), int(failed[1]) if failed else 0

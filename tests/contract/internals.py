@@ -4,12 +4,19 @@ What has "in a request" in its docstring is for a handler to call.
 """
 
 import contextlib
+import importlib
 
 import MySQLdb.cursors
 from sqlobject import sqlhub
 
+from app.transactions import bypass, web_stores
 from app.transactions.engines.mariadb.session import MariaDBSession
+from app.transactions.engines.sqlite.session import SQLiteSession
 
+# The package has a function of the module's name.
+in_transaction = importlib.import_module("app.transactions.in_transaction")
+
+SQLITE_SESSION = "app.transactions.engines.sqlite.Engine.SESSION"
 HELD = "app.transactions.identity_map.HELD"
 MYSQLDB_CONNECT = "app.transactions.engines.mariadb.MariaDBSession"
 MARIADB_MODULE = "app.transactions.engines.mariadb"
@@ -135,10 +142,9 @@ def _watch_mysql(connection, raw, saw):
 @contextlib.contextmanager
 def _watch_postgres(connection, raw, saw):
     send, cursor_factory = raw.send, raw.cursor_factory
-    if connection.driver == "psycopg":
-        # Statements of our own go past the driver's cursors.
-        raw.send = lambda query: (saw(query), send(query))[1]
-    raw.cursor_factory = _recording(cursor_factory, saw)
+    # Statements of our own go past the driver's cursors.
+    raw.send = lambda query: (saw(query), send(query))[1]
+    raw.cursor_factory = _recording(raw.cursor_class(), saw)
     try:
         yield
     finally:
@@ -156,3 +162,49 @@ def _recording(base, saw):
             return super().execute(query, *more, **options)
 
     return Recording
+
+
+def forget_saved_sessions():
+    """Have this process not know when it has last saved a web session."""
+    web_stores._saved.clear()
+
+
+@contextlib.contextmanager
+def only_connections(*connections):
+    """Have `connections` as those of the only processors of the process during the block."""
+    others = set(in_transaction._engines)
+    in_transaction._engines.clear()
+    for connection in connections:
+        in_transaction.serves(connection)
+    try:
+        yield
+    finally:
+        in_transaction._engines.update(others)
+        vars(sqlhub).pop("processConnection", None)
+
+
+def ids_known(connection, cls):
+    """How many ids of `cls` are known outside of transactions, of instances there or gone."""
+    return len(connection.cache.caches[cls.__name__].expiredCache)
+
+
+@contextlib.contextmanager
+def warnings_forgotten():
+    """Have what is warned of once in a process be warned of anew in the block."""
+    before = bypass._warned.copy()
+    bypass._warned.clear()
+    try:
+        yield
+    finally:
+        bypass._warned.update(before)
+
+
+def attaching(path, name):
+    """The class of sessions of SQLite that have the database at `path` attached as `name`."""
+
+    class Attaching(SQLiteSession):
+        def __init__(self, *args, **kw):
+            super().__init__(*args, **kw)
+            self.execute(f"ATTACH DATABASE '{path}' AS {name}")
+
+    return Attaching

@@ -39,9 +39,14 @@ class Site:
         for model in models:
             model.createTable(ifNotExists=True)
         del sqlhub.processConnection
-        self.app = web.application(("/", _Route))
-        self.app.add_processor(self.processor)
+        # With autoreload it looks at the files of all modules for each request.
+        self.app = web.application(("/", _Route), autoreload=False)
+        self.add_processors()
         self.app.internalerror = web.webapi._InternalError
+
+    def add_processors(self):
+        """Add what `app` has; a subclass may have more."""
+        self.app.add_processor(self.processor)
 
     def request(self, handler, method="POST", env=(), **more):
         """Answer one request by `handler()`; returns what web.py's app.request does.

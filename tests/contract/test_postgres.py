@@ -8,7 +8,7 @@ import pytest
 from sqlobject import dberrors, sqlhub
 
 from app.transactions import connection_for
-from app.transactions.engines.postgres import ThreadPostgresConnection
+from app.transactions.engines.postgres import Engine as PostgresEngine
 from tests.contract.internals import (
     close_as_the_driver_does,
     is_writing,
@@ -38,7 +38,8 @@ def test_a_connection_that_the_driver_has_found_closed_is_replaced(site, method)
 
 
 @pytest.mark.engines("postgres")
-def test_begin_goes_out_with_the_first_query(site):
+def test_begin_goes_out_with_the_first_query(make_site):
+    site = make_site(cache_rows=0)
     site.request(add("a"))
     [read] = sent_for(site, lambda: Entry.get(1).name)
     assert read.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;")
@@ -214,7 +215,7 @@ def test_the_timeouts_are_those_of_the_options_and_end_with_the_transaction(make
 def test_a_wrong_option_is_refused_by_name(wrong):
     [name] = wrong
     with pytest.raises(ValueError, match=name):
-        ThreadPostgresConnection(db="nowhere", **wrong)
+        PostgresEngine(db="nowhere", **wrong)
 
 
 def test_an_unknown_option_and_a_missing_driver_are_refused(monkeypatch):

@@ -274,7 +274,7 @@ def test_on_a_standby_nothing_is_kept_and_what_the_primary_commits_is_seen(make_
     assert set(counts) == {None}
 
 
-def test_what_a_writing_request_sets_in_the_session_has_rows_of_its_own(make_site):
+def test_what_a_writing_request_sets_in_the_session_ends_with_it(make_site):
     site = make_site(cache_rows=10)
     site.request(add())
     site.execute(
@@ -282,8 +282,13 @@ def test_what_a_writing_request_sets_in_the_session_has_rows_of_its_own(make_sit
         "coalesce(current_setting('site.more', true), '0')::integer AS number FROM entries"
     )
     read_until_kept(site, b"0")
-    site.request(lambda: sqlhub.threadConnection.query("SET site.more = '5'"))
-    assert site.request(read(), "GET").data == b"5"
+
+    def more():
+        sqlhub.threadConnection.query("SET site.more = '5'")
+        return str(Entry.get(1).number)
+
+    assert site.request(more).data == b"5"
+    assert site.request(read(), "GET").data == b"0"
 
 
 def test_a_request_that_takes_the_driver_s_connection_is_not_run_again_for_that(make_site):

@@ -1,13 +1,15 @@
 """When a handler is run again, from a clean start, and when that is given up."""
 
+import contextlib
 import io
 
 import pytest
 import web
 from sqlobject import dberrors, sqlhub
 
-from app.transactions import runs
+from app.transactions import runs, savepoint
 from tests.contract.busy import Busy
+from tests.contract.internals import is_writing
 from tests.contract.site import Entry, add
 
 
@@ -143,3 +145,36 @@ def test_a_duplicate_is_an_integrity_error_that_is_not_run_again(site):
     with pytest.raises(dberrors.DuplicateEntryError):
         site.connection.query("INSERT INTO entry (name, number) VALUES ('a', 0)")
     assert runs == [1]
+
+
+def insert(name):
+    raw = sqlhub.threadConnection.getConnection()
+    raw.cursor().execute(f"INSERT INTO entry (name, number) VALUES ('{name}', 0)")
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_reading_request_that_writes_by_the_driver_s_connection_is_run_again(site, swallowed):
+    kinds = []
+
+    def handler():
+        kinds.append(is_writing())
+        with contextlib.suppress(Exception) if swallowed else contextlib.nullcontext():
+            insert("a")
+        return "added"
+
+    assert site.request(handler, "GET").data == b"added"
+    assert kinds == [False, True]
+    assert site.names() == ["a"]
+
+
+def test_an_error_of_the_driver_s_connection_is_the_handler_s(site):
+    """On PostgreSQL it needs a savepoint, because the transaction can only be rolled back."""
+
+    def handler():
+        insert("a")
+        with contextlib.suppress(site.connection.module.IntegrityError), savepoint():
+            insert("a")
+        return "kept"
+
+    assert site.request(handler).data == b"kept"
+    assert site.names() == ["a"]

@@ -6,27 +6,27 @@ import pytest
 from sqlobject import ForeignKey, SQLObject, StringCol, dberrors, sqlhub
 
 from app.transactions import TransactionLost, Verdict, connection_for
-from app.transactions.engines.sqlite import ThreadSQLiteConnection
+from app.transactions.engines.sqlite import Engine as SQLiteEngine
 from tests.contract.internals import begin, commit, raw_connection, rollback
 from tests.contract.site import Entry, in_threads
 
 pytestmark = pytest.mark.engines("sqlite")
 
 
-class Shelf(SQLObject):
+class Rack(SQLObject):
     name = StringCol()
     colour = StringCol(default=None)
 
 
-class Book(SQLObject):
-    shelf = ForeignKey("Shelf", cascade=True)
+class Tome(SQLObject):
+    rack = ForeignKey("Rack", cascade=True)
 
 
 @pytest.fixture
 def connection(uri):
     connection = connection_for(uri, timeout=0.05)
     sqlhub.processConnection = connection
-    for model in (Shelf, Book):
+    for model in (Rack, Tome):
         model.createTable()
     yield connection
     connection.close()
@@ -49,13 +49,13 @@ def test_a_requests_connection_is_durable_enforces_foreign_keys_and_waits(
 
 def test_a_stock_transaction_reads_one_snapshot(connection):
     """sqlite3's own BEGIN comes before a write only, so stock reads are not in a transaction."""
-    Shelf(name="a")
+    Rack(name="a")
     transaction = connection.transaction()
-    assert Shelf.select(connection=transaction).count() == 1
-    in_threads(lambda: Shelf(name="b").id)
-    assert Shelf.select(connection=transaction).count() == 1
+    assert Rack.select(connection=transaction).count() == 1
+    in_threads(lambda: Rack(name="b").id)
+    assert Rack.select(connection=transaction).count() == 1
     transaction.commit()
-    assert Shelf.select(connection=transaction).count() == 2
+    assert Rack.select(connection=transaction).count() == 2
     transaction.rollback()
 
 
@@ -73,9 +73,9 @@ def test_a_lock_that_is_not_had_in_time_is_a_conflict(connection):
 
 def test_commit_raises_when_sqlite_has_rolled_back_by_itself(connection):
     raw = begin(connection, True)
-    raw.execute("INSERT OR ROLLBACK INTO shelf (id, name) VALUES (1, 'a')")
+    raw.execute("INSERT OR ROLLBACK INTO rack (id, name) VALUES (1, 'a')")
     with pytest.raises(sqlite3.IntegrityError):
-        raw.execute("INSERT OR ROLLBACK INTO shelf (id, name) VALUES (1, 'b')")
+        raw.execute("INSERT OR ROLLBACK INTO rack (id, name) VALUES (1, 'b')")
     with pytest.raises(TransactionLost):
         commit(connection, raw)
 
@@ -109,14 +109,14 @@ def test_a_full_disk_is_not_acknowledged(site):
 
 
 def test_dropping_a_table_or_column_keeps_the_rows_that_refer_to_it(connection):
-    Book(shelf=Shelf(name="a", colour="red"))
-    Shelf.sqlmeta.delColumn("colour", changeSchema=True)
-    assert Book.select().count() == 1
-    Shelf.sqlmeta.addColumn(StringCol("colour", default=None), changeSchema=True)
-    Shelf.dropTable(cascade=True)
-    assert Book.select().count() == 1
-    Book.get(1).destroySelf()
-    assert Book.select().count() == 0
+    Tome(rack=Rack(name="a", colour="red"))
+    Rack.sqlmeta.delColumn("colour", changeSchema=True)
+    assert Tome.select().count() == 1
+    Rack.sqlmeta.addColumn(StringCol("colour", default=None), changeSchema=True)
+    Rack.dropTable(cascade=True)
+    assert Tome.select().count() == 1
+    Tome.get(1).destroySelf()
+    assert Tome.select().count() == 0
 
 
 def test_a_file_system_without_wal_is_refused(tmp_path):
@@ -124,7 +124,7 @@ def test_a_file_system_without_wal_is_refused(tmp_path):
         def execute(self, query, *parameters):
             return super().execute(query.replace("journal_mode=WAL", "journal_mode"), *parameters)
 
-    connection = ThreadSQLiteConnection(str(tmp_path / "site.db"))
+    connection = SQLiteEngine(str(tmp_path / "site.db"))
     connection._connOptions["factory"] = WithoutWal
     with pytest.raises(sqlite3.OperationalError, match="local file system"):
         begin(connection, False)

@@ -39,6 +39,7 @@ def _team(**options):
 Person.createTable, Team.createTable = _person, _team
 """
 CONSTRAINTS = {
+    "sqlite": "SELECT COUNT(*) FROM sqlite_master WHERE sql LIKE '%REFERENCES%'",
     "postgres": "SELECT COUNT(*) FROM pg_constraint WHERE contype = 'f'",
     "mysql": "SELECT COUNT(*) FROM information_schema.referential_constraints "
     "WHERE constraint_schema = DATABASE()",
@@ -96,6 +97,7 @@ def test_commands_at_once_make_them_once(server, uri, tmp_path):
     assert users(server, uri) == 3
 
 
+@pytest.mark.engines(*SERVERS)
 def test_commands_at_once_make_tables_that_refer_to_each_other_once(server, uri, tmp_path):
     """Each table, constraint, join and sample row, though the first command is overtaken."""
     models = own_application.MODELS + OVERTAKEN
@@ -125,6 +127,7 @@ def test_a_check_names_what_is_missing_and_adds_nothing(server, uri, tmp_path):
         assert "table users: column fullname is missing" in wrong.stderr
 
 
+@pytest.mark.engines(*SERVERS)
 def test_the_command_waits_for_a_server_that_is_not_there_yet(server, uri, tmp_path):
     server.stop("fast")
     try:
@@ -144,6 +147,7 @@ def test_the_command_does_not_wait_for_ever(tmp_path):
     assert done.stderr.startswith("waiting at most 1 s for the database of DATABASE_URI\n")
 
 
+@pytest.mark.engines(*SERVERS)
 def test_a_table_made_after_the_look_for_it_is_found_at_the_next(server, uri, monkeypatch):
     """What the loser of a race of two commands meets: CREATE TABLE for one that is there."""
     monkeypatch.setattr(sqlhub, "processConnection", connection_for(uri), raising=False)

@@ -1,9 +1,14 @@
 """An answer in chunks: sent as it is made, or, of a writing request, once it is committed."""
 
+import os
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
 import pytest
+import web
 from sqlobject import sqlhub
 
-from app.transactions import OutsideItsRequest
+from app.transactions import OutsideItsRequest, doom, on_commit, on_rollback, writing
 from tests.contract.busy import Busy
 from tests.contract.site import Entry, add, no_transaction
 
@@ -153,3 +158,167 @@ def test_the_next_request_is_not_joined_to_an_answer_that_was_left_unread(stream
     assert streaming_site.request(add("b")).data == b"added"
     assert streaming_site.names() == ["b"]
     del unread
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_the_first_chunk_may_set_headers_and_status(site, method):
+    def handler():
+        Entry.select().count()
+        web.header("X-First", "1")
+        web.ctx.status = "202 Accepted"
+        yield "first"
+        yield "second"
+
+    response = site.request(handler, method)
+    assert response.status == "202 Accepted"
+    assert response.headers["X-First"] == "1"
+
+
+def test_each_chunk_of_a_writing_request_may_set_headers_and_status(site):
+    def handler():
+        Entry(name="a")
+        yield "first"
+        web.header("X-Late", "1")
+        web.ctx.status = "500 Too late elsewhere"
+
+    response = site.request(handler)
+    assert (response.status[:3], response.headers["X-Late"]) == ("500", "1")
+    assert site.names() == []
+
+
+@pytest.mark.parametrize("chunks", [0, 1])
+def test_a_generator_of_a_writing_request_may_raise_a_redirect_and_commits(site, chunks):
+    def handler():
+        Entry(name="a")
+        yield from ["chunk"] * chunks
+        raise web.seeother("/there")
+
+    response = site.request(handler)
+    assert response.status.startswith("303")
+    assert b"chunk" not in response.data
+    assert site.names() == ["a"]
+
+
+def test_a_reading_request_s_generator_may_raise_not_found_at_once(site):
+    def handler():
+        Entry.select().count()
+        raise web.notfound()
+        yield
+
+    assert site.request(handler, "GET").status.startswith("404")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("chunks", [[], [""], ["a", b"b"], [b"c" * 300_000, ""], [1, None]])
+def test_an_answer_in_chunks_is_as_the_standard_wants_it(site, method, chunks):
+    environ = {"QUERY_STRING": ""}
+    setup_testing_defaults(environ)
+    environ |= {"REQUEST_METHOD": method, "tests.handler": lambda: iter(chunks)}
+    environ |= {"CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": "0"} if method == "POST" else {}
+
+    def with_type(environ, start):
+        def start_with_type(status, headers, *more):
+            return start(status, [*headers, ("Content-Type", "text/plain")], *more)
+
+        return site.app.wsgifunc()(environ, start_with_type)
+
+    answer = validator(with_type)(environ, lambda *_: lambda _: None)
+    expected = b"".join(one if isinstance(one, bytes) else str(one).encode() for one in chunks)
+    assert b"".join(answer) == expected
+    answer.close()
+
+
+def test_an_iterator_that_is_no_generator_is_streamed_and_closed(site, tmp_path):
+    (tmp_path / "file").write_bytes(b"line\n" * 3)
+    opened = []
+
+    def handler():
+        opened.append((tmp_path / "file").open("rb"))
+        return opened[-1]
+
+    for method in ("GET", "POST"):
+        assert site.request(handler, method).data == b"line\n" * 3
+    assert [file.closed for file in opened] == [True, True]
+
+
+@pytest.mark.parametrize("read", [0, 1, 10])
+def test_the_temporary_file_of_held_back_chunks_is_closed(site, read):
+    def handler():
+        Entry.select().count()
+        for _ in range(10):
+            yield b"x" * 100_000
+
+    b"".join(site.start(handler))
+    before = os.listdir("/proc/self/fd")
+    answer = site.start(handler)
+    assert len(os.listdir("/proc/self/fd")) == len(before) + 1
+    for _ in range(read):
+        next(answer, None)
+    del answer
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_what_a_dropped_generator_does_at_its_end_is_inside_the_transaction(streaming_site):
+    called = []
+
+    def handler():
+        try:
+            Entry(name="a")
+            yield "first"
+            yield "second"
+        finally:
+            Entry(name="b")
+            on_commit(lambda: called.append("committed"))
+            on_rollback(lambda: called.append("rolled back"))
+            doom()
+
+    answer = streaming_site.start(handler)
+    next(answer)
+    del answer
+    assert called == ["rolled back"]
+    assert streaming_site.names() == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_dropped_generator_that_fails_at_its_end_holds_no_transaction(streaming_site):
+    def handler():
+        try:
+            Entry(name="a")
+            yield "first"
+            yield "second"
+        finally:
+            raise ZeroDivisionError
+
+    answer = streaming_site.start(handler)
+    next(answer)
+    del answer
+    assert no_transaction()
+    assert streaming_site.names() == []
+
+
+def test_a_get_that_writes_after_its_first_chunk_says_what_to_do(site, caplog):
+    def handler():
+        yield str(Entry.select().count())
+        Entry(name="a")
+        yield "second"
+
+    with pytest.raises(Exception, match="refused a write"):
+        site.request(handler, "GET")
+    assert "@writing" in caplog.text
+    assert site.names() == []
+    assert no_transaction()
+    assert site.request(writing(handler), "GET").data == b"0second"
+    assert site.names() == ["a"]
+
+
+def test_functions_for_the_end_of_a_stream_are_called_once_it_is_read(site):
+    called = []
+
+    def handler():
+        on_commit(lambda: called.append("committed"))
+        yield str(Entry.select().count())
+        yield "second"
+
+    answer = site.start(handler, "GET")
+    assert (next(answer), called) == (b"0", [])
+    assert (b"".join(answer), called) == (b"second", ["committed"])

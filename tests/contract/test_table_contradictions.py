@@ -2,10 +2,10 @@
 
 import MySQLdb
 import pytest
-from scripts.lib.databases import Postgres
 from sqlobject import DatabaseIndex, FloatCol, IntCol, sqlhub
 
 from app.transactions import connection_for
+from scripts.lib.serving.databases import Postgres
 from tests.contract.site import SERVERS
 from tests.contract.tables import made, model, refusal, text, update
 from tests.servers import PASSWORD, QUOTED_PASSWORD

@@ -54,6 +54,7 @@ def test_a_wrong_setting_stops_a_script_with_its_name(script):
     assert done.stderr.startswith("error: SITE_API_TOKEN ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -72,6 +73,7 @@ def test_strict_run_fails_on_a_skip_only(tmp_path, body, status):
     assert done.returncode == status, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_quick_run_leaves_out_what_is_slow_and_what_needs_docker_a_browser_or_load():
     command = [ROOT / "scripts" / "test", "--quick", "--collect-only", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+import pytest
+
 from scripts.lib.command import ROOT
 from scripts.lib.serving.serve import MAKE_DATABASE
 from tests.apache.server import hermetic_environment
@@ -41,13 +43,16 @@ def test_it_leaves_the_site_s_pages_alone(folder, checkout):
     assert not list(folder.rglob("pages were imported"))
 
 
-def test_a_wrong_setting_ends_it_before_the_first_prompt(folder):
+@pytest.mark.parametrize(
+    ("variable", "value"), [("SITE_BUSY_TIMEOUT", "soon"), ("DATABASE_URI", "oracle://host/name")]
+)
+def test_a_wrong_setting_ends_it_before_the_first_prompt(folder, variable, value):
     done = subprocess.run(
         [ROOT / "scripts" / "shell"],
         input="print('an interpreter')\n",
-        env=hermetic_environment(folder) | {"SITE_BUSY_TIMEOUT": "soon"},
+        env=hermetic_environment(folder) | {variable: value},
         capture_output=True,
         text=True,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: SITE_BUSY_TIMEOUT ")
+    assert done.stderr.startswith(f"error: {variable} ")

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from sqlobject import dberrors, sqlhub
+from sqlobject import dberrors
 
 from app import models
 from app.models import User
 from app.transactions import connection_for
+from tests.contract import internals
 from tests.http_client import TOKEN, serving
 
 ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
@@ -115,7 +116,7 @@ def test_the_password_is_hashed_before_the_write_lock_is_taken(client, monkeypat
 
     class Hasher:
         def hash(self, password):
-            begun.append(sqlhub.threadConnection._raw is not None)
+            begun.append(internals.begun())
             return "$argon2id$not-a-real-one"
 
     monkeypatch.setattr(models, "_hasher", Hasher())

@@ -255,6 +255,34 @@ def test_an_application_without_models_is_told_where_they_belong(tmp_path, uri, 
     assert "app/models.py has no SQLObject class" in done.stderr
 
 
+OTHERS = """
+import sqlobject
+from sqlobject import SQLObject, connectionForURI, dberrors
+
+sqlobject.sqlhub.processConnection = connectionForURI("sqlite://{folder}/other.db")
+
+
+class Thing(SQLObject):
+    tries = []
+
+    @classmethod
+    def fill_new_table(cls):
+        cls.tries.append(1)
+        if len(cls.tries) == 1:
+            raise dberrors.DuplicateEntryError("as of another command")
+        return f"tries: {{len(cls.tries)}}"
+"""
+
+
+def test_models_that_set_another_connection_get_their_tables_in_the_sites_database(tmp_path, uri):
+    own = own_application.make(tmp_path / "own", models=OTHERS.format(folder=tmp_path))
+    done = run(uri, folder=own)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("table thing: made\ntries: 2\n")
+    assert run(uri, "--check", folder=own).returncode == 0
+    assert not (tmp_path / "other.db").exists()
+
+
 def test_a_fault_in_the_models_shows_with_its_traceback(tmp_path, uri):
     own = own_application.make(tmp_path / "own", models="from app import nothing_there")
     done = run(uri, folder=own)

@@ -23,7 +23,16 @@ MAY_IMPORT = {
     "example": {"settings", "web", "transactions"},
     "lab": {"settings", "web", "example", "transactions"},
 }
-WEBPY = {"processor.py", "replay.py", "streaming.py"}
+# The processor, and what is of web.py only: its context, its sessions and their stores.
+WEBPY = {
+    "nested.py",
+    "outcomes.py",
+    "processor.py",
+    "replay.py",
+    "streaming.py",
+    "web_sessions.py",
+    "web_stores.py",
+}
 LONGEST = 300
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(APP)))

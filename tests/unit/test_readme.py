@@ -23,15 +23,19 @@ SHORTENED = {
     "scripts/serve": ("--help", ""),
     "scripts/serve --database postgres": ("--help", ""),
     "scripts/serve --lab": ("--help", ""),
-    "scripts/test": ("--strict tests/test_readme.py -k names", ""),
+    "scripts/test": ("--strict tests/unit/test_readme.py -k names", ""),
     "scripts/shell": ("", "print('users:', len(list(User.select())))\n"),
     "scripts/benchmark": ("--rounds 1 --seconds 1 --routes row --modes default bundle", ""),
     "scripts/coherency": ("--seconds 4 --modes bundle --workloads register", ""),
     "scripts/loadtest": ("--seconds 2 --users 5", ""),
     ".venv/bin/python -m app.database": ("", ""),
+    ".venv/bin/python -m app.database --check": ("", ""),
 }
 
+NEED_TABLES = ("scripts/shell", ".venv/bin/python -m app.database --check")
 
+
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", sorted(set(COMMANDS)))
 def test_a_command_runs(command):
@@ -40,7 +44,7 @@ def test_a_command_runs(command):
     with folders() as folder:
         environment = hermetic_environment(folder)
         environment["DATABASE_URI"] = f"sqlite://{folder}/data/site.db"
-        if command == "scripts/shell":
+        if command in NEED_TABLES:
             made = [sys.executable, "-m", "app.database"]
             subprocess.run(made, cwd=ROOT, env=environment, check=True, capture_output=True)
         run = subprocess.run(
@@ -77,17 +81,3 @@ def test_the_apache_block_names_defines_that_are_there():
 def test_every_file_that_the_readme_names_is_there():
     for name in re.findall(r"[`(]((?:app|apache|docker|wsgi|tests|scripts)/[\w./]*)[`)]", README):
         assert (ROOT / name).exists(), name
-
-
-def test_the_modules_to_copy_are_all_that_the_transaction_and_its_engines_import():
-    [said] = re.findall(r"Copy (`app/transaction\.py`.*?) They know nothing", README, re.DOTALL)
-    app = ROOT / "app"
-    patterns = [pattern.removeprefix("app/") for pattern in re.findall(r"`([\w/*.]+\.py)`", said)]
-    listed = {path.stem for pattern in patterns for path in app.glob(pattern)}
-    needed, further = set(), {"transaction", "sqlite", "postgres", "mariadb"}
-    while further:
-        name = further.pop()
-        needed.add(name)
-        imported = re.findall(r"^ *from app\.(\w+) import", (app / f"{name}.py").read_text(), re.M)
-        further |= set(imported) - needed
-    assert listed == needed

@@ -54,6 +54,9 @@ class Session(abc.ABC):
     # Whether something in it may not be as it was when it was opened. It then ends with the
     # request, because the next one may be another user's.
     spoiled = False
+    # Whether the handler has the driver's connection itself, and what is told of its errors.
+    handed_out = False
+    judge = None
 
     @abc.abstractmethod
     def open_transaction(self, writing, seconds=None):
@@ -80,8 +83,12 @@ class Session(abc.ABC):
     def roll_back_transaction(self):
         """Roll back. It never raises: a session on which that fails is discarded."""
 
-    def hand_out(self):
-        """Make it ready for a handler that uses the driver's connection itself."""
+    def hand_out(self, judge):
+        """Make it ready for a handler that uses the driver's connection itself.
+
+        `judge(error)` is called for each error of a statement, and may raise another.
+        """
+        self.handed_out, self.judge = True, judge
         self.spoil()
 
     def spoil(self):
@@ -98,7 +105,7 @@ class Session(abc.ABC):
 
     def ended(self):
         """Note that no transaction is open any more; a spoiled session is discarded."""
-        self.writing = self.snapshot = None
+        self.writing = self.snapshot = self.judge = None
         if self.spoiled:
             self.discard()
 
@@ -111,6 +118,7 @@ class Session(abc.ABC):
 
     def close_quietly(self):
         """Close it; a failure is logged, because nothing depends on it."""
+        self.writing = None
         try:
             self.close()
         except Exception:
@@ -120,9 +128,27 @@ class Session(abc.ABC):
         """Raise RuntimeError where the transaction of a request is open."""
         if self.writing is not None:
             raise RuntimeError(
-                "the transaction is committed when the request ends; call doom() to have it "
-                "rolled back"
+                "the driver's connection has the request's transaction, which is committed when "
+                "the request ends: leave out commit(), rollback(), close() and `with`, and call "
+                "doom() to have it rolled back"
             )
+
+    def commit(self):
+        self.refuse_in_transaction()
+        super().commit()
+
+    def rollback(self):
+        self.refuse_in_transaction()
+        super().rollback()
+
+    def close(self):
+        if self.handed_out:
+            self.refuse_in_transaction()
+        super().close()
+
+    def __enter__(self):
+        self.refuse_in_transaction()
+        return super().__enter__()
 
 
 class TokenSession(Session):
@@ -155,8 +181,8 @@ class Dialect(abc.ABC):
 
     # Error codes: a column or an index that another process has added after the look for it;
     # a user of the database who may not create a temporary table.
-    ADDED_BY_ANOTHER = frozenset()
-    MAY_NOT_CREATE = frozenset()
+    ADDED_BY_ANOTHER: frozenset = frozenset()
+    MAY_NOT_CREATE: frozenset = frozenset()
 
     @abc.abstractmethod
     def table_columns(self, table):

@@ -27,7 +27,7 @@ def parse_options(arguments):
         made.error("argument --against: it needs --in-process; add that")
     if options.against and not (options.against / "app" / "transactions").is_dir():
         made.error(
-            f"argument --against: name a checkout, not {options.against}"
+            f"argument --against: {options.against} has no app/transactions; name a checkout"
         )
     if options.modes == ["bare"] and "empty" not in options.routes:
         made.error("argument --routes: the mode bare has only the route empty; name it")
@@ -54,7 +54,9 @@ def parser():
     add("--in-process", action="store_true", help=in_process_help)
     clock_help = "with --in-process: the time, or its processor time, for a busy machine"
     add("--clock", choices=("time", "cpu"), default="time", help=clock_help)
-    against_help = "with --in-process: another checkout, whose bundle is measured in turn too"
+    against_help = (
+        "with --in-process: another checkout, whose bundle is measured in turn with ours"
+    )
     add("--against", type=Path, metavar="FOLDER", help=against_help)
     return made
 

@@ -22,8 +22,10 @@ def main(mode, uri, clock):
     numbers = count(1)
     for line in sys.stdin:
         path, every, seconds = line.split()
-        load = path, int(every), float(seconds)
-        print(measured(application, *load, CLOCKS[clock], numbers), flush=True)
+        print(
+            measured(application, path, int(every), float(seconds), CLOCKS[clock], numbers),
+            flush=True,
+        )
 
 
 def measured(application, path, every, seconds, clock, numbers):

@@ -126,13 +126,15 @@ def bundle(uri):
     return transaction_per_request(uri, cache_rows=10_000)
 
 
-def bundle_on(scheme, name):
-    """The bundle on the class `name` of faulty.py in place of its own for a scheme of URIs."""
+def bundle_on(name):
+    """The bundle on the engine `name` of faulty.py in place of its own."""
 
     def mode(uri):
-        from app.transactions.engines.threads import CLASSES
+        import faulty
 
-        CLASSES[scheme] = f"faulty.{name}"
+        from app.transactions import engines
+
+        engines.class_for = lambda _: getattr(faulty, name)
         return bundle(uri)
 
     return mode
@@ -141,9 +143,9 @@ def bundle_on(scheme, name):
 MODES = {
     "recipe": lambda uri: recipe(f"{uri}?timeout=20"),
     "bundle": bundle,
-    "early token": bundle_on("sqlite", "EarlyToken"),
-    "early token on PostgreSQL": bundle_on("postgres", "EarlyPostgresToken"),
-    "unchecked": bundle_on("sqlite", "Unchecked"),
+    "early token": bundle_on("EarlyToken"),
+    "early token on PostgreSQL": bundle_on("EarlyPostgresToken"),
+    "unchecked": bundle_on("Unchecked"),
 }
 
 

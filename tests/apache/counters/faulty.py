@@ -2,62 +2,102 @@
 
 import time
 
-from app.transactions.engines.postgres import ThreadPostgresConnection
-from app.transactions.engines.postgres.token import TOKEN, token
-from app.transactions.engines.sqlite import ThreadSQLiteConnection
+from app.transactions.engines import postgres, sqlite
+from app.transactions.engines.postgres import driver_psycopg
+from app.transactions.engines.postgres.token import TOKEN
+from app.transactions.engines.sqlite.session import SQLiteSession
 
 
-class EarlyToken(ThreadSQLiteConnection):
+class EarlyTokenSession(SQLiteSession):
     """Reads the token before BEGIN: a commit between the two goes unnoticed."""
 
-    def begin(self, writing):
-        raw = self.serving(writing)
-        if raw and not writing:
-            self.serving(writing).early = super().token(raw)
+    early = None
+
+    def open_transaction(self, writing, seconds=None):
+        if not writing:
+            self.early = self.execute("PRAGMA data_version").fetchone()[0]
             # Long enough that somebody does commit meanwhile.
             time.sleep(0.001)
-        return super().begin(writing)
+        super().open_transaction(writing, seconds)
 
-    def token(self, raw):
-        return getattr(raw, "early", None)
+    def ask_token(self):
+        self.snapshot.arrive(self, self.early)
 
-    def peek(self, raw):
-        return False
+    def peek(self):
+        return None
+
+    def peek_at_ids(self, query):
+        return None, None
 
 
-class EarlyPostgresToken(ThreadPostgresConnection):
-    """As EarlyToken, on PostgreSQL."""
+class EarlyToken(sqlite.Engine):
+    SESSION = EarlyTokenSession
 
-    def makeConnection(self):
-        raw = super().makeConnection()
-        kept_open = raw.rows.open
-        raw.rows.open = lambda token: kept_open(raw.early)
-        return raw
 
-    def start(self, raw, writing):
-        super().start(raw, writing)
+class _WithToken:
+    """A snapshot at which one token arrives, whatever comes."""
+
+    def __init__(self, snapshot, token):
+        self._snapshot = snapshot
+        self._token = token
+
+    def arrive(self, session, token):
+        return self._snapshot.arrive(session, self._token)
+
+
+class EarlyPostgresSession(driver_psycopg.Session):
+    """As EarlyTokenSession, on PostgreSQL."""
+
+    early = None
+
+    def open_transaction(self, writing, seconds=None):
+        super().open_transaction(writing, seconds)
         if not writing:
-            with raw.cursor() as cursor:
-                cursor.execute(TOKEN)
-                raw.early = token(cursor)
+            _, (self.early,) = self.send(TOKEN)
             # Long enough that somebody does commit meanwhile.
             time.sleep(0.01)
 
-    def peek(self, raw):
-        return False
+    def execute_first(self, cursor, query, execute):
+        snapshot = self.snapshot
+        if snapshot is not None:
+            self.snapshot = _WithToken(snapshot, self.early)
+        try:
+            super().execute_first(cursor, query, execute)
+        finally:
+            self.snapshot = snapshot
+
+    def peek(self):
+        return None
+
+    def peek_at_ids(self, query):
+        return None, None
 
 
-class Unchecked(ThreadSQLiteConnection):
+class EarlyPostgresToken(postgres.Engine):
+    def __init__(self, **kw):
+        super().__init__(**kw)
+        self._connect = EarlyPostgresSession.connect
+
+
+class UncheckedSession(SQLiteSession):
     """Does not look whether the rows used before BEGIN are those of the transaction."""
 
-    def peek(self, raw):
-        raw.peeked = super().peek(raw)
-        if raw.peeked:
+    peeked = None
+
+    def peek(self):
+        self.peeked = super().peek()
+        if self.peeked is not None:
             # Long enough that somebody does commit before the transaction begins.
             time.sleep(0.001)
-        return raw.peeked
+        return self.peeked
 
-    def open_rows(self, raw):
-        if not getattr(raw, "peeked", False):
-            super().open_rows(raw)
-        raw.peeked = False
+    def ask_token(self):
+        peeked, self.peeked = self.peeked, None
+        if peeked is None:
+            super().ask_token()
+        else:
+            self.snapshot.arrive(self, peeked)
+
+
+class Unchecked(sqlite.Engine):
+    SESSION = UncheckedSession

@@ -22,13 +22,14 @@ from tests.apache.server import pypi_module
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 OWN = {name: value for name, value in os.environ.items() if name != "SITE_API_TOKEN"}
-COMMAND = ["scripts/coherency", "--seconds", "6", "--modes", "recipe", "bundle"]
+COMMAND = ["scripts/coherency", "--seconds", "4", "--modes", "recipe", "bundle"]
 COMMAND += ["--workloads", "counter", "crash"]
 
 
 def test_the_recipe_shows_its_faults_and_the_bundle_none():
     pypi_module()
-    run = subprocess.run(COMMAND, cwd=ROOT, capture_output=True, text=True)
+    command = [*COMMAND, "--processes", "2"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "| counter | bundle |" in run.stdout
     folder = ROOT / "var" / "coherency" / "latest"
@@ -60,7 +61,7 @@ def test_the_recipe_shows_its_faults_and_the_bundle_none():
 def test_the_bundle_is_valid_on_a_database_server(engine, request):
     request.getfixturevalue(f"{engine}_server")
     pypi_module()
-    command = ["scripts/coherency", "--database", engine, "--seconds", "8"]
+    command = ["scripts/coherency", "--database", engine, "--seconds", "6", "--processes", "2"]
     command += ["--modes", "recipe", "bundle", "--workloads", "counter", "list-append"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -102,6 +102,7 @@ def svg_texts(path):
     return {element.text for element in ElementTree.parse(path).iter() if element.text}
 
 
+@pytest.mark.slow
 def test_a_run_has_a_summary_the_staleness_and_each_mode_over_time(tmp_path):
     faults = (Fault("SIGSTOP & <more>", 6 * S, 7 * S),)
     plots = write_plots(tmp_path, rows_in(tmp_path, "default", "bundle", faults=faults), "SQLite")
@@ -120,6 +121,7 @@ def test_a_run_has_a_summary_the_staleness_and_each_mode_over_time(tmp_path):
     assert "1 of 1 reads stale" in plots[1].alternative
 
 
+@pytest.mark.slow
 def test_a_large_history_makes_no_large_plot(tmp_path):
     many = [op(n * MS, n * MS + MS, ("read", 1, 0)) for n in range(60_000)]
     write_history(tmp_path, "default", "register", many)
@@ -128,6 +130,7 @@ def test_a_large_history_makes_no_large_plot(tmp_path):
         assert (tmp_path / plot.name).stat().st_size < 1_000_000
 
 
+@pytest.mark.slow
 def test_an_anomaly_of_the_bundle_is_marked_by_a_sign(tmp_path):
     write_plots(tmp_path, rows_in(tmp_path, "bundle"), "")
     assert "1 (!)" in svg_texts(tmp_path / "summary.svg")

@@ -40,7 +40,7 @@ def test_the_three_lists_of_the_site_are_read_alike(tmp_path):
 
 def test_a_page_that_has_a_next_one_says_where_it_begins(tmp_path):
     with serving(tmp_path) as client:
-        for number in range(120):
+        for number in range(100):
             value = {"name": f"user {number}", "fullname": "Full", "password": "x"}
             assert client.send("POST", "/api/users", value).status == 201
         page = listings.of_page(client.get("/").text, 0)

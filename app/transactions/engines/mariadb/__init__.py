@@ -17,9 +17,8 @@ from sqlobject.mysql.mysqlconnection import ErrorMessage, MySQLConnection
 
 from ..base import OutcomeUnknown, Verdict
 from ..server import ServerEngine
-from ..statements import is_plain, refused
 from .errors import LOSSES, code_of, verdict_of
-from .statements import CALLS, CHANGES_SESSION, COMMITS
+from .statements import look_at
 
 try:
     import MySQLdb
@@ -144,18 +143,11 @@ class Engine(ServerEngine, PlainConnection):
         return verdict_of(code_of(error))
 
     def look_at(self, session, query):
-        if is_plain(query):
-            if CALLS.search(query):
-                session.spoil()
-            return
-        if session.writing and COMMITS.match(query):
-            raise refused(query, "MariaDB commits before or by this statement")
-        if CHANGES_SESSION.match(query):
-            session.spoil()
+        look_at(session, query)
 
     def _executeRetry(self, conn, cursor, query):
         if conn.writing is not None:
-            self.look_at(conn, query)
+            look_at(conn, query)
         try:
             return PlainConnection._executeRetry(self, conn, cursor, query)
         except dberrors.Error as error:

@@ -14,8 +14,8 @@ CONFLICTS = {1020, 1213}
 # A table that another session has made meanwhile, as no transaction isolates that; a lock that
 # was not had in time.
 IN_THE_WAY = {1050, 1205}
-# In a read-only transaction; by a server that is read-only.
-REFUSALS = {1290, 1792}
+# In a read-only transaction; by a server that is read-only, or whose InnoDB is.
+REFUSALS = {1290, 1792, 1836}
 # No connection (2002, 2003, 2005), none left (1040, 1203, 1226), or this one is lost: by the
 # server's end (1053), KILL (1927), idleness (4031), or on the way.
 LOSSES = {1040, 1053, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003, 2005, 2006, 2013}

@@ -8,7 +8,9 @@ from MySQLdb.connections import Connection
 
 from ..base import OutcomeUnknown, Session, TransactionLost
 from ..server import ServerSession
+from ..statements import guarded
 from .errors import INTERRUPTIONS, LOSSES, NO_SUCH_SAVEPOINT, code_of
+from .statements import look_at
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,14 @@ class MariaDBSession(Session, ServerSession, Connection):
 
     def is_open(self):
         return not self.lost
+
+    def hand_out(self, judge):
+        if not self.handed_out:
+            self.cursor = self._guarded_cursor
+        super().hand_out(judge)
+
+    def _guarded_cursor(self, cursorclass=None):
+        return Connection.cursor(self, guarded(cursorclass or self.cursorclass, look_at))
 
     def open_transaction(self, writing, seconds=None):
         self._settle()
@@ -115,11 +125,3 @@ class MariaDBSession(Session, ServerSession, Connection):
         self.used = time.monotonic()
         self.spoiled = self.spoiled or self.lost
         super().ended()
-
-    def commit(self):
-        self.refuse_in_transaction()
-        super().commit()
-
-    def rollback(self):
-        self.refuse_in_transaction()
-        super().rollback()

@@ -2,21 +2,53 @@
 
 import re
 
-from ..statements import beginning_with
+from ..statements import bare, beginning_with, is_plain, quoting, refused
 
-_SKIPPED = r"(?:\s|/\*(?!M?!)(?:[^*]|\*(?!/))*\*/|(?:--(?=\s)|#)[^\n]*\n)*"
-# https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
-# SET may set several variables at once.
-COMMITS = beginning_with(
-    r"CREATE(?!\s+(?:OR\s+REPLACE\s+)?TEMPORARY)|DROP(?!\s+TEMPORARY)|ALTER|TRUNCATE"
-    r"|RENAME|GRANT|REVOKE|OPTIMIZE|REPAIR|LOCK|UNLOCK|FLUSH|START|BEGIN|COMMIT|XA|INSTALL|CHECK"
-    r"|ANALYZE\s+(?:\w+\s+)?TABLE|ROLLBACK(?!\s+(?:WORK\s+)?TO\b)|EXECUTE\s+IMMEDIATE"
-    r"|SET\s+(?:[^;]*\W)?(?:AUTOCOMMIT(?=\s*:?=)|PASSWORD)",
-    _SKIPPED,
+# https://mariadb.com/kb/en/comment-syntax/: what stands in /*! … */ and /*M! … */ is executed.
+_QUOTED = quoting(
+    r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"",
+    r"`[^`]*`",
+    r"(?:--(?=\s|$)|\#)[^\n]*|/\*M?!\d*|/\*.*?(?:\*/|$)",
 )
-CHANGES_SESSION = beginning_with(
-    r"SET|USE|CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY|PREPARE|DEALLOCATE|CALL|HANDLER|LOCK",
-    _SKIPPED,
+# https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
+# SET may set several variables at once, among them one of a user's that has the same name.
+_ENDS = beginning_with(
+    r"START|BEGIN|COMMIT|XA|ROLLBACK(?!\s+(?:WORK\s+)?TO\b)|EXECUTE\s+IMMEDIATE"
+    r"|LOCK|UNLOCK|FLUSH|SET\s(?:.*\W)?(?<![^@]@)AUTOCOMMIT(?=`?\s*:?=)"
+)
+_COMMITS = beginning_with(
+    r"CREATE(?!\s+(?:OR\s+REPLACE\s+)?TEMPORARY)|DROP(?!\s+TEMPORARY)|ALTER|TRUNCATE"
+    r"|RENAME|GRANT|REVOKE|OPTIMIZE|REPAIR|INSTALL|UNINSTALL|CHECK|CACHE|RESET"
+    r"|ANALYZE\s+(?:\w+\s+)?TABLE|SET\s(?:.*[\s,])?PASSWORD(?=\s*(?:=|FOR\b))"
+)
+_CHANGES_SESSION = beginning_with(
+    r"SET|USE|CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY|PREPARE|DEALLOCATE|CALL|HANDLER"
 )
 # What holds beyond the transaction.
-CALLS = re.compile(r"\bget_lock\s*\(|@\w+\s*:=", re.IGNORECASE)
+_CALLS = re.compile(r"\bget_lock`?\s*\(|@\S+?\s*:=|\bINTO\s+@", re.IGNORECASE)
+_FOR_ONE = beginning_with(r"SET\s+STATEMENT\b.*?\bFOR")
+_PREPARED = re.compile(
+    r"\s*PREPARE\s+\S+\s+FROM\s*(['\"])(?P<text>.*)\1", re.IGNORECASE | re.DOTALL
+)
+
+
+def look_at(session, query):
+    """Notice what `query` does to `session`, a Session; raises dberrors.NotSupportedError."""
+    if not is_plain(query):
+        text = bare(query, _QUOTED)
+        _look_at_one(session, text, query)
+        if prepared := _PREPARED.match(query):
+            _look_at_one(session, bare(prepared["text"], _QUOTED), query)
+    # Most have neither, and are not looked at twice; text that a user has written may have it.
+    if _CALLS.search(query) and _CALLS.search(bare(query, _QUOTED)):
+        session.spoil()
+
+
+def _look_at_one(session, text, query):
+    if for_one := _FOR_ONE.match(text):
+        text = text[for_one.end() :]
+    # In a reading request the engine refuses the others, and it is run as a writing one.
+    if _ENDS.match(text) or (session.writing and _COMMITS.match(text)):
+        raise refused(query, "MariaDB commits before or by this statement")
+    if _CHANGES_SESSION.match(text):
+        session.spoil()

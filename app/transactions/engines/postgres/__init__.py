@@ -20,6 +20,7 @@ from ...row_cache import RowCache
 from ..base import OutcomeUnknown, Verdict
 from ..server import USE, ServerEngine
 from ..text import PostgresName
+from .errors import NOT_SUPPORTED, state_of
 from .limits import Limits
 from .session import StaleConnection, State
 from .statements import look_at
@@ -131,7 +132,13 @@ class Engine(ServerEngine, PostgresConnection):
             return Verdict.STALE
         if isinstance(error, OutcomeUnknown):
             return Verdict.UNKNOWN
+        if state_of(error, self.module.Error) == NOT_SUPPORTED and self._is_refused_by_standby():
+            return Verdict.REFUSED
         return self._session_class.verdict(error)
+
+    def _is_refused_by_standby(self):
+        session = self.own_sessions().by_use.get(USE)
+        return bool(session is not None and session.writing and session.is_standby())
 
     def table_columns(self, table):
         return self.queryAll(

@@ -10,10 +10,19 @@ CONFLICTS = {"40001", "40P01"}
 # 42P07: a table that another session has made meanwhile, as no snapshot shows that; 55P03: a lock
 # that was not had in time, or at once.
 IN_THE_WAY = {"42P07", "55P03"}
+# So a standby answers to SERIALIZABLE, among other things.
+NOT_SUPPORTED = "0A000"
 # Sessions that are ended by the server or refused by it: shutdown, crash, starting up, idle too
 # long, too many connections.
 GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
 CONNECTION_CLASS = "08"
+
+
+def state_of(error, driver_error):
+    """Return the SQLSTATE of `error`, the driver's or SQLObject's for it, or None."""
+    if not isinstance(error, driver_error):
+        error = error.__context__
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
 
 
 def verdict_of(error, driver_error, lost):
@@ -22,10 +31,10 @@ def verdict_of(error, driver_error, lost):
     `driver_error`: the class of all errors of the driver. `lost`: its classes of errors that, if
     they have no SQLSTATE, tell of a lost connection, of which the server cannot tell.
     """
-    if not isinstance(error, driver_error):
-        error = error.__context__
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    state = state_of(error, driver_error)
     if state is None:
+        if not isinstance(error, driver_error):
+            error = error.__context__
         return Verdict.GONE if isinstance(error, lost) else Verdict.FAILED
     if state in REFUSED:
         return Verdict.REFUSED

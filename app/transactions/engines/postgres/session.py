@@ -40,8 +40,8 @@ class PostgresSession(TokenSession, ServerSession):
     # Whether several answers to one message can be read, and COMMIT be sent without a wait.
     SEVERAL_ANSWERS = False
     # The driver's class of all errors, and its classes that tell of a lost connection.
-    ERROR = Exception
-    LOST = ()
+    ERROR: type[Exception] = Exception
+    LOST: tuple[type[Exception], ...] = ()
 
     state = State.IDLE
     # What begins a transaction of each kind, and the Limits; given by the engine.
@@ -59,6 +59,10 @@ class PostgresSession(TokenSession, ServerSession):
 
         The row of a command without an answer is empty. Raises the driver's error.
         """
+
+    def cursor_class(self):
+        """Return the driver's class of cursors that the session makes."""
+        return self.cursor_factory
 
     @abc.abstractmethod
     def status(self):
@@ -83,6 +87,10 @@ class PostgresSession(TokenSession, ServerSession):
             self.send(self.limits.of_session)
             if self.rows is not None:
                 self.send(PREPARE)
+
+    def is_standby(self):
+        """Whether the server is a standby, as it has told the driver; from PostgreSQL 14 on."""
+        return self.info.parameter_status("in_hot_standby") == "on"
 
     def check(self):
         self._settle()
@@ -191,12 +199,16 @@ class PostgresSession(TokenSession, ServerSession):
         self.used = time.monotonic()
         return row
 
-    def hand_out(self):
+    def hand_out(self, judge):
         """As Session's; the transaction has begun, and no statement of the handler's ends it."""
-        if not self.spoiled:
+        if not self.handed_out:
             self.ask_token()
-            self.cursor_factory = guarded(self.cursor_factory, self, look_at)
-        super().hand_out()
+            self.guard_cursors()
+        super().hand_out(judge)
+
+    def guard_cursors(self):
+        """Have the statements of the handler's cursors looked at before they are executed."""
+        self.cursor_factory = guarded(self.cursor_class(), look_at)
 
     def forget_snapshot(self):
         """Use no kept rows in this transaction, which sees others than they are of."""
@@ -231,7 +243,8 @@ class PostgresSession(TokenSession, ServerSession):
             self.spoiled = True
             return
         self.state = State.IDLE
-        if tag != "COMMIT":
+        # A reading request that has caught an error has nothing that could be missing.
+        if tag != "COMMIT" and self.writing:
             raise TransactionLost(f"PostgreSQL answered {tag} to COMMIT: nothing is committed")
 
     def _commit_and_go(self):
@@ -253,11 +266,3 @@ class PostgresSession(TokenSession, ServerSession):
     def ended(self):
         self.used = time.monotonic()
         super().ended()
-
-    def commit(self):
-        self.refuse_in_transaction()
-        super().commit()
-
-    def rollback(self):
-        self.refuse_in_transaction()
-        super().rollback()

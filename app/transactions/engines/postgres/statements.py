@@ -2,16 +2,27 @@
 
 import re
 
-from ..statements import ENDS_TRANSACTION, beginning_with, is_plain, refused, statements_of
+from ..statements import ENDS_TRANSACTION, bare, beginning_with, is_plain, quoting, refused
 
+# https://www.postgresql.org/docs/current/sql-syntax-lexical.html; comments nest.
+_QUOTED = quoting(
+    r"(?<!\w)E'(?:[^'\\]|\\.|'')*'|'[^']*'|(?<![\w$])(?P<dollar>\$(?:[^\W\d]\w*)?\$).*?(?P=dollar)",
+    r'"[^"]*"',
+    r"--[^\n]*|/\*(?:/\*.*?\*/|(?!\*/).)*\*/",
+)
 _ENDS = beginning_with(ENDS_TRANSACTION)
+_SQL_BODY = beginning_with(r"CREATE\b.*\bBEGIN\s+ATOMIC")
 # These end with the transaction, and change what rows it sees.
 _LOCAL = beginning_with(r"SET\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)")
 _CHANGES_SESSION = beginning_with(
-    r"SET|RESET|DISCARD|PREPARE|DEALLOCATE|LISTEN|UNLISTEN|LOAD|DO|CALL"
-    r"|CREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?|DECLARE"
+    r"SET|RESET|DISCARD|PREPARE|DEALLOCATE|LISTEN|UNLISTEN|LOAD|DO|CALL|DECLARE"
+    r"|(?:EXPLAIN\s.*)?CREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?"
 )
-_CALLS = re.compile(r"\bset_config\s*\(|\bpg_(?:try_)?advisory_(?:un)?lock", re.IGNORECASE)
+_CALLS = re.compile(
+    r"\b(?:set_config|setseed|pg_(?:try_)?advisory_(?:un)?lock\w*|dblink_connect\w*)\"?\s*\("
+    r"|\bINTO\s+(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?\b|\bpg_temp\b",
+    re.IGNORECASE,
+)
 # The last argument of set_config tells that it is for the transaction.
 _CALLS_LOCAL = re.compile(r"\bset_config\s*\([^()]*,\s*'?(?:true|t|on|1)'?\s*\)", re.IGNORECASE)
 
@@ -19,18 +30,19 @@ _CALLS_LOCAL = re.compile(r"\bset_config\s*\([^()]*,\s*'?(?:true|t|on|1)'?\s*\)"
 def look_at(session, query):
     """Notice what `query` does to `session`, a Session; raises dberrors.NotSupportedError."""
     if not is_plain(query) or ";" in query:
-        for statement in statements_of(query):
+        text = bare(query, _QUOTED)
+        for statement in [text] if _SQL_BODY.match(text) else text.split(";"):
             _look_at_one(session, statement, query)
-    if _CALLS.search(query):
-        if _CALLS.search(_CALLS_LOCAL.sub("", query)):
+    # Most have neither, and are not looked at twice; text that a user has written may have it.
+    if _CALLS.search(query) and _CALLS.search(bare(query, _QUOTED)):
+        if _CALLS.search(bare(_CALLS_LOCAL.sub("", query), _QUOTED)):
             session.spoil()
         else:
             session.forget_snapshot()
 
 
 def _look_at_one(session, statement, query):
-    # The body of a function or of DO stands between dollars and may have an END.
-    if _ENDS.match(statement) and "$" not in query:
+    if _ENDS.match(statement):
         raise refused(query, "it would end the request's transaction")
     if _LOCAL.match(statement):
         session.forget_snapshot()

@@ -1,6 +1,7 @@
 """SQLite for requests and for SQLObject outside of them."""
 
 import sqlite3
+from functools import partial
 
 from sqlobject.dbconnection import Boolean
 from sqlobject.sqlite.sqliteconnection import SQLiteConnection
@@ -8,17 +9,9 @@ from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 from ...row_cache import RowCache
 from .. import threads
 from ..base import Verdict
-from ..statements import ENDS_TRANSACTION, beginning_with, is_plain, refused
-from .drop_table import drop_table_cascade
+from .drop_table import drop_table, drop_table_cascade
 from .session import SQLiteSession
-
-_ENDS = beginning_with(ENDS_TRANSACTION)
-# Sets what holds for the connection, or brings other databases, whose commits no token tells.
-_CHANGES_SESSION = beginning_with(
-    r"PRAGMA(?!\s+(?:\w+\.)?\w*(?:_info|_xinfo|_list|_check|_version)\b)|ATTACH|DETACH"
-    r"|CREATE\s+TEMP(?:ORARY)?"
-)
-_LIFTS_READ_ONLY = beginning_with(r"PRAGMA\s+(?:\w+\.)?query_only")
+from .statements import look_at
 
 
 class Engine(threads.Engine, SQLiteConnection):
@@ -29,6 +22,8 @@ class Engine(threads.Engine, SQLiteConnection):
     codes: https://www.sqlite.org/pragma.html, https://www.sqlite.org/rescode.html
     """
 
+    # The class of its sessions.
+    SESSION = SQLiteSession
     OPTIONS = frozenset(["cache_rows", "foreign_keys"])
     # In the order in which the rows come, be it that of an ORDER BY in the subquery: rule 16 of
     # https://www.sqlite.org/optoverview.html#subquery_flattening.
@@ -41,15 +36,15 @@ class Engine(threads.Engine, SQLiteConnection):
         `cache_rows` rows are kept for each thread's reading requests. `foreign_keys`: whether
         SQLite enforces them, which stock SQLObject does not ask it to."""
         self._cache_rows = int(cache_rows)
-        self._foreign_keys = bool(Boolean(foreign_keys))
-        super().__init__(filename, factory=lambda module: SQLiteSession, timeout=timeout, **kw)
+        self.foreign_keys = bool(Boolean(foreign_keys))
+        super().__init__(filename, factory=lambda module: self.SESSION, timeout=timeout, **kw)
 
     def open_session(self, use=None):
         """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
         session = SQLiteConnection.makeConnection(self)
         session.cursor_of_ours = session.cursor()
         if not self._memory:
-            session.execute(f"PRAGMA foreign_keys={int(self._foreign_keys)}")
+            session.execute(f"PRAGMA foreign_keys={int(self.foreign_keys)}")
             session.execute("PRAGMA synchronous=FULL")
             (mode,) = session.execute("PRAGMA journal_mode=WAL").fetchone()
             if mode != "wal":
@@ -70,30 +65,45 @@ class Engine(threads.Engine, SQLiteConnection):
         write lock, so it is serial. Raises sqlite3.OperationalError when the lock was not had
         within the timeout or the database cannot be opened.
         """
+        if writing:
+            self._refuse_to_wait_for_stock()
         use = "writing" if writing else "reading"
         session = self.own_sessions().by_use.get(use) or self.open_session(use)
-        session.open_transaction(writing, seconds)
+        try:
+            session.open_transaction(writing, seconds)
+        except sqlite3.Error:
+            if session.spoiled:
+                session.discard()
+            raise
         return session
+
+    def _refuse_to_wait_for_stock(self):
+        for session in self.own_sessions().begun:
+            if session.changed and session.in_transaction:
+                raise RuntimeError(
+                    "connection.transaction() has written and is still open in this thread, and "
+                    "the request's own transaction would wait for its lock in vain: use the "
+                    "request's for both"
+                )
 
     def reading_session(self):
         session = self._per_thread.sessions.by_use.get("reading")
         return session if session is not None and session.rows is not None else None
 
     def look_at(self, session, query):
-        if is_plain(query):
-            return
-        if _ENDS.match(query):
-            raise refused(query, "it would end the request's transaction")
-        if _LIFTS_READ_ONLY.match(query):
-            raise refused(query, "it would change what a reading request may do")
-        if _CHANGES_SESSION.match(query):
-            session.spoil()
+        look_at(session, query)
 
     def _executeRetry(self, conn, cursor, query):
         if conn.writing is not None:
             conn.check_open()
-            self.look_at(conn, query)
+            look_at(conn, query)
+        elif not query.startswith("SELECT"):
+            conn.changed = True
         return SQLiteConnection._executeRetry(self, conn, cursor, query)
+
+    def makeConnection(self):
+        self.refuse_to_wait_for_itself()
+        return super().makeConnection()
 
     def getConnection(self):
         if self._memory:
@@ -114,16 +124,16 @@ class Engine(threads.Engine, SQLiteConnection):
         if self._memory:
             return super()._setAutoCommit(conn, auto)
         conn.keep_begun = not auto
+        begun = self.own_sessions().begun
+        (begun.discard if auto else begun.add)(conn)
         if conn.in_transaction:
             conn.rollback()
         if not auto:
             conn.execute("BEGIN")
 
     def dropTable(self, tableName, cascade=False):
-        if cascade:
-            self._runWithConnection(drop_table_cascade, tableName)
-        else:
-            super().dropTable(tableName)
+        drop = drop_table_cascade if cascade else drop_table
+        self._runWithConnection(partial(drop, self), tableName)
 
     def delColumn(self, sqlmeta, column):
         # The stock way drops a copy of the table, and with foreign keys enforced the rows of

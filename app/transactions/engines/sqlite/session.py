@@ -5,6 +5,8 @@ import sqlite3
 import time
 
 from ..base import TokenSession, TransactionLost
+from ..statements import guarded
+from .statements import look_at
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +24,10 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     # Set while SQLObject's stock Transaction holds it, which goes on after a commit.
     keep_begun = False
+    # Whether it has executed anything but a SELECT since.
+    changed = False
     # For what every request sends: to make a cursor takes a tenth of the time of a token.
     cursor_of_ours = None
-    # Whether the handler has the connection itself.
-    handed_out = False
     # Whether other databases than the file belong to it; None until it was looked at.
     alone = None
 
@@ -34,11 +36,16 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             # Left by an answer that another thread dropped, which could not roll back here.
             self.execute("ROLLBACK")
         if seconds is not None:
-            end = time.monotonic() + seconds
-            self.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
-            self.spoiled = True
+            self._limit(seconds)
         self.cursor_of_ours.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
         self.writing = writing
+
+    def _limit(self, seconds):
+        end = time.monotonic() + seconds
+        self.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
+        (patience,) = self.execute("PRAGMA busy_timeout").fetchone()
+        self.execute(f"PRAGMA busy_timeout={max(0, min(patience, int(seconds * 1000)))}")
+        self.spoiled = True
 
     def is_open(self):
         return self.in_transaction
@@ -82,21 +89,26 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             self.alone = {name for (name,) in names} <= {"main", "temp"}
         return self.alone
 
-    def hand_out(self):
+    def hand_out(self, judge):
         """As Session's; what the handler does is sure to be in the transaction, or refused.
 
         The driver begins a transaction by itself for what comes after SQLite has ended this one,
         and that one lacks the mark: so it is not committed.
         """
-        super().hand_out()
         if not self.handed_out:
-            self.handed_out = True
             self.execute(f"SAVEPOINT {_MARK}")
             self.set_authorizer(_authorize)
             self.isolation_level = "IMMEDIATE"
+            self.cursor = self._guarded_cursor
+        super().hand_out(judge)
+
+    def _guarded_cursor(self, factory=sqlite3.Cursor):
+        # The authorizer refuses as well, whatever the text; but the driver tells no reason.
+        return sqlite3.Connection.cursor(self, guarded(factory, look_at))
 
     def _take_back(self):
-        self.isolation_level = None
+        # Not the isolation level: before Python 3.12, to set it to None commits.
+        vars(self).pop("cursor", None)
         self.set_authorizer(None)
 
     def commit_transaction(self):
@@ -131,14 +143,14 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         self.ended()
 
     def commit(self):
-        self.refuse_in_transaction()
         super().commit()
+        self.changed = False
         if self.keep_begun:
             self.execute("BEGIN")
 
     def rollback(self):
-        self.refuse_in_transaction()
         super().rollback()
+        self.changed = False
 
 
 def _authorize(action, first, second, database, trigger):

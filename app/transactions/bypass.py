@@ -1,0 +1,131 @@
+"""Notices what goes past the transactions: an old hook, a connection that is not ours.
+
+What surely does is refused, before anything is executed; what may be meant is logged once.
+"""
+
+import logging
+from inspect import getattr_static
+
+from sqlobject import SQLObject, sqlhub
+from sqlobject.dbconnection import ConnectionHub, Transaction
+
+from .current import NoTransaction, current
+from .engines.threads import Engine, place_of
+
+log = logging.getLogger(__name__)
+
+_warned: set = set()
+
+
+def look_at_classes(engine):
+    """Warn of the classes that have a connection of their own.
+
+    Raises RuntimeError where it is to the database of `engine`, so that what they write would be
+    committed at once, whatever becomes of its request.
+    """
+    own = [(cls, connection) for cls in _models() if (connection := _own_connection(cls))]
+    certain = [_name(cls) for cls, connection in own if is_same_database(connection, engine)]
+    if certain:
+        raise RuntimeError(
+            f"{', '.join(certain)}: a connection of its own to the site's database, past the "
+            "transactions of requests: remove `_connection = …`, `__connection__ = …` or "
+            "setConnection(…). What must be there whatever becomes of a request belongs into "
+            "on_commit() and on_rollback()"
+        )
+    for cls, _ in own:
+        _warn_once(
+            cls,
+            f"{_name(cls)} has a connection of its own, which is no part of the requests' "
+            "transactions: what it writes is there whatever becomes of its request. Remove "
+            "`_connection = …`, `__connection__ = …` or setConnection(…), unless that is meant",
+        )
+
+
+def look_at_process():
+    """Warn where SQLObject uses a connection of its own outside of transactions."""
+    given = vars(sqlhub).get("processConnection")
+    if given is not None and not isinstance(given, Engine):
+        _warn_once(
+            "processConnection",
+            "sqlhub.processConnection is SQLObject's own connection, which shows other threads "
+            "values that other processes have changed since: remove what sets it, because "
+            "transaction_per_request() does",
+        )
+
+
+def notice_thread(connection):
+    """Warn that `connection`, set as the thread's before the request, is not used in it."""
+    if not isinstance(connection, (Engine, NoTransaction)):
+        _warn_once(
+            "threadConnection",
+            "sqlhub.threadConnection was set before the request, which has a transaction of its "
+            "own: remove what sets it, such as an old hook around load_sqlo",
+        )
+
+
+def notice_use(connection):
+    """Notice that `connection`, which is not ours, is used while a request's transaction is open.
+
+    Raises RuntimeError where it is to the same database.
+    """
+    transaction = current()
+    if transaction is None:
+        return
+    if is_same_database(connection, transaction._dbConnection):
+        raise RuntimeError(
+            "another connection than that of the request was used in it, past its transaction: "
+            "remove `connection=…` from the call, or the module-level connection that an instance "
+            "was read with; read instances in the request. What must be there whatever becomes "
+            "of the request belongs into on_commit() and on_rollback()"
+        )
+    _warn_once(
+        place_of(connection),
+        "a connection to another database was used in a request: it is no part of its "
+        "transaction, and what is written there stays whatever becomes of the request",
+    )
+
+
+def refuse_another_thread_connection(connection):
+    """Raise RuntimeError where the calling thread's transaction would be left for `connection`."""
+    transaction = current()
+    if transaction is not None and connection is not transaction:
+        raise RuntimeError(
+            "sqlhub.threadConnection was changed in a request, past whose transaction all models "
+            "would go: remove the hook that does so, because load_sqlo has opened the transaction"
+        )
+
+
+def is_same_database(connection, engine):
+    """Whether a connection of SQLObject's is surely to the database of `engine`."""
+    if isinstance(connection, Transaction):
+        connection = connection._dbConnection
+    return connection is engine or place_of(connection) == engine.place
+
+
+def _models(cls=SQLObject):
+    for model in cls.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _own_connection(cls):
+    """The connection that the class has in place of the thread's, or None."""
+    given = getattr_static(cls, "_connection", None)
+    if given is sqlhub:
+        return None
+    if isinstance(given, ConnectionHub):
+        try:
+            return given.getConnection()
+        except AttributeError:
+            return None
+    return given
+
+
+def _name(cls):
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _warn_once(key, message):
+    if key not in _warned:
+        _warned.add(key)
+        log.warning(message, stack_info=isinstance(key, tuple))

@@ -1,0 +1,59 @@
+"""A request inside a request: its handler works in the outer one's transaction, in a savepoint."""
+
+import web
+
+from .errors import RunEnded
+from .streaming import held_back, is_streamed, settled
+
+
+class _Undone(Exception):
+    """What the inner request has done is to be undone; its answer stands."""
+
+
+def is_part(request, outer):
+    """Whether `request`, the __dict__ of web.ctx, is `outer`'s own, in a sub-application of it."""
+    return request["env"] is outer.request and len(request["app_stack"]) > 1
+
+
+def answer(outer, handler, may_commit):
+    """Answer by `handler()` inside the transaction `outer`; undo what it did where it fails.
+
+    `may_commit(error)`: whether a request that has raised `error`, or None, would be committed.
+    `outer` stays what it is: neither doomed by the inner handler nor limited by its marks. The
+    chunks of a stream are held back, because the savepoint ends here.
+    """
+    doomed, outer.doomed = outer.doomed, False
+    outer.joined += 1
+    try:
+        with outer.savepoint(lambda error: False):
+            text, error = _called(handler)
+            outer.judge_uncaught(error)
+            if outer.ended_by:
+                raise outer.RunEnded(outer.ended_by.value) from error
+            if outer.doomed or not may_commit(error):
+                raise error or _Undone()
+    except _Undone:
+        pass
+    except RunEnded:
+        # The outer handler is not to take the answer for one, though it is run again anyway.
+        web.ctx.status = "503 Service Unavailable"
+        raise
+    finally:
+        outer.doomed = doomed
+        outer.joined -= 1
+    if error is None:
+        return text
+    try:
+        raise error
+    finally:
+        # It refers to this frame.
+        del error
+
+
+def _called(handler):
+    """Return what `handler()` returns as text, and None; or "" and what it raises."""
+    try:
+        text = handler()
+        return held_back(text) if is_streamed(text) else settled(text), None
+    except BaseException as error:
+        return "", error

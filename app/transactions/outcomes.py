@@ -1,0 +1,50 @@
+"""What an answer of web.py's means for its transaction: by its status, and by who made it."""
+
+import web
+
+from .errors import RunEnded
+
+_WEBPY = web.application.wsgifunc.__code__.co_filename
+
+
+def succeeded(error):
+    """Whether the answer's status is below 500, of a handler that raised `error` or None."""
+    if error is not None and not commits(error):
+        return False
+    return status_of() < 500
+
+
+def commits(error):
+    """Whether a handler that raised `error` has its transaction committed."""
+    if not isinstance(error, web.HTTPError) or isinstance(error, RunEnded):
+        return False
+    return not _made_by_web_py(error) and status_of(error) < 500
+
+
+def _made_by_web_py(error):
+    """Whether web.py raised `error` in place of an exception of the handler.
+
+    Its inner `process()` does that for every exception but HTTPError before a processor sees
+    it, so the type of the error does not tell. What `process()` has caught is in its context,
+    also where the application's `internalerror` raises an error instead of returning one.
+    """
+    caught = error.__context__
+    while caught is not None:
+        traceback = caught.__traceback__
+        if traceback is not None and is_web_py(traceback.tb_frame, "process"):
+            return True
+        caught = caught.__context__
+    return False
+
+
+def is_web_py(frame, name=None):
+    """Whether `frame` is of web.py's function `name`, or of any, in its application module."""
+    return frame.f_code.co_filename == _WEBPY and name in (None, frame.f_code.co_name)
+
+
+def status_of(error=None):
+    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none."""
+    try:
+        return int(str(web.ctx.status if error is None else error.args[0])[:3])
+    except (AttributeError, IndexError, ValueError):
+        return 500

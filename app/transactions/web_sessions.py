@@ -1,0 +1,268 @@
+"""web.py's sessions of visitors, saved once: by the run that counts, as its transaction ends.
+
+A *web session* is a `web.session.Session`; its store is *of models* where it keeps the data in
+SQLObject classes. Session may be added to the application before the processor or after it.
+
+- A run begins with the web session that the request has found, also where another run has
+  changed it.
+- In a store of models, what changes while the transaction is open is a part of it. Any other
+  store is written once the transaction has ended.
+- It is saved where the answer's status is below 500, however the transaction has ended. Else it
+  is as it was; a new one is saved as it began, because its cookie is sent.
+- One of models that has not changed is not saved, which would make every GET a writing request.
+  It is touched after the answer, once in a tenth of its timeout, so that it does not expire.
+"""
+
+import contextlib
+import logging
+import pickle
+import time
+from copy import deepcopy
+from functools import partial
+from typing import NamedTuple
+
+import web
+from web.session import Session
+
+from . import patches
+from .current import NoTransaction, connection_set_to, current
+from .in_transaction import in_transaction
+from .web_stores import (
+    PICKLING,
+    UNSHARED,
+    WithStore,
+    is_due,
+    note_saved,
+    of_models,
+    remove,
+    touch,
+    without_updates,
+)
+
+log = logging.getLogger(__name__)
+
+# Where web.ctx has a Loaded for each web session of the request.
+LOADED = "_loaded_web_sessions"
+
+
+class Loaded(NamedTuple):
+    """A web session as it was loaded: its pickle, or None; whether it is a new one."""
+
+    image: bytes | None = None
+    new: bool = False
+
+
+class AtEnd(NamedTuple):
+    """What is to be done with a web session when the transaction has ended.
+
+    `do`, or `undo` where the answer's status is 500 or more; None for nothing.
+    """
+
+    do: object
+    undo: object
+    # Whether it is done in a transaction.
+    models: bool = False
+    # Whether the request's transaction has done it, if it was committed.
+    inside: bool = False
+    # Whether its failure is no failure of the request.
+    optional: bool = False
+
+    def finish(self, committed, kept):
+        function = self.do if kept else self.undo
+        if function is None or (self.inside and committed):
+            return
+        try:
+            in_transaction(function) if self.models else function()
+        except Exception:
+            if not self.optional:
+                raise
+            log.warning("a web session was not touched, so it may expire early", exc_info=True)
+
+
+class Found:
+    """The web sessions that were loaded before the processor, as they are now."""
+
+    def __init__(self, context):
+        """`context`: the __dict__ of web.ctx."""
+        self._before = [(one, _image(one._data), _copy(one._data)) for one in context[LOADED]]
+
+    def put_back(self):
+        """Have them be what they were when this object was made."""
+        for session, image, values in self._before:
+            session._data.clear()
+            session._data.update(values if image is None else pickle.loads(image))
+
+    def unbind(self):
+        """Bind the instances in them to no request, as those out of a pickle are.
+
+        Raises what the store will raise for what has no pickle.
+        """
+        for session, *_ in self._before:
+            _check(session.store, session._data)
+            _unbind(session)
+
+
+def save_at_once(transaction):
+    """Save what needs no transaction: the answer of a reading request is on its way."""
+    waiting = transaction.at_end
+    transaction.at_end = tuple(one for one in waiting if one.models)
+    for one in waiting:
+        if not one.models:
+            one.finish(True, True)
+
+
+def settle(transaction, committed, kept):
+    """Do what waits for the end of `transaction`; `kept`: the answer's status is below 500."""
+    waiting, transaction.at_end = transaction.at_end, ()
+    with connection_set_to(NoTransaction(transaction._dbConnection)):
+        for one in waiting:
+            one.finish(committed, kept)
+
+
+# What is missing is told by `install`.
+_STOCK = {name: getattr(Session, name, None) for name in ("_load", "_save", "kill", "_cleanup")}
+
+
+def _load(session, stock=_STOCK["_load"]):
+    transaction = _transaction_of_request()
+    before = web.ctx.get(LOADED, {})
+    if transaction is not None and transaction.runs > 1 and session not in before:
+        # What the run before has left.
+        session._data.clear()
+    if transaction is not None and not transaction.writing and of_models(session.store):
+        with without_updates(transaction):
+            stock(session)
+    else:
+        stock(session)
+    if not isinstance(session.store, UNSHARED):
+        # A run may change in place what it is given.
+        _unbind(session)
+    new = web.cookies().get(session._config.cookie_name) != session.session_id
+    web.ctx[LOADED] = {**before, session: Loaded(_image(session._data), new)}
+
+
+def _save(session, stock=_STOCK["_save"]):
+    transaction = _transaction_of_request()
+    models = of_models(session.store)
+    if transaction is None and not models:
+        stock(session)
+        return
+    headers = len(web.ctx.headers)
+    written = {}
+    stock(WithStore(session, written))
+    for id, value in written.items():
+        _wait(transaction, _saving(session, id, value, models, transaction is not None))
+    if not written and session.get("_killed"):
+        _wait(transaction, AtEnd(None, partial(_take_back, web.ctx.headers[headers:])))
+
+
+def _saving(session, id, value, models, in_request):
+    """Save `value` inside the request's transaction or not yet; return the rest, an AtEnd."""
+    store = session.store
+    loaded = web.ctx.get(LOADED, {}).get(session, Loaded())
+    image = _image(value)
+    begin = None
+    if loaded.new and loaded.image is not None:
+        begin = partial(store.__setitem__, id, pickle.loads(loaded.image))
+    if models and image is not None and image == loaded.image:
+        return _saving_unchanged(session, id, begin)
+    if image is not None:
+        value = pickle.loads(image)
+    else:
+        _check(store, value)
+    note_saved(id)
+    do = partial(store.__setitem__, id, value)
+    if models and in_request:
+        do()
+    return AtEnd(do, begin, models, inside=models and in_request)
+
+
+def _saving_unchanged(session, id, begin):
+    due = begin is not None or is_due(id, session._config.timeout)
+    if due:
+        note_saved(id)
+    do = begin or (partial(touch, session.store, id) if due else None)
+    return AtEnd(do, do, models=True, optional=begin is None)
+
+
+def _kill(session, stock=_STOCK["kill"]):
+    transaction = _transaction_of_request()
+    store, id = session.store, session.session_id
+    models = of_models(store)
+    if transaction is None or models or id not in store:
+        stock(session)
+    else:
+        session._killed = True
+    if transaction is not None:
+        _wait(transaction, AtEnd(partial(remove, store, id), None, models, inside=models))
+
+
+def _clean_up(session, stock=_STOCK["_cleanup"]):
+    transaction = _transaction_of_request()
+    if transaction is None or transaction.has_begun() or not of_models(session.store):
+        stock(session)
+    elif time.time() - session._last_cleanup_time > session._config.timeout:
+        # It writes: it must not make this a writing request, nor conflict with others in it.
+        with connection_set_to(NoTransaction(transaction._dbConnection)):
+            in_transaction(partial(stock, session))
+
+
+def _transaction_of_request():
+    transaction = current()
+    return transaction if transaction is not None and transaction.request is not None else None
+
+
+def _wait(transaction, one):
+    if transaction is None:
+        one.finish(False, True)
+    else:
+        transaction.at_end = (*transaction.at_end, one)
+
+
+def _image(values):
+    """The pickle of a web session's values; None where something in them has none."""
+    try:
+        return pickle.dumps(dict(values))
+    except Exception:
+        return None
+
+
+def _check(store, values):
+    """Raise what the store would raise after the commit."""
+    if isinstance(store, PICKLING):
+        pickle.dumps(dict(values))
+
+
+def _copy(values):
+    try:
+        return deepcopy(dict(values))
+    except Exception:
+        return dict(values)
+
+
+def _unbind(session):
+    image = _image(session._data)
+    if image is not None:
+        with contextlib.suppress(Exception):
+            session._data.update(pickle.loads(image))
+
+
+def _take_back(headers):
+    """Do not send `headers` that remove the cookie of a web session which is still there."""
+    web.ctx.headers[:] = [header for header in web.ctx.headers if header not in headers]
+
+
+PATCHES = tuple(
+    patches.Patch(Session, name, value, reason, tried_with=("0.76",))
+    for name, value, reason in (
+        ("_load", _load, "a run does not find what another has left"),
+        ("_save", _save, "runs that come to nothing save nothing"),
+        ("kill", _kill, "runs that come to nothing remove nothing"),
+        ("_cleanup", _clean_up, "it does not make a request a writing one"),
+    )
+)
+
+
+def install():
+    """Change web.py's Session as PATCHES say, once in a process; raises PatchError."""
+    patches.install(PATCHES, "web.py")

@@ -1,0 +1,104 @@
+"""What a store of web.py's sessions is, and what of its work can wait."""
+
+import time
+from contextlib import contextmanager
+
+from web.session import DBStore, DiskStore, MemoryStore, ShelfStore
+
+from .current import connection_set_to
+
+# Those of web.py that make a pickle of what they are given.
+PICKLING = (DiskStore, DBStore, ShelfStore)
+# Those that give what is made of a pickle, so nobody else has it.
+UNSHARED = (DiskStore, DBStore)
+_OF_WEBPY = (*PICKLING, MemoryStore)
+_NOBODY = "0" * 40
+_MOST_REMEMBERED = 10_000
+_TOUCHES = 10
+
+# Whether a store is of models, by its id; with the store, so that no other gets its id.
+_known: dict = {}
+# When this process has last saved a web session, by its id (time.monotonic()).
+_saved: dict = {}
+
+
+def of_models(store):
+    """Whether `store` uses SQLObject classes on the thread's connection."""
+    if type(store) in _OF_WEBPY:
+        return False
+    known = _known.get(id(store))
+    if known is None:
+        probe = _Probe()
+        try:
+            with connection_set_to(probe):
+                _ = _NOBODY in store
+        except Exception:
+            if not probe.used:
+                # Its failure tells nothing.
+                return False
+        known = _known[id(store)] = (store, probe.used)
+    return known[1]
+
+
+class _Probe:
+    """A connection that notes whether anybody uses it."""
+
+    used = False
+
+    def __getattr__(self, name):
+        self.used = True
+        raise LookupError("no connection is here: it is only asked whether one is used")
+
+
+class WithStore:
+    """A web session as its own methods see it, with another store."""
+
+    def __init__(self, session, store):
+        self._session = session
+        self.store = store
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+
+@contextmanager
+def without_updates(transaction):
+    """Leave out the block's UPDATEs: a store notes the time of each access, say.
+
+    Sent, they would make each reading request a writing one. `touch` has them sent.
+    """
+    stock = transaction._executeRetry
+
+    def execute(conn, cursor, query):
+        return None if query.startswith("UPDATE") else stock(conn, cursor, query)
+
+    transaction._executeRetry = execute
+    try:
+        yield
+    finally:
+        del transaction._executeRetry
+
+
+def note_saved(id):
+    """Note that this process saves the web session `id` now."""
+    if len(_saved) >= _MOST_REMEMBERED:
+        _saved.clear()
+    _saved[id] = time.monotonic()
+
+
+def is_due(id, timeout):
+    """Whether this process has not saved the web session `id` for a tenth of `timeout`."""
+    last = _saved.get(id)
+    return last is None or time.monotonic() - last >= timeout / _TOUCHES
+
+
+def touch(store, id):
+    """Save what is in the store once more: it may be newer than what the request has seen."""
+    if id in store:
+        store[id] = store[id]
+
+
+def remove(store, id):
+    """Remove what is in the store, if it is there."""
+    if id in store:
+        del store[id]

@@ -1,0 +1,252 @@
+"""The answer and the database agree: what is acknowledged is there, whatever the answer is."""
+
+import collections
+import contextlib
+import json
+
+import pytest
+import web
+from sqlobject import dberrors
+
+from app.transactions import on_commit, on_rollback, savepoint
+from tests.contract.site import Entry, add, no_transaction
+
+
+class Reads:
+    """An object whose text is read from the database."""
+
+    def __str__(self):
+        return ", ".join(entry.name for entry in Entry.select(orderBy="id"))
+
+
+class Fails:
+    def __repr__(self):
+        raise ZeroDivisionError
+
+
+class LazyText(str):
+    """Text that is made when it is shown, as translations are."""
+
+    def __str__(self):
+        return Entry.byName("a").name
+
+
+class LazyDict(dict):
+    def __repr__(self):
+        return Entry.byName("a").name
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: Entry.byName("a"),
+        lambda: [Entry.byName("a")],
+        lambda: (1, {"one": Entry.byName("a")}),
+        lambda: list(Entry.select()),
+        lambda: Entry.select(),
+        Reads,
+        lambda: LazyText("b"),
+        lambda: LazyDict(b=1),
+        lambda: {"one": LazyDict(b=1)},
+    ],
+)
+def test_what_a_handler_returns_becomes_text_in_its_transaction(site, made, method):
+    called = []
+
+    def handler():
+        entry = Entry(name="a")
+        entry.expire()
+        on_commit(lambda: called.append(1))
+        return made()
+
+    answer = site.request(handler, method)
+    assert answer.status == "200 OK"
+    assert b"a" in answer.data
+    assert site.names() == ["a"]
+    assert called == [1]
+    assert no_transaction()
+
+
+@pytest.mark.parametrize("made", [Fails, lambda: [Fails()], lambda: {"one": Fails()}])
+def test_an_answer_whose_text_cannot_be_made_rolls_back(site, made):
+    called = []
+
+    def handler():
+        Entry(name="a")
+        on_commit(lambda: called.append("committed"))
+        on_rollback(lambda: called.append("rolled back"))
+        return made()
+
+    assert site.request(handler).status.startswith("500")
+    assert site.names() == []
+    assert called == ["rolled back"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"name": "a", "numbers": [1, None, True, 2.5]},
+        web.Storage(name="a"),
+        collections.OrderedDict(name="a"),
+        ["a", ("b", 1)],
+    ],
+)
+def test_a_processor_outside_still_gets_plain_values_as_they_are(site, answer):
+    site.app.processors.insert(0, lambda handler: json.dumps(handler()))
+    assert json.loads(site.request(lambda: answer).data) == json.loads(json.dumps(answer))
+
+
+def error_page():
+    web.ctx.status = "500 Internal Server Error"
+    return "sorry"
+
+
+def error_page_by_number():
+    web.ctx.status = 503
+    return "sorry"
+
+
+def error_page_by_an_error():
+    # Its making sets the status.
+    return web.internalerror("sorry")
+
+
+def error_page_in_chunks():
+    web.ctx.status = "500 Internal Server Error"
+    yield "sorry"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "page", [error_page, error_page_by_number, error_page_by_an_error, error_page_in_chunks]
+)
+def test_an_error_page_that_is_returned_rolls_back(site, page, method):
+    called = []
+
+    def handler():
+        Entry(name="a")
+        on_commit(lambda: called.append("committed"))
+        on_rollback(lambda: called.append("rolled back"))
+        return page()
+
+    if page is error_page_by_number:
+        # web.py sends text only.
+        site.app.processors.insert(0, _status_made_text)
+    assert site.request(handler, method).status[:3] in ("500", "503")
+    assert site.names() == []
+    assert called == ["rolled back"]
+
+
+def _status_made_text(handler):
+    result = handler()
+    web.ctx.status = f"{web.ctx.status} Busy"
+    return result
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_error_page_of_a_processor_inside_rolls_back(site, method):
+    def pages(handler):
+        try:
+            return handler()
+        except web.HTTPError:
+            return error_page()
+
+    site.app.add_processor(pages)
+    assert site.request(add(then=ZeroDivisionError), method).data == b"sorry"
+    assert site.names() == []
+
+
+def test_an_error_page_of_a_processor_inside_with_a_status_below_500_commits(site):
+    """What a processor makes of an exception counts, and this one says that nothing is wrong."""
+
+    def pages(handler):
+        try:
+            return handler()
+        except web.HTTPError:
+            web.ctx.status = "404 Not Found"
+            return "not here"
+
+    site.app.add_processor(pages)
+    site.request(add(then=web.notfound))
+    assert site.names() == ["a"]
+
+
+def duplicate(in_savepoint):
+    """Add an Entry that is there, and catch the error."""
+    around = savepoint() if in_savepoint else contextlib.nullcontext()
+    with contextlib.suppress(dberrors.DuplicateEntryError), around:
+        Entry(name="a")
+
+
+@pytest.mark.parametrize("in_savepoint", [True, False])
+@pytest.mark.parametrize("raised", [True, False])
+def test_a_4xx_after_a_caught_error_is_the_answer(site, in_savepoint, raised):
+    """Outside of a savepoint all is rolled back, and nothing is acknowledged."""
+    site.request(add("a"))
+
+    def handler():
+        Entry(name="b")
+        duplicate(in_savepoint)
+        if raised:
+            raise web.conflict()
+        web.ctx.status = "409 Conflict"
+        return "taken"
+
+    assert site.request(handler).status == "409 Conflict"
+    assert site.names() == (["a", "b"] if in_savepoint else ["a"])
+
+
+@pytest.mark.parametrize("status", ["200 OK", "303 See Other"])
+def test_an_error_caught_outside_of_a_savepoint_is_500_whatever_is_returned(site, status):
+    site.request(add("a"))
+
+    def handler():
+        duplicate(in_savepoint=False)
+        web.ctx.status = status
+        return "as if"
+
+    assert site.request(handler).status.startswith("500")
+
+
+def failing_query():
+    with contextlib.suppress(dberrors.Error):
+        Entry.select("nowhere = 1").count()
+
+
+def test_an_error_caught_in_a_reading_request_is_no_failure(site):
+    """There is nothing to commit, so nothing that is acknowledged can be missing."""
+    called = []
+
+    def handler():
+        failing_query()
+        on_commit(lambda: called.append("committed"))
+        on_rollback(lambda: called.append("rolled back"))
+        return "read"
+
+    assert site.request(handler, "GET").data == b"read"
+    assert called == ["committed"]
+    site.request(add("a"))
+    assert site.request(lambda: str(Entry.select().count()), "GET").data == b"1"
+
+
+def test_a_reading_request_goes_on_after_an_error_in_a_savepoint(site):
+    site.request(add("a"))
+
+    def handler():
+        with contextlib.suppress(dberrors.Error), savepoint():
+            Entry.select("nowhere = 1").count()
+        return Entry.get(1).name
+
+    assert site.request(handler, "GET").data == b"a"
+
+
+def test_a_reading_request_that_writes_after_a_caught_error_is_500(site):
+    """It is run again as a writing request, and that has swallowed an error."""
+
+    def handler():
+        failing_query()
+        return add("a")()
+
+    assert site.request(handler, "GET").status.startswith("500")
+    assert site.names() == []

@@ -1,0 +1,421 @@
+"""web.py's sessions: changed and saved once, by the run that counts, wherever they are kept."""
+
+import os
+import uuid
+
+import pytest
+import web
+from sqlobject import sqlhub
+
+from app.transactions import doom, reading, runs
+from tests.contract.busy import Busy
+from tests.contract.internals import forget_saved_sessions, is_writing
+from tests.contract.site import Entry, add, in_threads
+from tests.contract.visitor import OF_MODELS, STORES, SiteWithSessions, Visitor
+
+ELSEWHERE = ("disk", "shelf", "memory", "db")
+
+each_place = pytest.mark.parametrize("place", ["before", "after"])
+each_store = pytest.mark.parametrize("store", STORES)
+# One that pickles, one that does not, one in the way, one inside the transaction.
+each_kind = pytest.mark.parametrize("store", ["disk", "memory", "same-db", "models"])
+each_of_models = pytest.mark.parametrize("store", OF_MODELS)
+
+
+@pytest.fixture
+def make_visitor(make_site, tmp_path, monkeypatch):
+    """Make a Visitor whose site keeps its sessions in `store`; it has a session already."""
+
+    def make(store, place, **options):
+        site = make_site(SiteWithSessions, folder=tmp_path, store=store, place=place, **options)
+        monkeypatch.setattr(sqlhub, "processConnection", site.connection, raising=False)
+        visitor = Visitor(site)
+        visitor.request(lambda: "hello")
+        assert visitor.cookie
+        return visitor
+
+    return make
+
+
+def count_and_write(session, runs):
+    """A handler that counts, and then writes: a GET is run again for that."""
+
+    def handler():
+        runs.append(1)
+        session.count += 1
+        session.cart.append("item")
+        Entry(name=f"entry {session.count}")
+        return "counted"
+
+    return handler
+
+
+@each_place
+@each_store
+def test_a_get_that_counts_counts_by_one_though_it_is_run_twice(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    runs = []
+    for expected in (1, 2, 3):
+        handler = count_and_write(visitor.site.session, runs)
+        assert visitor.request(handler).data == b"counted"
+        assert visitor.get("count") == expected
+        assert visitor.get("cart") == ["item"] * expected
+    assert len(runs) >= 6
+
+
+@each_place
+@each_kind
+def test_a_get_that_only_counts_counts_by_one(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    session = visitor.site.session
+
+    def handler():
+        session.count += 1
+        return str(session.count)
+
+    for expected in (b"1", b"2", b"3"):
+        assert visitor.request(handler).data == expected
+
+
+@each_place
+@pytest.mark.parametrize("store", ELSEWHERE)
+def test_a_cart_under_conflicts_has_the_right_number_of_items(make_visitor, store, place):
+    visitor = make_visitor(store, place, timeout=0.01)
+    session = visitor.site.session
+    busy = Busy(visitor.site)
+    seen = []
+
+    def handler():
+        busy.impatient(sqlhub.threadConnection)
+        session.cart.append("item")
+        seen.append(list(session.cart))
+        if len(seen) == 3:
+            busy.release()
+        Entry(name="a")
+        return "added"
+
+    assert visitor.request(handler, "POST").data == b"added"
+    assert seen == [["item"]] * 3
+    assert visitor.get("cart") == ["item"]
+
+
+def test_parallel_requests_of_a_visitor_lose_nothing_in_a_store_of_models(make_visitor):
+    visitor = make_visitor("models", "after", attempts=1000, retry_seconds=60)
+    session = visitor.site.session
+
+    def handler():
+        session.cart.append("item")
+        return "added"
+
+    def five_times():
+        mine = Visitor(visitor.site)
+        mine.cookie = visitor.cookie
+        return [mine.request(handler, "POST").data for _ in range(5)]
+
+    assert in_threads(*[five_times] * 3) == [[b"added"] * 5] * 3
+    assert len(visitor.get("cart")) == 15
+
+
+# The next two are of web.py's cookbook.
+def csrf_token(session):
+    if "csrf_token" not in session:
+        session.csrf_token = uuid.uuid4().hex
+    return session.csrf_token
+
+
+def checked(session, token):
+    if token != session.pop("csrf_token", None):
+        raise web.HTTPError("400 Bad request", {}, "forged, or sent twice")
+
+
+@each_place
+@each_store
+def test_the_cookbook_s_csrf_check_passes_in_a_second_run(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    session = visitor.site.session
+    token = visitor.request(lambda: csrf_token(session)).data.decode()
+
+    @reading
+    def handler():
+        checked(session, token)
+        Entry(name=f"entry {len(visitor.site.names())}")
+        return str(runs())
+
+    assert visitor.request(handler, "POST").data in (b"2", b"3")
+    assert visitor.request(handler, "POST").status.startswith("400")
+    assert len(visitor.site.names()) == 1
+
+
+@each_place
+@each_store
+def test_a_flash_message_is_shown_once(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    session = visitor.site.session
+
+    def set_flash():
+        session.flash = "saved"
+        Entry(name="a")
+        raise web.seeother("/")
+
+    def show():
+        message = session.pop("flash", "none")
+        entry = Entry.selectBy(name="a")[0]
+        entry.number += 1
+        return f"{message} {entry.number}"
+
+    visitor.request(set_flash, "POST")
+    assert visitor.request(show).data == b"saved 1"
+    assert visitor.request(show).data == b"none 2"
+
+
+@each_place
+@each_kind
+def test_a_request_that_fails_leaves_the_session_as_it_was(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    session = visitor.site.session
+
+    def handler():
+        session.cart.append("item")
+        session.left = "behind"
+        Entry(name="a")
+        raise ZeroDivisionError
+
+    assert visitor.request(handler, "POST").status.startswith("500")
+    assert visitor.get("cart") == []
+    assert visitor.get("left") is None
+
+
+@each_place
+@each_kind
+def test_a_doomed_request_s_session_is_saved_because_its_answer_counts(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+
+    def handler():
+        visitor.site.session.flash = "nothing was saved"
+        Entry(name="a")
+        doom()
+        return "doomed"
+
+    assert visitor.request(handler, "POST").data == b"doomed"
+    assert visitor.get("flash") == "nothing was saved"
+    assert visitor.site.names() == []
+
+
+@each_place
+@each_kind
+def test_a_new_visitor_s_session_is_there_though_the_first_request_failed(
+    make_visitor, store, place
+):
+    site = make_visitor(store, place).site
+    site.session._config.ignore_expiry = False
+    visitor = Visitor(site)
+
+    def handler():
+        site.session.count = 7
+        raise ZeroDivisionError
+
+    assert visitor.request(handler, "POST").status.startswith("500")
+    assert visitor.get("count") == 0
+
+
+@each_place
+@pytest.mark.parametrize("store", ["disk", "shelf", "memory"])
+def test_runs_that_come_to_nothing_save_nothing(make_visitor, store, place):
+    site = make_visitor(store, place, timeout=0.01, attempts=3).site
+    busy = Busy(site)
+    before = stored(site.store)
+
+    def handler():
+        busy.impatient(sqlhub.threadConnection)
+        site.session.count += 1
+        Entry(name="a")
+
+    visitor = Visitor(site)
+    assert visitor.request(handler, "POST").status.startswith("503")
+    busy.release()
+    # web.py saves a new session outside of the processor, as it began.
+    assert len(stored(site.store) - before) == (1 if place == "before" else 0)
+    assert visitor.get("count") == 0
+
+
+def stored(store):
+    """The ids of all sessions in `store`."""
+    if hasattr(store, "root"):
+        return set(os.listdir(store.root))
+    return set(store.shelf if hasattr(store, "shelf") else store.d_store)
+
+
+@each_place
+@each_kind
+def test_a_logout_that_is_run_twice_knows_the_user_in_both_runs(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    session = visitor.site.session
+    visitor.request(lambda: setattr(session, "user", "ada"))
+
+    @reading
+    def logout():
+        name = session.user
+        session.kill()
+        Entry(name=name)
+        return str(runs())
+
+    cookie = visitor.cookie
+    assert visitor.request(logout, "POST").data in (b"2", b"3")
+    assert visitor.site.names() == ["ada"]
+    assert visitor.cookie is None
+    visitor.cookie = cookie
+    assert visitor.get("user") is None
+
+
+@each_place
+@each_kind
+def test_a_logout_that_fails_logs_nobody_out(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    session = visitor.site.session
+    visitor.request(lambda: setattr(session, "user", "ada"))
+
+    def logout():
+        session.kill()
+        raise ZeroDivisionError
+
+    assert visitor.request(logout, "POST").status.startswith("500")
+    assert visitor.get("user") == "ada"
+
+
+def test_a_store_in_the_same_database_does_not_wait_for_its_own_request(make_visitor):
+    visitor = make_visitor("same-db", "after")
+
+    def handler():
+        visitor.site.session.count += 1
+        return add()()
+
+    assert visitor.request(handler, "POST").data == b"added"
+    assert visitor.get("count") == 1
+
+
+@each_place
+@each_of_models
+def test_a_session_that_has_not_changed_makes_no_get_a_writing_request(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    seen = []
+
+    def handler():
+        seen.append((runs(), is_writing(), visitor.site.session.count))
+
+    for one in (visitor, Visitor(visitor.site)):
+        for _ in range(2):
+            forget_saved_sessions()
+            one.request(handler)
+    assert seen == [(1, False, 0)] * 4
+
+
+def used(site):
+    return site.execute("SELECT used FROM visit")[0][0]
+
+
+@each_place
+@each_of_models
+def test_a_session_that_is_only_read_is_touched_now_and_then(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    visitor.site.execute("UPDATE visit SET used = 1.0")
+    visitor.get("count")
+    if (store, place) != ("touching-models", "before"):
+        assert used(visitor.site) == 1.0
+    forget_saved_sessions()
+    visitor.get("count")
+    assert used(visitor.site) > 1.0
+
+
+@each_of_models
+def test_an_expired_session_is_not_found_and_its_removal_makes_no_writing_request(
+    make_visitor, store
+):
+    visitor = make_visitor(store, "after")
+    site = visitor.site
+    visitor.request(lambda: setattr(site.session, "count", 5))
+    site.execute("UPDATE visit SET used = 1.0")
+    site.session._last_cleanup_time = 0
+    seen = []
+    visitor.request(lambda: seen.append((runs(), is_writing(), site.session.count)))
+    assert seen == [(1, False, 0)]
+
+
+@each_place
+@each_of_models
+def test_a_get_that_changes_nothing_overwrites_no_change_of_another(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    session = visitor.site.session
+    other = Visitor(visitor.site)
+    other.cookie = visitor.cookie
+
+    def changing():
+        session.count = 9
+
+    def slow():
+        assert session.count == 0
+        in_threads(lambda: other.request(changing, "POST"))
+        forget_saved_sessions()
+
+    visitor.request(slow)
+    assert visitor.get("count") == 9
+
+
+@each_place
+@pytest.mark.parametrize("store", ["disk", "shelf", "db"])
+def test_what_cannot_be_saved_is_no_acknowledged_request(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+
+    def handler():
+        visitor.site.session.function = lambda: None
+        return add()()
+
+    assert visitor.request(handler, "POST").status.startswith("500")
+    assert visitor.site.names() == []
+    assert visitor.get("count") == 0
+
+
+@each_place
+@each_store
+def test_an_instance_in_a_session_shows_what_is_committed(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+    session = visitor.site.session
+
+    def login():
+        session.user = Entry(name="ada")
+        raise web.seeother("/")
+
+    visitor.request(login, "POST")
+    assert visitor.request(lambda: session.user.name).data == b"ada"
+    visitor.site.execute("UPDATE entry SET name = 'grace'")
+    assert visitor.request(lambda: session.user.name).data == b"grace"
+    assert visitor.request(lambda: session.user.name, "POST").data == b"grace"
+
+
+@pytest.mark.parametrize("store", ["disk", "models"])
+def test_the_session_of_an_answer_in_chunks_is_saved(make_visitor, store):
+    visitor = make_visitor(store, "after")
+
+    def handler():
+        visitor.site.session.count += 1
+        return chunks()
+
+    def chunks():
+        yield "first"
+        yield str(Entry.select().count())
+
+    assert visitor.request(handler).data == b"first0"
+    assert visitor.request(handler, "POST").data == b"first0"
+    assert visitor.get("count") == 2
+
+
+@each_kind
+def test_a_sub_application_s_session_is_as_another(make_visitor, store):
+    """It is loaded in the handler of the outer application, after the processor."""
+    visitor = make_visitor(store, "after")
+    inner = visitor.site.app
+    inner.processors = [one for one in inner.processors if one is not visitor.site.processor]
+    visitor.site.app = web.application(("", inner))
+    visitor.site.app.add_processor(visitor.site.processor)
+    for expected in (1, 2):
+        assert visitor.request(count_and_write(visitor.site.session, [])).data == b"counted"
+        assert visitor.get("count") == expected
