@@ -45,7 +45,8 @@ def run(begin, work, writing, limits, put_back=lambda: None):
         if reason is Verdict.REFUSED:
             writing = forced = True
         elif reason is Verdict.OTHER_KIND:
-            writing = transaction.wanted
+            # Once a mark asks for a writing one it stays so, or two marks ask in turn for ever.
+            writing = forced = transaction.wanted
         if reason in AT_ONCE:
             continue
         conflicts += 1
