@@ -72,6 +72,12 @@ class IdentityMap:
         self._take(id, cls, obj)
         self._created.append(weakref.ref(obj))
 
+    def changed(self, instance):
+        """Note an UPDATE by `instance`; another one of its row, out of a pickle say, was sent it."""
+        held = self.tryGet(instance.id, type(instance))
+        if held is not None and held is not instance and not _is_dirty(held):
+            _forget_values(held)
+
     def _take(self, id, cls, obj):
         obj._connection = self._transaction
         obj.sqlmeta._perConnection = True

@@ -216,6 +216,10 @@ class RequestTransaction(Kinds, Savepoints):
             f"WHERE {meta.table}.{meta.idName} = ({self.sqlrepr(so.id)})"
         )
 
+    def _SO_update(self, so, values):
+        super()._SO_update(so, values)
+        self.cache.changed(so)
+
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
         return iter(lists.instances(self, select))
