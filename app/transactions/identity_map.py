@@ -73,7 +73,7 @@ class IdentityMap:
         self._created.append(weakref.ref(obj))
 
     def changed(self, instance):
-        """Note an UPDATE by `instance`; another one of its row, out of a pickle say, was sent it."""
+        """Note an UPDATE by `instance`, which may come out of a pickle and not be held here."""
         held = self.tryGet(instance.id, type(instance))
         if held is not None and held is not instance and not _is_dirty(held):
             _forget_values(held)
