@@ -1,5 +1,8 @@
 """What an answer of web.py's means for its transaction: by its status, and by who made it."""
 
+from contextlib import suppress
+from itertools import chain
+
 import web
 
 from .errors import RunEnded
@@ -43,8 +46,30 @@ def is_web_py(frame, name=None):
 
 
 def status_of(error=None):
-    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none."""
+    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none.
+
+    An HTTPError that was not made with a status is sent with that of web.ctx.
+    """
+    if error is not None and error.args:
+        with suppress(ValueError):
+            return int(str(error.args[0])[:3])
     try:
-        return int(str(web.ctx.status if error is None else error.args[0])[:3])
-    except (AttributeError, IndexError, ValueError):
+        return int(str(web.ctx.status)[:3])
+    except (AttributeError, ValueError):
         return 500
+
+
+def check_sendable(status, headers):
+    """Raise ValueError for what no server can send, which would come up after the commit.
+
+    A status line and headers are text in Latin-1 (PEP 3333, "Unicode Issues").
+    """
+    for text in (status, *chain.from_iterable(headers)):
+        try:
+            # Numbers may still be made text outside.
+            str(text).encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"the answer has {text!r} in its status or headers, which cannot be sent: quote "
+                "characters outside of Latin-1 by urllib.parse.quote()"
+            ) from error

@@ -44,10 +44,10 @@ from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .outcomes import commits, is_web_py, status_of, succeeded
+from .outcomes import check_sendable, commits, is_web_py, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
-from .streaming import StreamedAnswer, held_back, is_streamed, settled
+from .streaming import StreamedAnswer, check_text, held_back, is_streamed, settled
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -204,12 +204,19 @@ class _Server:
     def _answer(self, handler, replay, transaction):
         """Run the handler once and end its transaction; RunEnded where that came to nothing."""
         try:
-            answer = handler()
-            # Most answers are text, and nothing is to be done for these.
+            try:
+                answer = handler()
+            except web.HTTPError as error:
+                error.data = settled(error.data)
+                check_text(error.data)
+                raise
+            # Most answers are text, which needs nothing.
             if type(answer) is not str:
                 answer = self._made_ready(answer, transaction)
                 if isinstance(answer, StreamedAnswer):
                     return answer
+            if transaction.writing:
+                check_text(answer)
         except BaseException as error:
             self._end(transaction, error, replay)
             raise
@@ -281,6 +288,8 @@ class _Server:
             if status_of(error) < 400:
                 after.refuse_swallowed(transaction)
             return False
+        if transaction.writing:
+            check_sendable(web.ctx.status, web.ctx.headers)
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
 
 
