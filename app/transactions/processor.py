@@ -44,7 +44,7 @@ from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .outcomes import check_sendable, commits, is_web_py, status_of, succeeded
+from .outcomes import check_sendable, commits, is_called_by_web_py, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, check_text, held_back, is_streamed, settled
@@ -98,8 +98,9 @@ def transaction_per_request(
     server = _Server(connection, limits, commit_veto, unavailable or _unavailable, stream_writes)
 
     def load_sqlo(handler=None):
+        outer = THREAD.__dict__.get("connection")
         if handler is None:
-            if _is_in_bare_request(sys._getframe(1)):
+            if outer is None and is_called_by_web_py(sys._getframe(1)):
                 raise RuntimeError(
                     "load_sqlo was called as a load hook, or by one, which opens no transaction: "
                     "write app.add_processor(load_sqlo), without web.loadhook"
@@ -107,19 +108,11 @@ def transaction_per_request(
             sqlhub.processConnection = connection
             return None
         request = web.ctx.__dict__
-        outer = THREAD.__dict__.get("connection")
         if outer is None:
             return server(handler, request)
         return server.on_used_thread(outer, handler, request)
 
     return load_sqlo
-
-
-def _is_in_bare_request(frame):
-    """Whether web.py has called `frame`, and no processor of ours is around it."""
-    while frame is not None and not is_web_py(frame):
-        frame = frame.f_back
-    return frame is not None and THREAD.__dict__.get("connection") is None
 
 
 def _unavailable(headers, reason):
