@@ -45,13 +45,13 @@ class Savepoints:
         return self._session is not None and not self._session.is_open()
 
     def _undo(self, name, before, instances):
-        if self.ended_by or self._session is None or self.is_lost():
+        if self.ended_by or self._session is None:
             # There is no savepoint any more: the error that ended the transaction goes on.
             return
         try:
             self.query(f"ROLLBACK TO SAVEPOINT {name}")
         except Exception:
-            # Nor here, which only the engine knows. The failure is noted.
+            # Nor here, where the engine has ended it by itself. The failure is noted.
             return
         self.failure, self.after_commit, waiting, self.at_end = before
         self.after_commit += self.after_rollback[len(waiting) :]

@@ -54,6 +54,15 @@ class MariaDBSession(Session, ServerSession, Connection):
     def _guarded_cursor(self, cursorclass=None):
         return Connection.cursor(self, guarded(cursorclass or self.cursorclass, look_at))
 
+    def autocommit(self, on):
+        # To turn it on commits.
+        self.refuse_in_transaction()
+        super().autocommit(on)
+
+    def begin(self):
+        self.refuse_in_transaction()
+        super().begin()
+
     def open_transaction(self, writing, seconds=None):
         self._settle()
         if self.writing is not None:
