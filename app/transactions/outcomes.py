@@ -1,5 +1,8 @@
 """What an answer of web.py's means for its transaction: by its status, and by who made it."""
 
+from contextlib import suppress
+from itertools import chain
+
 import web
 
 from .errors import RunEnded
@@ -31,20 +34,49 @@ def _made_by_web_py(error):
     caught = error.__context__
     while caught is not None:
         traceback = caught.__traceback__
-        if traceback is not None and is_web_py(traceback.tb_frame, "process"):
+        if traceback is not None and _is_web_py(traceback.tb_frame, "process"):
             return True
         caught = caught.__context__
     return False
 
 
-def is_web_py(frame, name=None):
+def _is_web_py(frame, name=None):
     """Whether `frame` is of web.py's function `name`, or of any, in its application module."""
     return frame.f_code.co_filename == _WEBPY and name in (None, frame.f_code.co_name)
 
 
+def is_called_by_web_py(frame):
+    """Whether `frame` is within a request that web.py answers."""
+    while frame is not None and not _is_web_py(frame):
+        frame = frame.f_back
+    return frame is not None
+
+
 def status_of(error=None):
-    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none."""
+    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none.
+
+    An HTTPError that was not made with a status is sent with that of web.ctx.
+    """
+    if error is not None and error.args:
+        with suppress(ValueError):
+            return int(str(error.args[0])[:3])
     try:
-        return int(str(web.ctx.status if error is None else error.args[0])[:3])
-    except (AttributeError, IndexError, ValueError):
+        return int(str(web.ctx.status)[:3])
+    except (AttributeError, ValueError):
         return 500
+
+
+def check_sendable(status, headers):
+    """Raise ValueError for what no server can send, which would come up after the commit.
+
+    A status line and headers are text in Latin-1 (PEP 3333, "Unicode Issues").
+    """
+    for text in (status, *chain.from_iterable(headers)):
+        try:
+            # Numbers may still be made text outside.
+            str(text).encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"the answer has {text!r} in its status or headers, which cannot be sent: quote "
+                "characters outside of Latin-1 by urllib.parse.quote()"
+            ) from error

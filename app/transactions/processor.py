@@ -44,10 +44,10 @@ from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .outcomes import commits, is_web_py, status_of, succeeded
+from .outcomes import check_sendable, commits, is_called_by_web_py, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
-from .streaming import StreamedAnswer, held_back, is_streamed, settled
+from .streaming import StreamedAnswer, check_text, held_back, is_streamed, settled
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -98,8 +98,9 @@ def transaction_per_request(
     server = _Server(connection, limits, commit_veto, unavailable or _unavailable, stream_writes)
 
     def load_sqlo(handler=None):
+        outer = THREAD.__dict__.get("connection")
         if handler is None:
-            if _is_in_bare_request(sys._getframe(1)):
+            if outer is None and is_called_by_web_py(sys._getframe(1)):
                 raise RuntimeError(
                     "load_sqlo was called as a load hook, or by one, which opens no transaction: "
                     "write app.add_processor(load_sqlo), without web.loadhook"
@@ -107,19 +108,11 @@ def transaction_per_request(
             sqlhub.processConnection = connection
             return None
         request = web.ctx.__dict__
-        outer = THREAD.__dict__.get("connection")
         if outer is None:
             return server(handler, request)
         return server.on_used_thread(outer, handler, request)
 
     return load_sqlo
-
-
-def _is_in_bare_request(frame):
-    """Whether web.py has called `frame`, and no processor of ours is around it."""
-    while frame is not None and not is_web_py(frame):
-        frame = frame.f_back
-    return frame is not None and THREAD.__dict__.get("connection") is None
 
 
 def _unavailable(headers, reason):
@@ -204,12 +197,19 @@ class _Server:
     def _answer(self, handler, replay, transaction):
         """Run the handler once and end its transaction; RunEnded where that came to nothing."""
         try:
-            answer = handler()
-            # Most answers are text, and nothing is to be done for these.
+            try:
+                answer = handler()
+            except web.HTTPError as error:
+                error.data = settled(error.data)
+                check_text(error.data)
+                raise
+            # Most answers are text, which needs nothing.
             if type(answer) is not str:
                 answer = self._made_ready(answer, transaction)
                 if isinstance(answer, StreamedAnswer):
                     return answer
+            if transaction.writing:
+                check_text(answer)
         except BaseException as error:
             self._end(transaction, error, replay)
             raise
@@ -281,6 +281,8 @@ class _Server:
             if status_of(error) < 400:
                 after.refuse_swallowed(transaction)
             return False
+        if transaction.writing:
+            check_sendable(web.ctx.status, web.ctx.headers)
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
 
 

@@ -216,7 +216,7 @@ class RequestTransaction(Kinds, Savepoints):
         )
 
     def _SO_update(self, so, values):
-        DBAPI._SO_update(self, so, values)
+        super()._SO_update(so, values)
         if vars(so).get("_connection") is not self:
             # It is out of a pickle.
             self.cache.changed(so, [name for name, _ in values])

@@ -53,7 +53,8 @@ def again(transaction, started, begin, work, limits, put_back=lambda: None):
         if reason is Verdict.REFUSED:
             writing = forced = True
         elif reason is Verdict.OTHER_KIND:
-            writing = transaction.wanted
+            # Once a mark asks for a writing one it stays so, or two marks ask in turn for ever.
+            writing = forced = transaction.wanted
         transaction = begin(writing)
         transaction.runs, transaction.forced = runs, forced
         try:

@@ -41,6 +41,12 @@ def settled(answer):
     return answer if type(answer) is str or _is_plain(answer) else str(answer)
 
 
+def check_text(text):
+    """Raise UnicodeEncodeError where `text` cannot be sent, as web.py does after the commit."""
+    if isinstance(text, str) and not text.isascii():
+        text.encode()
+
+
 def _is_plain(value):
     if type(value).__str__ not in _TEXTS or type(value).__repr__ not in _TEXTS:
         return False

@@ -298,3 +298,86 @@ def test_a_swallowed_error_in_in_transaction_is_not_acknowledged(site, error, st
 
     assert site.request(handler).status.startswith(status)
     assert site.names() == ["a"]
+
+
+@pytest.mark.parametrize("made", [lambda: Entry.byName("a"), Reads, lambda: [Reads()]])
+def test_the_data_of_an_http_error_becomes_text_in_the_transaction(site, made):
+    def handler():
+        Entry(name="a").expire()
+        raise web.HTTPError("404 Not Found", {}, made())
+
+    answer = site.request(handler)
+    assert answer.status == "404 Not Found"
+    assert b"a" in answer.data
+    assert site.names() == ["a"]
+
+
+def to_a_place_outside_of_latin_1():
+    raise web.seeother("/prices/€")
+
+
+def with_a_status_outside_of_latin_1():
+    raise web.HTTPError("404 No €")
+
+
+def with_a_header_outside_of_latin_1():
+    web.header("X-Price", "€")
+    return "sold"
+
+
+def with_half_a_character():
+    return "\ud800"
+
+
+def with_half_a_character_in_an_error():
+    raise web.HTTPError("404 Not Found", {}, "\ud800")
+
+
+def with_no_text():
+    raise web.HTTPError("404 Not Found", {}, Fails())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        to_a_place_outside_of_latin_1,
+        with_a_status_outside_of_latin_1,
+        with_a_header_outside_of_latin_1,
+        with_half_a_character,
+        with_half_a_character_in_an_error,
+        with_no_text,
+    ],
+)
+def test_an_answer_that_cannot_be_sent_rolls_back(site, answer):
+    called = []
+
+    def handler():
+        Entry(name="a")
+        on_commit(lambda: called.append("committed"))
+        on_rollback(lambda: called.append("rolled back"))
+        return answer()
+
+    assert site.request(handler).status.startswith("500")
+    assert site.names() == []
+    assert called == ["rolled back"]
+
+
+class OwnError(web.HTTPError):
+    """One that is made in a way of its own, as applications do."""
+
+    data = "own"
+
+    def __init__(self, *args):
+        Exception.__init__(self, *args)
+
+
+@pytest.mark.parametrize("args", [(), ("sold out",)])
+@pytest.mark.parametrize("status", ["200 OK", "409 Conflict", "503 Busy"])
+def test_an_http_error_made_without_a_status_has_that_of_the_answer(site, status, args):
+    def handler():
+        Entry(name="a")
+        web.ctx.status = status
+        raise OwnError(*args)
+
+    assert site.request(handler).status == status
+    assert site.names() == ([] if status.startswith("5") else ["a"])

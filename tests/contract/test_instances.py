@@ -1,5 +1,6 @@
 """An instance is its request's and its thread's own: used elsewhere it fails loudly."""
 
+import pickle
 import threading
 
 import pytest
@@ -48,3 +49,20 @@ def test_an_instance_used_by_another_thread_during_its_request_fails_loudly(site
 
     assert site.request(handler, "GET").data == b"a"
     assert seen == [True] * 3
+
+
+def test_an_instance_out_of_a_pickle_and_the_one_of_its_row_lose_no_update(site):
+    site.request(add("a"))
+    pickled = []
+    site.request(lambda: pickled.append(pickle.dumps(Entry.byName("a"))), "GET")
+
+    def handler():
+        entry = Entry.byName("a")
+        other = pickle.loads(pickled[0])
+        other.number = 50
+        entry.number += 1
+        other.number += 1
+        return f"{entry.number} {other.number}"
+
+    assert site.request(handler).data == b"52 52"
+    assert site.execute("SELECT number FROM entry") == [(52,)]

@@ -442,3 +442,24 @@ def test_such_a_handler_inside_another_request_is_refused(site, capsys):
     assert site.request(handler).data.startswith(b"500")
     assert "another request" in capsys.readouterr().err
     assert site.names() == ["a"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_marks_that_contradict_one_another_end_in_a_writing_request(site, method):
+    kinds = []
+
+    @writing
+    def write():
+        Entry(name="a")
+        return "added"
+
+    @reading
+    def read_and_write():
+        assert len(kinds) < 10
+        kinds.append(is_writing())
+        Entry.select().count()
+        return write()
+
+    assert site.request(read_and_write, method).data == b"added"
+    assert kinds == [False, True]
+    assert site.names() == ["a"]

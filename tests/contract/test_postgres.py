@@ -7,7 +7,7 @@ import threading
 import pytest
 from sqlobject import dberrors, sqlhub
 
-from app.transactions import connection_for
+from app.transactions import connection_for, savepoint
 from app.transactions.engines.postgres import Engine as PostgresEngine
 from tests.contract.internals import (
     close_as_the_driver_does,
@@ -268,3 +268,62 @@ def test_text_with_a_nul_is_a_data_error_and_no_other_text(site, text):
 
     assert site.request(handler).data == b"b"
     assert site.names() == ["b"]
+
+
+FAR_AWAY = (
+    "CREATE FUNCTION far_away() RETURNS int LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE 'the foreign server is away' USING ERRCODE = '08001'; END $$"
+)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_lost_connection_of_the_server_s_own_is_an_error_of_the_query(site, method):
+    """As of dblink or a foreign table; it comes with the first query of a session that lives."""
+    site.execute(FAR_AWAY)
+    site.request(add("a"))
+    runs = []
+
+    def handler():
+        runs.append(raw_connection())
+        assert len(runs) < 5
+        sqlhub.threadConnection.queryAll("SELECT far_away()")
+
+    assert site.request(handler, method).status.startswith("500")
+    site.request(lambda: runs.append(raw_connection()))
+    assert len(runs) == 2 and runs[0] is runs[1]
+
+
+def test_a_handler_can_expect_it_in_a_savepoint(site):
+    site.execute(FAR_AWAY)
+
+    def handler():
+        with contextlib.suppress(dberrors.Error), savepoint():
+            sqlhub.threadConnection.queryAll("SELECT far_away()")
+        return add("a")()
+
+    assert site.request(handler).data == b"added"
+    assert site.names() == ["a"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_comment_as_the_first_query_has_no_answer(site, method):
+    site.request(lambda: Entry.select().count(), method)
+
+    found = []
+
+    def first():
+        found.extend(sqlhub.threadConnection.queryAll("-- nothing"))
+
+    assert site.request(first, method).status.startswith("500")
+    assert found == []
+
+
+@pytest.mark.engines("postgres")
+def test_the_first_of_several_answers_counts_in_the_first_query_as_in_others(site):
+    site.request(lambda: Entry.select().count(), "GET")
+
+    def handler():
+        query = sqlhub.threadConnection.queryAll
+        return str([query("SELECT 1; SELECT 2"), query("SELECT 1; SELECT 2")])
+
+    assert site.request(handler, "GET").data == b"[[(1,)], [(1,)]]"

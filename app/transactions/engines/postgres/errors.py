@@ -42,6 +42,14 @@ def verdict_of(error, driver_error, lost):
         return Verdict.CONFLICT
     if state in IN_THE_WAY:
         return Verdict.IN_THE_WAY
-    if state in GONE or state.startswith(CONNECTION_CLASS):
+    if (state in GONE or state.startswith(CONNECTION_CLASS)) and not _is_of_query(error):
         return Verdict.GONE
     return Verdict.FAILED
+
+
+def _is_of_query(error):
+    """Whether the session lives on: the error tells of another connection, as dblink's do."""
+    if not hasattr(error, "diag"):
+        error = error.__context__
+    # The session ends with a FATAL one.
+    return getattr(error.diag, "severity_nonlocalized", None) == "ERROR"

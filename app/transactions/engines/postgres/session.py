@@ -154,9 +154,18 @@ class PostgresSession(TokenSession, ServerSession):
                 # Behind the answers to the opening.
                 cursor.set_result(self.opening.count(";"))
             self.snapshot.arrive(self, cursor.fetchone()[0])
-        if self.SEVERAL_ANSWERS:
-            cursor.set_result(-1)
-        elif query and not together:
+        if query and not together:
+            execute(query)
+        elif query and self.SEVERAL_ANSWERS:
+            self._show_answer(cursor, self.opening.count(";") + with_token, query, execute)
+
+    @staticmethod
+    def _show_answer(cursor, number, query, execute):
+        """Have `cursor` at the answer to `query`, the first one as for each later query."""
+        try:
+            cursor.set_result(number)
+        except IndexError:
+            # A comment alone has none, and must not have the token's.
             execute(query)
 
     def _not_opened(self, error):
