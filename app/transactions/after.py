@@ -7,7 +7,7 @@ from pydispatch import dispatcher
 from sqlobject import events
 from sqlobject.main import sqlmeta
 
-from .current import connection_set_to, leave
+from .current import connection_of_thread, connection_set_to, leave, leave_nothing
 from .engines.base import Verdict
 from .errors import SwallowedError
 from .request import RequestTransaction
@@ -43,11 +43,16 @@ def end(transaction, error, may_commit=unless_swallowed):
         try:
             if error is not None:
                 transaction.judge_uncaught(error)
+                if _is_interruption(error):
+                    transaction.spoil_session()
             if not transaction.ended_by and not transaction.doomed:
                 commit = may_commit(transaction, error)
         finally:
             transaction.finish(commit)
-    except BaseException:
+    except BaseException as reason:
+        if commit and not isinstance(reason, Exception):
+            # It was interrupted, before or after its COMMIT.
+            transaction.ended_by = Verdict.UNKNOWN
         commit = False
         raise
     finally:
@@ -60,6 +65,15 @@ def end(transaction, error, may_commit=unless_swallowed):
     if transaction.ended_by:
         raise transaction.RunEnded(transaction.ended_by.value)
     return commit
+
+
+def _is_interruption(error):
+    """Whether `error`, or what web.py has made it of, may have come at any instruction."""
+    while error is not None:
+        if not isinstance(error, (Exception, GeneratorExit)):
+            return True
+        error = error.__context__
+    return False
 
 
 def _waiting(transaction, committed, instances):
@@ -115,26 +129,37 @@ def call(transaction, functions, given_to):
     """
     if not functions:
         return
+    interrupted = None
     with transaction.surroundings_of_after():
         for function in functions:
             try:
                 _call(function, transaction._dbConnection)
-            except BaseException:
-                # SystemExit too: the answer is settled.
+            except BaseException as error:
+                # SystemExit too: the answer is settled. But a script is stopped by Control-C.
                 log.exception(
                     "a function given to %s failed; the transaction before it stands as it ended. "
                     "What may be run again belongs into in_transaction(function)",
                     given_to,
                 )
+                if isinstance(error, KeyboardInterrupt) and transaction.request is None:
+                    interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 def _call(function, engine):
     own = RequestTransaction.for_engine(type(engine))(engine, True)
     own.implicit = True
-    with connection_set_to(own):
-        try:
-            function()
-        except BaseException as error:
-            end(own, error, never)
-            raise
-        end(own, None)
+    alone = connection_of_thread() is None
+    try:
+        with connection_set_to(own):
+            try:
+                function()
+            except BaseException as error:
+                end(own, error, never)
+                raise
+            end(own, None)
+    except BaseException:
+        if alone:
+            leave_nothing(engine)
+        raise

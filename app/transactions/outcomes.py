@@ -10,6 +10,15 @@ from .errors import RunEnded
 _WEBPY = web.application.wsgifunc.__code__.co_filename
 
 
+class HTTPRunEnded(RunEnded, web.HTTPError):
+    """RunEnded as web.py passes it on, instead of logging an internal error."""
+
+    data = ""
+
+    def __init__(self, said):
+        Exception.__init__(self, said)
+
+
 def succeeded(error):
     """Whether the answer's status is below 500, of a handler that raised `error` or None."""
     if error is not None and not commits(error):

@@ -31,31 +31,29 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 import sys
 from contextlib import suppress
 from functools import cache, partial
+from threading import get_ident
 
 import web
 from sqlobject import sqlhub
 
 from . import after, bypass, nested, patches, retry, web_sessions
-from .current import connection_of_thread, connection_set_to, current, set_connection
+from .current import (
+    connection_of_thread,
+    connection_set_to,
+    current,
+    leave_nothing,
+    set_connection,
+)
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .outcomes import check_sendable, commits, is_web_py, status_of, succeeded
+from .outcomes import HTTPRunEnded, check_sendable, commits, is_web_py, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, check_text, held_back, is_streamed, settled
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class HTTPRunEnded(RunEnded, web.HTTPError):
-    """RunEnded as web.py passes it on, instead of logging an internal error."""
-
-    data = ""
-
-    def __init__(self, said):
-        Exception.__init__(self, said)
 
 
 def transaction_per_request(
@@ -154,6 +152,9 @@ class _Server:
             # To send again what may have been done is not for a machine to decide.
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
             raise self.unavailable(headers, error.reason) from error
+        except BaseException:
+            leave_nothing(self.connection)
+            raise
 
     def on_used_thread(self, outer, handler, request):
         """Answer by `handler()` on a thread that has the connection `outer`."""
@@ -243,10 +244,16 @@ class _Server:
 
     def _end_of_stream(self, transaction, error):
         """End the transaction of an answer that was sent already: it is not run again."""
+        # Another thread may drop it, which has a transaction of its own.
+        mine = transaction.owner == get_ident()
         try:
             self._end(transaction, error)
         except RunEnded:
             after.given_up(transaction)
+            raise
+        except BaseException:
+            if mine:
+                leave_nothing(self.connection)
             raise
 
     def _may_commit_with(self, replay):
