@@ -27,6 +27,8 @@ from app.transactions.tables import SchemaError, in_one_transaction, missing_in_
 from app.web.health import healthy
 
 LONGEST_WAIT = 3600
+# How many rows a warning names.
+MOST_NAMED = 20
 # Seconds for others who are at work on the tables, such as the same command elsewhere.
 LONGEST_TURN = 60
 CURE = "`python -m app.database` makes what is missing."
@@ -251,6 +253,7 @@ def main(arguments):
         # Old models set a connection of their own.
         sqlhub.processConnection = connection
         done = _when_it_is_there(check_database if options.check else make_database, options.wait)
+        warning = _warning_of_dangling_rows(connection)
     except SchemaError as error:
         _say(f"error: the database {shown} is not as the models say:\n{error}")
         return 3
@@ -258,7 +261,23 @@ def main(arguments):
         _say(f"error: the database {shown} could not be used: {error}\n{_cure(connection)}")
         return 2
     print("\n".join([f"database {shown}", *done]))
+    if warning:
+        _say(f"warning: {warning}")
     return 0
+
+
+def _warning_of_dangling_rows(connection):
+    """Name the rows that refer to missing ones, as SQLite lets them where it does not enforce."""
+    cure = "or set SITE_FOREIGN_KEYS=off, so that SQLite enforces none"
+    try:
+        rows = connection.dangling_rows()
+    except dberrors.Error as error:
+        return f"foreign keys cannot be checked, so writes may fail: correct them, {cure}: {error}"
+    lines = [f"table {table}: row {id} refers to a missing row of {to}" for table, id, to in rows]
+    if len(lines) > MOST_NAMED:
+        lines[MOST_NAMED:] = [f"and {len(lines) - MOST_NAMED} more: PRAGMA foreign_key_check"]
+    head = "rows refer to rows that are not there: correct or delete them"
+    return "\n".join([f"{head}, {cure}", *lines]) if lines else ""
 
 
 def _say(text):

@@ -15,7 +15,8 @@ from .request import RequestTransaction
 log = logging.getLogger(__name__)
 
 # Whom a listener to SQLObject's signals names as their sender, as pydispatch keeps it.
-_SENDERS = (id(sqlmeta), id(dispatcher.Any))
+_META, _ANY = id(sqlmeta), id(dispatcher.Any)
+_heard = dispatcher.connections
 
 
 def unless_swallowed(transaction, error):
@@ -43,8 +44,6 @@ def end(transaction, error, may_commit=unless_swallowed):
         try:
             if error is not None:
                 transaction.judge_uncaught(error)
-                if _is_interruption(error):
-                    transaction.spoil_session()
             if not transaction.ended_by and not transaction.doomed:
                 commit = may_commit(transaction, error)
         finally:
@@ -57,45 +56,30 @@ def end(transaction, error, may_commit=unless_swallowed):
         raise
     finally:
         leave(transaction)
-        waiting = _waiting(transaction, commit, instances)
-        if not transaction.ended_by:
-            call(transaction, waiting, "on_commit" if commit else "on_rollback")
-        else:
+        waiting = transaction.after_commit if commit else transaction.after_rollback
+        if instances is not None and (_META in _heard or _ANY in _heard):
+            waiting = (*_signals(commit, instances), *waiting)
+        if transaction.ended_by:
             transaction.after_rollback = waiting
+        elif waiting:
+            call(transaction, waiting, "on_commit" if commit else "on_rollback")
     if transaction.ended_by:
         raise transaction.RunEnded(transaction.ended_by.value)
     return commit
 
 
-def _is_interruption(error):
-    """Whether `error`, or what web.py has made it of, may have come at any instruction."""
-    while error is not None:
-        if not isinstance(error, (Exception, GeneratorExit)):
-            return True
-        error = error.__context__
-    return False
+def _signals(committed, instances):
+    """What sends SQLObject's signal of the `instances`, an IdentityMap, where somebody listens.
 
-
-def _waiting(transaction, committed, instances):
-    """The functions that wait for this end, and before them what sends SQLObject's signal.
-
-    `instances`: the IdentityMap that it had, or None.
+    SQLObject's own transaction sends it before the fact.
     """
-    functions = transaction.after_commit if committed else transaction.after_rollback
-    if instances is not None:
-        signal = events.CommitSignal if committed else events.RollbackSignal
-        if _has_listener(signal) and (ids := instances.ids_by_class()):
-            # SQLObject's own transaction sends it before the fact.
-            return (partial(events.send, signal, sqlmeta, ids), *functions)
-    return functions
-
-
-def _has_listener(signal):
-    for sender in _SENDERS:
-        listeners = dispatcher.connections.get(sender)
-        if listeners and (listeners.get(signal) or listeners.get(dispatcher.Any)):
-            return True
-    return False
+    signal = events.CommitSignal if committed else events.RollbackSignal
+    for sender in (_META, _ANY):
+        listeners = _heard.get(sender, {})
+        if listeners.get(signal) or listeners.get(dispatcher.Any):
+            ids = instances.ids_by_class()
+            return [partial(events.send, signal, sqlmeta, ids)] if ids else []
+    return []
 
 
 def given_up(transaction):

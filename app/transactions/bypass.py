@@ -4,19 +4,18 @@ What surely does is refused, before anything is executed; what may be meant is l
 """
 
 import logging
-import os
 from inspect import getattr_static
 
 from sqlobject import SQLObject, sqlhub
 from sqlobject.dbconnection import ConnectionHub, Transaction
 
-from .current import NoTransaction, current
-from .engines.threads import Engine
+from .current import THREAD, NoTransaction, current
+from .engines.threads import Engine, place_of
+from .outcomes import is_web_py
 
 log = logging.getLogger(__name__)
 
-_PORTS = {"postgres": 5432, "mysql": 3306}
-_warned = set()
+_warned: set = set()
 
 
 def look_at_classes(engine):
@@ -81,7 +80,7 @@ def notice_use(connection):
             "of the request belongs into on_commit() and on_rollback()"
         )
     _warn_once(
-        _place(connection),
+        place_of(connection),
         "a connection to another database was used in a request: it is no part of its "
         "transaction, and what is written there stays whatever becomes of the request",
     )
@@ -101,15 +100,7 @@ def is_same_database(connection, engine):
     """Whether a connection of SQLObject's is surely to the database of `engine`."""
     if isinstance(connection, Transaction):
         connection = connection._dbConnection
-    return connection is engine or _place(connection) == _place(engine)
-
-
-def _place(connection):
-    kind = str(getattr(connection, "dbName", type(connection).__name__))
-    if kind == "sqlite":
-        return kind, os.path.realpath(connection.filename)
-    port = getattr(connection, "port", None) or _PORTS.get(kind)
-    return kind, getattr(connection, "host", None), port, getattr(connection, "db", None)
+    return connection is engine or place_of(connection) == engine.place
 
 
 def _models(cls=SQLObject):
@@ -139,3 +130,10 @@ def _warn_once(key, message):
     if key not in _warned:
         _warned.add(key)
         log.warning(message, stack_info=isinstance(key, tuple))
+
+
+def is_in_bare_request(frame):
+    """Whether web.py has called `frame`, and no processor of ours is around it."""
+    while frame is not None and not is_web_py(frame):
+        frame = frame.f_back
+    return frame is not None and THREAD.__dict__.get("connection") is None

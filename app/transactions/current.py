@@ -7,7 +7,7 @@ from sqlobject import sqlhub
 from .request import RequestTransaction
 
 # Where SQLObject keeps the connection of each thread; `sqlhub` finds it by way of a property.
-_thread = sqlhub.threadingLocal
+THREAD = sqlhub.threadingLocal
 
 
 class NoTransaction:
@@ -25,18 +25,13 @@ class NoTransaction:
 
 def connection_of_thread():
     """Return the connection that SQLObject has for the calling thread, or None."""
-    return _thread.__dict__.get("connection")
-
-
-def set_connection(connection):
-    """Have SQLObject use `connection` in the calling thread."""
-    _thread.connection = connection
+    return THREAD.__dict__.get("connection")
 
 
 def leave(transaction):
     """Have the calling thread forget `transaction`, if it is its connection."""
-    if _thread.__dict__.get("connection") is transaction:
-        del _thread.connection
+    if THREAD.__dict__.get("connection") is transaction:
+        del THREAD.connection
 
 
 def leave_nothing(engine):
@@ -45,7 +40,7 @@ def leave_nothing(engine):
     mod_wsgi and a signal interrupt at any instruction. What is left would be taken for the
     transaction around the next request, which is never committed.
     """
-    left = _thread.__dict__.pop("connection", None)
+    left = THREAD.__dict__.pop("connection", None)
     if isinstance(left, RequestTransaction):
         left.finished, left.owner = True, None
     engine.roll_back_left()
@@ -62,20 +57,20 @@ class connection_set_to:
         self._connection = connection
 
     def __enter__(self):
-        self._before = _thread.__dict__.get("connection")
-        _thread.connection = self._connection
+        self._before = THREAD.__dict__.get("connection")
+        THREAD.connection = self._connection
 
     def __exit__(self, *error):
         before = self._before
         if before is None or (isinstance(before, RequestTransaction) and before.finished):
-            _thread.__dict__.pop("connection", None)
+            THREAD.__dict__.pop("connection", None)
         else:
-            _thread.connection = before
+            THREAD.connection = before
 
 
 def current():
     """Return the RequestTransaction in which the caller is, or None."""
-    transaction = _thread.__dict__.get("connection")
+    transaction = THREAD.__dict__.get("connection")
     if isinstance(transaction, RequestTransaction) and transaction.running:
         return transaction if transaction.owner == get_ident() else None
     return None

@@ -1,6 +1,11 @@
 """The errors that the transactions raise, beside those of the engines (engines/base.py)."""
 
+from typing import TYPE_CHECKING
+
 from sqlobject import dberrors
+
+if TYPE_CHECKING:
+    from .engines.base import Verdict
 
 
 class OutsideItsRequest(RuntimeError):
@@ -22,6 +27,15 @@ class GivenUp(dberrors.OperationalError):
     Nothing was changed then. UNKNOWN: the connection broke during COMMIT, so nobody knows.
     """
 
-    def __init__(self, reason):
+    def __init__(self, reason: "Verdict") -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+def is_interruption(error):
+    """Whether `error`, or what web.py has made it of, may have come at any instruction."""
+    while error is not None:
+        if not isinstance(error, (Exception, GeneratorExit)):
+            return True
+        error = error.__context__
+    return False

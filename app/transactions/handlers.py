@@ -1,12 +1,17 @@
 """What a handler says to its transaction: doom, savepoints, functions for after it, its kind."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial, wraps
+from typing import Any, TypeVar, cast, overload
 
 from .current import current, required, resting
 from .streaming import RestingChunks, is_streamed
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 
-def on_commit(function):
+
+def on_commit(function: Callable[[], object]) -> None:
     """Call `function()` once the transaction is committed; not if it is rolled back.
 
     It is called after the answer is settled, in a transaction of its own if it uses models. Its
@@ -19,7 +24,7 @@ def on_commit(function):
         transaction.after_commit = (*transaction.after_commit, function)
 
 
-def on_rollback(function):
+def on_rollback(function: Callable[[], object]) -> None:
     """Call `function()` once the transaction is rolled back for good; not if it is committed.
 
     As on_commit, for an audit row say. A run that is followed by another is not the end. Outside
@@ -30,7 +35,7 @@ def on_rollback(function):
         transaction.after_rollback = (*transaction.after_rollback, function)
 
 
-def doom():
+def doom() -> None:
     """Have the transaction rolled back, however the handler returns.
 
     Raises RuntimeError outside a transaction.
@@ -38,7 +43,7 @@ def doom():
     required("doom()").doomed = True
 
 
-def savepoint():
+def savepoint() -> AbstractContextManager[None, None]:
     """Return a context manager whose block's writes are undone if it raises; the error goes on.
 
     What the block gave to `on_commit` is undone too. After an error inside it the handler may go
@@ -49,13 +54,23 @@ def savepoint():
     return transaction.savepoint(transaction.keeps)
 
 
-def runs():
+def runs() -> int:
     """Return how many times the handler has been begun: 1 in its first run, then 2 …
 
     Outside a transaction it is 1.
     """
     transaction = current()
     return 1 if transaction is None else transaction.runs
+
+
+@overload
+def reading(method: Method) -> Method: ...
+
+
+@overload
+def reading(
+    *, attempts: int | None = None, timeout: float | None = None
+) -> Callable[[Method], Method]: ...
 
 
 def reading(method=None, *, attempts=None, timeout=None):
@@ -67,6 +82,16 @@ def reading(method=None, *, attempts=None, timeout=None):
     answered 503.
     """
     return _marked(method, False, attempts, timeout)
+
+
+@overload
+def writing(method: Method) -> Method: ...
+
+
+@overload
+def writing(
+    *, attempts: int | None = None, timeout: float | None = None
+) -> Callable[[Method], Method]: ...
 
 
 def writing(method=None, *, attempts=None, timeout=None):
@@ -92,7 +117,7 @@ def _marked(method, kind, attempts, timeout):
     return mark if method is None else mark(method)
 
 
-def no_transaction(method):
+def no_transaction(method: Method) -> Method:
     """Mark a handler's method that holds no transaction, while it waits for another service say.
 
     Models used in it raise RuntimeError, which names in_transaction: that is its way to the
@@ -112,4 +137,4 @@ def no_transaction(method):
             return RestingChunks(answer, partial(resting, transaction))
         return answer
 
-    return marked
+    return cast(Method, marked)

@@ -72,12 +72,6 @@ class IdentityMap:
         self._take(id, cls, obj)
         self._created.append(weakref.ref(obj))
 
-    def changed(self, instance):
-        """Note an UPDATE by `instance`, which may come out of a pickle and not be held here."""
-        held = self.tryGet(instance.id, type(instance))
-        if held is not None and held is not instance and not _is_dirty(held):
-            _forget_values(held)
-
     def _take(self, id, cls, obj):
         obj._connection = self._transaction
         obj.sqlmeta._perConnection = True
@@ -97,6 +91,15 @@ class IdentityMap:
         for instance in (held, self._others.pop((cls.__name__, id), None)):
             if instance is not None:
                 self._dropped.append(weakref.ref(instance))
+
+    def changed(self, other, names):
+        """Have the instance of a row read the columns `names` anew, which `other` has changed."""
+        instance = self.tryGet(other.id, type(other))
+        if instance is None or instance is other:
+            return
+        for column in instance.sqlmeta.columnList:
+            if column.dbName in names:
+                vars(instance).pop(instanceName(column.name), None)
 
     def before_savepoint(self):
         """What `roll_back` needs to know of now: how many instances are of inserted rows, which

@@ -1,6 +1,8 @@
 """Transactions outside of requests: for scripts, cron jobs, threads and what on_commit calls."""
 
+from collections.abc import Callable
 from functools import wraps
+from typing import ParamSpec, TypeVar, overload
 
 from sqlobject import sqlhub
 from sqlobject.dbconnection import Transaction
@@ -8,11 +10,15 @@ from sqlobject.dbconnection import Transaction
 from . import after, retry
 from .current import NoTransaction, connection_of_thread, connection_set_to, leave_nothing
 from .engines.threads import Engine
+from .outcomes import commits, status_of
 from .request import RequestTransaction
 from .streaming import is_streamed
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 # The connections of the processors of this process; a set, because two may share one.
-_engines = set()
+_engines: set[Engine] = set()
 
 
 def serves(engine):
@@ -29,13 +35,36 @@ def serves(engine):
         del sqlhub.processConnection
 
 
+@overload
+def in_transaction(
+    function: Callable[[], Result],
+    writing: bool = True,
+    *,
+    attempts: int = 10,
+    seconds: float = 10,
+    connection: Engine | None = None,
+) -> Result: ...
+
+
+@overload
+def in_transaction(
+    function: None = None,
+    writing: bool = True,
+    *,
+    attempts: int = 10,
+    seconds: float = 10,
+    connection: Engine | None = None,
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]: ...
+
+
 def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, connection=None):
     """Return what `function()` returns, called in a transaction of its own that is committed.
 
     `writing`: strictly serializable if true, else a read-only snapshot. A call that conflicts is
     rolled back and made again, at most `attempts` times and not after `seconds`. So `function`
     may be called more than once: give side effects to `on_commit`. An error that it raises rolls
-    back. Without `function` it returns a decorator: `@in_transaction(writing=False)`.
+    back, but for a web.HTTPError below 500, which commits as in a request.
+    Without `function` it returns a decorator: `@in_transaction(writing=False)`.
     `connection`: of `connection_for`; by default that of the thread or process, or of the only
     processor.
 
@@ -82,10 +111,19 @@ def _attempt(transaction, function):
                     "transaction: return a list"
                 )
         except BaseException as error:
-            after.end(transaction, error, after.never)
+            after.end(transaction, error, _may_commit)
             raise
         after.end(transaction, None)
     return result
+
+
+def _may_commit(transaction, error):
+    """Whether an error commits, as a request's: a redirect that the function's handler answers."""
+    if not commits(error):
+        return False
+    if transaction.failure is not None and transaction.writing and status_of(error) >= 400:
+        return False
+    return after.unless_swallowed(transaction, error)
 
 
 def _engine(connection):

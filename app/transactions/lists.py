@@ -10,14 +10,15 @@ from .row_cache import has_stock_get
 
 # What may end a query, or hide what comes after it: SQLite takes a comment without an end.
 _ALONE = re.compile(r";|/\*")
-# A call, or a word that stands for one. A function may see a commit made while the query runs, or
-# the time, which stands still within a transaction.
+# A call, or what stands for one: a function may see a commit made while the query runs, or the
+# time, which stands still within a transaction. PostgreSQL reads the time in a text as well.
 _KEYWORDS = (
     "ALL|AND|ANY|AS|BETWEEN|BY|DISTINCT|ESCAPE|EXISTS|FROM|HAVING|ILIKE|IN|JOIN|LIKE|LIMIT|NOT"
     "|OFFSET|ON|OR|SELECT|SOME|USING|VALUES|WHERE"
 )
 _CALL = re.compile(
-    rf"(?<![\w$])(?!(?:{_KEYWORDS})\b)[a-z_][\w$]*\s*\(|\"\s*\(|\b(?:current_|localtime)",
+    rf"(?<![\w$])(?!(?:{_KEYWORDS})\b)[a-z_][\w$]*\s*\(|\"\s*\(|\b(?:current_|localtime)"
+    r"|'[^']*\b(?:now|today|tomorrow|yesterday)\b",
     re.IGNORECASE,
 )
 
@@ -101,7 +102,7 @@ def _decoded(transaction, cls, found, held):
         values = known.get(id)
         if values is None and id is not None:
             # A row that is not kept may have been changed in place: SQLObject refreshes it.
-            whole = whole and id in held
+            whole = False
             instance = cls.get(id, connection=transaction, selectResults=row[1:])
         elif id is None:
             instance = None

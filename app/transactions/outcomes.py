@@ -49,9 +49,9 @@ def _made_by_web_py(error):
     return False
 
 
-def is_web_py(frame, name):
-    """Whether `frame` is of web.py's function `name` in its application module."""
-    return frame.f_code.co_name == name and frame.f_code.co_filename == _WEBPY
+def is_web_py(frame, name=None):
+    """Whether `frame` is of web.py's function `name`, or of any, in its application module."""
+    return frame.f_code.co_filename == _WEBPY and name in (None, frame.f_code.co_name)
 
 
 def status_of(error=None):
@@ -82,3 +82,9 @@ def check_sendable(status, headers):
                 f"the answer has {text!r} in its status or headers, which cannot be sent: quote "
                 "characters outside of Latin-1 by urllib.parse.quote()"
             ) from error
+
+
+def plain_503(headers, reason):
+    """Return the answer to a request that was given up, for `reason`, a Verdict."""
+    headers = {"Content-Type": "text/plain; charset=utf-8", **headers}
+    return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")

@@ -22,21 +22,24 @@ from . import bypass
 from .engines.text import convert_text
 from .engines.threads import Engine
 from .request import RequestTransaction
+from .row_cache import has_stock_get
 
 VALUE = "_SO_val_"
 _lock = threading.Lock()
-_installed = set()
+_installed: set[str] = set()
+_load_value = getattr(SQLObject, "_SO_loadValue", None)
 
 
 class Patch(NamedTuple):
     """One change: `owner.attribute`, or an entry of a dict, becomes `value`, for `reason`.
 
     `user`: the function of SQLObject that sets the attribute, where the class has none.
+    What is replaced is looked up with a default, so that it is `install` that misses it.
     `tried_with`: the versions of SQLObject with which it was tested.
     """
 
     owner: object
-    attribute: str
+    attribute: object
     value: object
     reason: str
     user: object = None
@@ -75,7 +78,7 @@ class MadeOnUse:
         return value
 
 
-def load_value(self, attribute, stock=SQLObject._SO_loadValue):
+def load_value(self, attribute, stock=_load_value):
     """The value of a column: of the right request and thread only, or read anew.
 
     A loaded value needs no query, so the connection cannot notice that its instance has leaked.
@@ -107,8 +110,12 @@ def _read_anew(instance, attribute, stock):
     name = attribute.removeprefix(VALUE)
     if meta._creating or meta._obsolete or name in instance._SO_createValues:
         return stock(instance, attribute)
+    connection = instance._connection
+    if isinstance(connection, RequestTransaction) and has_stock_get(type(instance)):
+        # Of a pickle: the request's own instance has it, and is of its one snapshot.
+        return load_value(type(instance).get(instance.id, connection=connection), attribute)
     column = meta.columns[name]
-    row = instance._connection._SO_selectOne(instance, [column.dbName])
+    row = connection._SO_selectOne(instance, [column.dbName])
     if not row:
         raise SQLObjectNotFound(
             f"The object {type(instance).__name__} by the ID {instance.id} has been deleted"
@@ -135,7 +142,11 @@ def set_state(self, state):
     self._SO_createValues = {}
     own = {name: value for name, value in state.items() if not name.startswith(VALUE)}
     self.__dict__.update(own)
-    connection = self._connection
+    try:
+        connection = self._connection
+    except AttributeError:
+        # None is there: web.py may read a session of its own before the processor.
+        return
     if _is_outside(connection) and connection.cache.tryGet(self.id, type(self)) is None:
         connection.cache.created(self.id, type(self), self)
 
@@ -165,7 +176,7 @@ def _delete_thread_connection(self):
 
 
 _thread_connection = property(
-    ConnectionHub.threadConnection.fget, _set_thread_connection, _delete_thread_connection
+    lambda hub: hub.threadingLocal.connection, _set_thread_connection, _delete_thread_connection
 )
 
 _ON_USE = {
@@ -180,7 +191,7 @@ PATCHES = (
     Patch(SQLObject, "__setstate__", set_state, "a pickle brings no stale values"),
     Patch(ConnectionHub, "threadConnection", _thread_connection, "an old hook is refused"),
     *(
-        Patch(owner, name, noticed(getattr(owner, name)), "other connections are noticed")
+        Patch(owner, name, noticed(getattr(owner, name, None)), "other connections are noticed")
         for owner, name in (
             (DBAPI, "_runWithConnection"),
             (DBAPI, "iterSelect"),

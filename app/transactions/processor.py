@@ -29,26 +29,23 @@ during COMMIT is answered 503 without: nobody knows whether it was committed.
 """
 
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
 from threading import get_ident
+from typing import Any
 
 import web
 from sqlobject import sqlhub
 
-from . import after, bypass, nested, patches, retry, web_sessions
-from .current import (
-    connection_of_thread,
-    connection_set_to,
-    current,
-    leave_nothing,
-    set_connection,
-)
+from . import after, bypass, nested, outcomes, patches, retry, web_sessions
+from .current import THREAD, connection_set_to, current, leave_nothing
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .outcomes import HTTPRunEnded, check_sendable, commits, is_web_py, status_of, succeeded
+from .outcomes import commits, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, check_text, held_back, is_streamed, settled
@@ -57,15 +54,15 @@ READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def transaction_per_request(
-    uri,
+    uri: str,
     *,
-    attempts=10,
-    retry_seconds=10,
-    commit_veto=None,
-    unavailable=None,
-    stream_writes=False,
-    **options,
-):
+    attempts: int = 10,
+    retry_seconds: float = 10,
+    commit_veto: Callable[[str, list[tuple[str, str]]], object] | None = None,
+    unavailable: Callable[[dict[str, str], Verdict], Exception] | None = None,
+    stream_writes: bool = False,
+    **options: Any,
+) -> Callable[..., Any]:
     """Return a web.py processor that runs each request in a transaction of its own.
 
     `uri`: the database, as SQLObject writes it. `options`: those of the engine's class, such as
@@ -90,29 +87,26 @@ def transaction_per_request(
     bypass.look_at_classes(connection)
     serves(connection)
     limits = retry.Limits(attempts, retry_seconds)
-    server = _Server(connection, limits, commit_veto, unavailable or _unavailable, stream_writes)
+    server = _Server(
+        connection, limits, commit_veto, unavailable or outcomes.plain_503, stream_writes
+    )
 
     def load_sqlo(handler=None):
         if handler is None:
-            if is_web_py(sys._getframe(1), "processor"):
+            if bypass.is_in_bare_request(sys._getframe(1)):
                 raise RuntimeError(
-                    "load_sqlo was called as a load hook, which opens no transaction: write "
-                    "app.add_processor(load_sqlo), without web.loadhook"
+                    "load_sqlo was called as a load hook, or by one, which opens no transaction: "
+                    "write app.add_processor(load_sqlo), without web.loadhook"
                 )
             sqlhub.processConnection = connection
             return None
         request = web.ctx.__dict__
-        outer = connection_of_thread()
+        outer = THREAD.__dict__.get("connection")
         if outer is None:
             return server(handler, request)
         return server.on_used_thread(outer, handler, request)
 
     return load_sqlo
-
-
-def _unavailable(headers, reason):
-    headers = {"Content-Type": "text/plain; charset=utf-8", **headers}
-    return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")
 
 
 class _Server:
@@ -137,24 +131,32 @@ class _Server:
             bypass.look_at_process()
             self.looked = True
         replay = Replay(request)
-        environ = request["env"]
-
-        def begin(writing):
-            transaction = self.transaction_class(self.connection, writing, environ)
-            set_connection(transaction)
-            return transaction
-
-        writing = request["method"] not in READING_METHODS
+        started = time.monotonic()
         try:
-            work = partial(self._answer, handler, replay)
-            return retry.run(begin, work, writing, self.limits, replay.restart)
+            transaction = self._begin(request["env"], request["method"] not in READING_METHODS)
+            try:
+                return self._answer(handler, replay, transaction)
+            except RunEnded:
+                return self._answer_again(transaction, started, handler, replay)
+        except BaseException:
+            leave_nothing(self.connection)
+            raise
+
+    def _begin(self, environ, writing):
+        transaction = self.transaction_class(self.connection, writing, environ)
+        THREAD.connection = transaction
+        return transaction
+
+    def _answer_again(self, transaction, started, handler, replay):
+        """Answer after a run that came to nothing; the request was put back to its start."""
+        begin = partial(self._begin, transaction.request)
+        work = partial(self._answer, handler, replay)
+        try:
+            return retry.again(transaction, started, begin, work, self.limits)
         except GivenUp as error:
             # To send again what may have been done is not for a machine to decide.
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
             raise self.unavailable(headers, error.reason) from error
-        except BaseException:
-            leave_nothing(self.connection)
-            raise
 
     def on_used_thread(self, outer, handler, request):
         """Answer by `handler()` on a thread that has the connection `outer`."""
@@ -227,12 +229,14 @@ class _Server:
         `replay` takes back the headers of the answer that is not given.
         """
         try:
-            committed = after.end(transaction, error, self._may_commit_with(replay))
+            with_sessions = replay is not None and replay.sessions is not None
+            may_commit = partial(self._unbound, replay) if with_sessions else self._may_commit
+            committed = after.end(transaction, error, may_commit)
         except BaseException:
             if replay:
                 replay.restart()
             raise
-        if transaction.at_end or (replay is not None and replay.has_sessions()):
+        if transaction.at_end or with_sessions:
             self._settle_web_sessions(transaction, committed, error, replay)
 
     def _settle_web_sessions(self, transaction, committed, error, replay):
@@ -256,20 +260,18 @@ class _Server:
                 leave_nothing(self.connection)
             raise
 
-    def _may_commit_with(self, replay):
-        if replay is None or not replay.has_sessions():
-            return self._may_commit
-        return lambda transaction, error: (
-            succeeded(error)
-            and replay.unbind_sessions() is None
-            and self._may_commit(transaction, error)
-        )
+    def _unbound(self, replay, transaction, error):
+        """As `_may_commit`, where web.py's sessions must hold nothing of the transaction."""
+        if succeeded(error):
+            replay.unbind_sessions()
+        return self._may_commit(transaction, error)
 
     def _may_commit(self, transaction, error):
         """Whether the end is a commit; raises what the answer is to be instead."""
-        if not succeeded(error):
+        usual = error is None and web.ctx.__dict__.get("status") == "200 OK"
+        if not (usual or succeeded(error)):
             return False
-        if connection_of_thread() is not transaction:
+        if THREAD.__dict__.get("connection") is not transaction:
             raise RuntimeError(
                 "sqlhub.threadConnection was replaced during the request: remove the load hook "
                 "that does so, because load_sqlo has opened the request's transaction"
@@ -279,7 +281,7 @@ class _Server:
                 after.refuse_swallowed(transaction)
             return False
         if transaction.writing:
-            check_sendable(web.ctx.status, web.ctx.headers)
+            outcomes.check_sendable(web.ctx.status, web.ctx.headers)
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
 
 
@@ -288,7 +290,7 @@ def _transaction_class(engine_class):
     """The class of the processor's transactions on the connections of `engine_class`."""
     base = RequestTransaction.for_engine(engine_class)
     own = {
-        "RunEnded": HTTPRunEnded,
+        "RunEnded": outcomes.HTTPRunEnded,
         "keeps": staticmethod(commits),
         "surroundings_of_after": staticmethod(own_context),
     }

@@ -28,7 +28,7 @@ class Replay:
         if _has_body(environ):
             environ["wsgi.input"] = self._body = ReplayableBody(environ["wsgi.input"])
         self._environ = environ.copy()
-        self._sessions = Found(context) if LOADED in context else None
+        self.sessions = Found(context) if LOADED in context else None
         form = context.get("_fieldstorage")
         self._uploads = Uploads(form) if form else None
 
@@ -47,19 +47,15 @@ class Replay:
             self._uploads.put_back()
         self.put_back_sessions()
 
-    def has_sessions(self):
-        """Whether web.py's sessions were loaded before the processor."""
-        return self._sessions is not None
-
     def put_back_sessions(self):
         """Have web.py's sessions be what they were when this object was made."""
-        if self._sessions:
-            self._sessions.put_back()
+        if self.sessions:
+            self.sessions.put_back()
 
     def unbind_sessions(self):
         """Have them hold no instance of the request; raises what saving them would raise."""
-        if self._sessions:
-            self._sessions.unbind()
+        if self.sessions:
+            self.sessions.unbind()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from .engines.base import Verdict
 from .errors import OutsideItsRequest, RunEnded
 from .identity_map import IdentityMap
 from .kinds import Kinds
+from .outcomes import commits
 from .savepoints import Savepoints
 from .snapshot import SnapshotOnUse
 
@@ -50,10 +51,8 @@ class RequestTransaction(Kinds, Savepoints):
     at_end = ()
     runs = 1
 
-    @staticmethod
-    def keeps(error):
-        """Whether `error` leaves a savepoint without undoing it."""
-        return False
+    # Whether an error leaves a savepoint without undoing it.
+    keeps = staticmethod(commits)
 
     @staticmethod
     def surroundings_of_after():
@@ -217,7 +216,9 @@ class RequestTransaction(Kinds, Savepoints):
 
     def _SO_update(self, so, values):
         super()._SO_update(so, values)
-        self.cache.changed(so)
+        if vars(so).get("_connection") is not self:
+            # It is out of a pickle.
+            self.cache.changed(so, [name for name, _ in values])
 
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
@@ -260,7 +261,7 @@ class RequestTransaction(Kinds, Savepoints):
         self.finished, self.owner = True, None
         session, self._session = self._session, None
         # These refer to the transaction: it would be left to the garbage collector.
-        snapshot, self.instances = vars(self).pop("snapshot", None), None
+        snapshot, self.instances = self.__dict__.pop("snapshot", None), None
         if session is None:
             if not commit and snapshot is not None:
                 snapshot.drop()

@@ -1,5 +1,6 @@
 """Runs work in transactions until one run counts: what is run again, and when it is given up."""
 
+import itertools
 import random
 import time
 from dataclasses import dataclass
@@ -22,40 +23,51 @@ class Limits:
     seconds: float = 10
 
 
-def run(begin, work, writing, limits, put_back=lambda: None):
+def run(begin, work, writing, limits):
     """Return what `work(transaction)` returns in the run that counts.
 
-    `begin(writing)` returns the transaction of a run; `work` ends it. It raises RunEnded where
-    the run came to nothing, and then `put_back()` is called. Raises GivenUp, and
-    what `work` raises otherwise.
+    `begin(writing)` returns the transaction of a run; `work` ends it, and raises RunEnded where
+    the run came to nothing. Raises GivenUp, and what `work` raises otherwise.
     """
     started = time.monotonic()
+    transaction = begin(writing)
+    try:
+        return work(transaction)
+    except RunEnded:
+        return again(transaction, started, begin, work, limits)
+
+
+def again(transaction, started, begin, work, limits, put_back=lambda: None):
+    """As `run`, after a first run that came to nothing.
+
+    `transaction`: its, begun at the time `started`, of time.monotonic(). `put_back()` is called
+    after each further run that comes to nothing.
+    """
     conflicts = 0
-    forced = False
-    runs = 0
-    while True:
-        runs += 1
+    for runs in itertools.count(2):
+        reason = transaction.ended_by
+        if reason not in AT_ONCE:
+            conflicts += 1
+            _pause(transaction, conflicts, started, limits)
+        writing, forced = transaction.writing, transaction.forced
+        if reason is Verdict.REFUSED:
+            writing = forced = True
+        elif reason is Verdict.OTHER_KIND:
+            # Once a mark asks for a writing one it stays so, or two marks ask in turn for ever.
+            writing = forced = transaction.wanted
         transaction = begin(writing)
         transaction.runs, transaction.forced = runs, forced
         try:
             return work(transaction)
         except RunEnded:
             put_back()
-        reason = transaction.ended_by
-        if reason is Verdict.REFUSED:
-            writing = forced = True
-        elif reason is Verdict.OTHER_KIND:
-            # Once a mark asks for a writing one it stays so, or two marks ask in turn for ever.
-            writing = forced = transaction.wanted
-        if reason in AT_ONCE:
-            continue
-        conflicts += 1
-        late = time.monotonic() - started > limits.seconds
-        if reason is not Verdict.CONFLICT or late or conflicts >= _attempts(transaction, limits):
-            after.given_up(transaction)
-            raise GivenUp(reason)
-        time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**conflicts)))
 
 
-def _attempts(transaction, limits):
-    return transaction.attempts or limits.attempts
+def _pause(transaction, conflicts, started, limits):
+    """Wait a little after so many conflicts; raises GivenUp where nothing is run again."""
+    attempts = transaction.attempts or limits.attempts
+    late = time.monotonic() - started > limits.seconds
+    if transaction.ended_by is not Verdict.CONFLICT or late or conflicts >= attempts:
+        after.given_up(transaction)
+        raise GivenUp(transaction.ended_by)
+    time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**conflicts)))

@@ -34,7 +34,7 @@ IMMUTABLE = (
 MOST_LOSSES = 4
 LONGEST_PAUSE = 16
 
-_all = weakref.WeakSet()
+_all: "weakref.WeakSet[RowCache]" = weakref.WeakSet()
 # A token that no transaction has.
 _NEVER = object()
 
@@ -49,7 +49,7 @@ class Statistics:
     size: int = 0
 
 
-def statistics():
+def statistics() -> Statistics:
     """Return the Statistics over all threads that are alive; size is the rows kept now."""
     total = Statistics()
     for rows in list(_all):

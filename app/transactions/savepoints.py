@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from itertools import count
 
 from .engines.base import Verdict
+from .errors import is_interruption
 
 _numbers = count(1)
 
@@ -49,6 +50,8 @@ class Savepoints:
         """
         if error is None or self.keeps(error):
             return
+        if is_interruption(error):
+            self.spoil_session()
         while error is not None and self._in_the_way is not None:
             if error is self._in_the_way and not self.ended_by:
                 self.ended_by = Verdict.CONFLICT

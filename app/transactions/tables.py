@@ -10,7 +10,7 @@ import re
 import time
 from typing import NamedTuple
 
-from sqlobject import SOForeignKey, dberrors, sqlhub
+from sqlobject import SOForeignKey, SQLObject, dberrors, sqlhub
 
 from .engines.base import Verdict
 
@@ -70,7 +70,7 @@ def _is(error, codes):
     return bool(error.args) and getattr(error.args[0], "code", None) in codes
 
 
-def update_table(model):
+def update_table(model: type[SQLObject]) -> list[str]:
     """Add to the table of `model`, an SQLObject class, the columns and indexes that it lacks.
 
     The table must exist. Returns lines that say what was added, and which columns the model does
@@ -90,7 +90,7 @@ def update_table(model):
     return done + [f"table {table}: left column {name}, not in the model" for name in extra]
 
 
-def missing_in_table(model):
+def missing_in_table(model: type[SQLObject]) -> list[str] | None:
     """Return what `update_table` would add to the table of `model`, and change nothing.
 
     A list of texts such as "column email"; None where nothing can be compared, because the user

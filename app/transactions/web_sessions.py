@@ -13,7 +13,6 @@ SQLObject classes. Session may be added to the application before the processor 
   It is touched after the answer, once in a tenth of its timeout, so that it does not expire.
 """
 
-import contextlib
 import logging
 import pickle
 import time
@@ -30,13 +29,13 @@ from .in_transaction import in_transaction
 from .web_stores import (
     PICKLING,
     UNSHARED,
+    QuietStore,
     WithStore,
     is_due,
     note_saved,
     of_models,
     remove,
     touch,
-    without_updates,
 )
 
 log = logging.getLogger(__name__)
@@ -84,21 +83,24 @@ class Found:
 
     def __init__(self, context):
         """`context`: the __dict__ of web.ctx."""
-        self._before = [(one, _image(one._data), _copy(one._data)) for one in context[LOADED]]
+        self._before = []
+        for session in context[LOADED]:
+            image = _image(session._data)
+            self._before.append((session, image, _copy(session._data, image)))
 
     def put_back(self):
         """Have them be what they were when this object was made."""
         for session, image, values in self._before:
             session._data.clear()
-            session._data.update(values if image is None else pickle.loads(image))
+            session._data.update(_copy(values, image))
 
     def unbind(self):
         """Bind the instances in them to no request, as those out of a pickle are.
 
-        Raises what the store will raise for what has no pickle.
+        Raises what saving them will raise.
         """
         for session, *_ in self._before:
-            _check(session.store, session._data)
+            _check(session)
             _unbind(session)
 
 
@@ -119,15 +121,18 @@ def settle(transaction, committed, kept):
             one.finish(committed, kept)
 
 
-def _load(session, stock=Session._load):
+# What is missing is told by `install`.
+_STOCK = {name: getattr(Session, name, None) for name in ("_load", "_save", "kill", "_cleanup")}
+
+
+def _load(session, stock=_STOCK["_load"]):
     transaction = _transaction_of_request()
     before = web.ctx.get(LOADED, {})
     if transaction is not None and transaction.runs > 1 and session not in before:
         # What the run before has left.
         session._data.clear()
     if transaction is not None and not transaction.writing and of_models(session.store):
-        with without_updates(transaction):
-            stock(session)
+        stock(WithStore(session, QuietStore(session.store, transaction)))
     else:
         stock(session)
     if not isinstance(session.store, UNSHARED):
@@ -137,7 +142,8 @@ def _load(session, stock=Session._load):
     web.ctx[LOADED] = {**before, session: Loaded(_image(session._data), new)}
 
 
-def _save(session, stock=Session._save):
+def _save(session, stock=_STOCK["_save"]):
+    _check(session)
     transaction = _transaction_of_request()
     models = of_models(session.store)
     if transaction is None and not models:
@@ -162,12 +168,8 @@ def _saving(session, id, value, models, in_request):
         begin = partial(store.__setitem__, id, pickle.loads(loaded.image))
     if models and image is not None and image == loaded.image:
         return _saving_unchanged(session, id, begin)
-    if image is not None:
-        value = pickle.loads(image)
-    else:
-        _check(store, value)
     note_saved(id)
-    do = partial(store.__setitem__, id, value)
+    do = partial(store.__setitem__, id, _copy(value, image))
     if models and in_request:
         do()
     return AtEnd(do, begin, models, inside=models and in_request)
@@ -181,7 +183,7 @@ def _saving_unchanged(session, id, begin):
     return AtEnd(do, do, models=True, optional=begin is None)
 
 
-def _kill(session, stock=Session.kill):
+def _kill(session, stock=_STOCK["kill"]):
     transaction = _transaction_of_request()
     store, id = session.store, session.session_id
     models = of_models(store)
@@ -193,7 +195,7 @@ def _kill(session, stock=Session.kill):
         _wait(transaction, AtEnd(partial(remove, store, id), None, models, inside=models))
 
 
-def _clean_up(session, stock=Session._cleanup):
+def _clean_up(session, stock=_STOCK["_cleanup"]):
     transaction = _transaction_of_request()
     if transaction is None or transaction.has_begun() or not of_models(session.store):
         stock(session)
@@ -223,24 +225,34 @@ def _image(values):
         return None
 
 
-def _check(store, values):
-    """Raise what the store would raise after the commit."""
-    if isinstance(store, PICKLING):
-        pickle.dumps(dict(values))
+def _check(session):
+    """Raise where a web session cannot be saved: before the commit."""
+    if "session_id" not in session:
+        raise RuntimeError(
+            "web.py has cleared the sessions of this request, as app.request() in a handler does: "
+            "call it in a thread, or put what it does into a function that both can call"
+        )
+    if isinstance(session.store, PICKLING):
+        pickle.dumps(dict(session._data))
 
 
-def _copy(values):
+def _copy(values, image):
+    """A copy of the values of a web session, whose pickle is `image` or None."""
+    if image is not None:
+        return pickle.loads(image)
+    return {name: _copy_of_one(value) for name, value in dict(values).items()}
+
+
+def _copy_of_one(value):
     try:
-        return deepcopy(dict(values))
+        return deepcopy(value)
     except Exception:
-        return dict(values)
+        # Such as a lock. It is the same one in each run.
+        return value
 
 
 def _unbind(session):
-    image = _image(session._data)
-    if image is not None:
-        with contextlib.suppress(Exception):
-            session._data.update(pickle.loads(image))
+    session._data.update(_copy(session._data, _image(session._data)))
 
 
 def _take_back(headers):

@@ -1,7 +1,6 @@
 """What a store of web.py's sessions is, and what of its work can wait."""
 
 import time
-from contextlib import contextmanager
 
 from web.session import DBStore, DiskStore, MemoryStore, ShelfStore
 
@@ -17,9 +16,9 @@ _MOST_REMEMBERED = 10_000
 _TOUCHES = 10
 
 # Whether a store is of models, by its id; with the store, so that no other gets its id.
-_known = {}
+_known: dict = {}
 # When this process has last saved a web session, by its id (time.monotonic()).
-_saved = {}
+_saved: dict = {}
 
 
 def of_models(store):
@@ -54,29 +53,40 @@ class WithStore:
     """A web session as its own methods see it, with another store."""
 
     def __init__(self, session, store):
-        self._session = session
-        self.store = store
+        vars(self).update(_session=session, store=store)
 
     def __getattr__(self, name):
         return getattr(self._session, name)
 
+    def __setattr__(self, name, value):
+        setattr(self._session, name, value)
 
-@contextmanager
-def without_updates(transaction):
-    """Leave out the block's UPDATEs: a store notes the time of each access, say.
 
-    Sent, they would make each reading request a writing one. `touch` has them sent.
+class QuietStore:
+    """A store of models in a reading request, which leaves out the UPDATEs of its `__getitem__`.
+
+    It notes the time of each access with them. Sent, they would make each reading request a
+    writing one; `touch` has them sent.
     """
-    stock = transaction._executeRetry
 
-    def execute(conn, cursor, query):
-        return None if query.startswith("UPDATE") else stock(conn, cursor, query)
+    def __init__(self, store, transaction):
+        self._store = store
+        self._transaction = transaction
 
-    transaction._executeRetry = execute
-    try:
-        yield
-    finally:
-        del transaction._executeRetry
+    def __contains__(self, key):
+        return key in self._store
+
+    def __getitem__(self, key):
+        stock = self._transaction._executeRetry
+
+        def execute(conn, cursor, query):
+            return None if query.startswith("UPDATE") else stock(conn, cursor, query)
+
+        self._transaction._executeRetry = execute
+        try:
+            return self._store[key]
+        finally:
+            del self._transaction._executeRetry
 
 
 def note_saved(id):

@@ -11,10 +11,12 @@ from sqlobject import sqlhub
 
 from app.transactions import bypass, web_stores
 from app.transactions.engines.mariadb.session import MariaDBSession
+from app.transactions.engines.sqlite.session import SQLiteSession
 
 # The package has a function of the module's name.
 in_transaction = importlib.import_module("app.transactions.in_transaction")
 
+SQLITE_SESSION = "app.transactions.engines.sqlite.Engine.SESSION"
 HELD = "app.transactions.identity_map.HELD"
 MYSQLDB_CONNECT = "app.transactions.engines.mariadb.MariaDBSession"
 MARIADB_MODULE = "app.transactions.engines.mariadb"
@@ -195,3 +197,14 @@ def warnings_forgotten():
         yield
     finally:
         bypass._warned.update(before)
+
+
+def attaching(path, name):
+    """The class of sessions of SQLite that have the database at `path` attached as `name`."""
+
+    class Attaching(SQLiteSession):
+        def __init__(self, *args, **kw):
+            super().__init__(*args, **kw)
+            self.execute(f"ATTACH DATABASE '{path}' AS {name}")
+
+    return Attaching

@@ -57,8 +57,8 @@ MODELS = (Author, Novel, Lazy, Pickled, OwnWay)
 class Library(Site):
     """Runs functions as reading or writing requests on a database that has rows of MODELS."""
 
-    def __init__(self, server, uri, cache_rows=LIMIT, **options):
-        super().__init__(server, uri, MODELS, cache_rows=cache_rows, **options)
+    def __init__(self, server, uri, cache_rows=LIMIT, models=MODELS, **options):
+        super().__init__(server, uri, models, cache_rows=cache_rows, **options)
         self.run(_fill, "POST")
 
     def run(self, function, method="GET"):

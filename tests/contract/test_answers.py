@@ -8,8 +8,9 @@ import pytest
 import web
 from sqlobject import dberrors
 
-from app.transactions import on_commit, on_rollback, savepoint
-from tests.contract.site import Entry, add, no_transaction
+from app.transactions import in_transaction, no_transaction, on_commit, on_rollback, savepoint
+from tests.contract.site import Entry, add
+from tests.contract.site import no_transaction as thread_has_none
 
 
 class Reads:
@@ -65,7 +66,7 @@ def test_what_a_handler_returns_becomes_text_in_its_transaction(site, made, meth
     assert b"a" in answer.data
     assert site.names() == ["a"]
     assert called == [1]
-    assert no_transaction()
+    assert thread_has_none()
 
 
 @pytest.mark.parametrize("made", [Fails, lambda: [Fails()], lambda: {"one": Fails()}])
@@ -250,6 +251,53 @@ def test_a_reading_request_that_writes_after_a_caught_error_is_500(site):
 
     assert site.request(handler, "GET").status.startswith("500")
     assert site.names() == []
+
+
+@pytest.mark.parametrize("error", [lambda: web.seeother("/there"), web.notfound])
+def test_an_http_error_below_500_commits_what_in_transaction_did(site, error):
+    """The handler holds no transaction of its own, and the answer acknowledges the function's."""
+    called = []
+
+    @no_transaction
+    def handler():
+        def work():
+            with savepoint():
+                add("a")()
+                on_commit(lambda: called.append(1))
+                raise error()
+
+        in_transaction(work, connection=site.connection)
+
+    assert site.request(handler).status[0] in "34"
+    assert site.names() == ["a"]
+    assert called == [1]
+
+
+@pytest.mark.parametrize("error", [web.internalerror, lambda: web.HTTPError("503 Busy"), KeyError])
+def test_any_other_error_rolls_back_what_in_transaction_did(site, error):
+    @no_transaction
+    def handler():
+        in_transaction(add("a", then=error), connection=site.connection)
+
+    assert site.request(handler).status.startswith("50")
+    assert site.names() == []
+
+
+@pytest.mark.parametrize(("error", "status"), [(web.conflict, "409"), (web.notmodified, "500")])
+def test_a_swallowed_error_in_in_transaction_is_not_acknowledged(site, error, status):
+    site.request(add("a"))
+
+    @no_transaction
+    def handler():
+        def work():
+            add("b")()
+            duplicate(in_savepoint=False)
+            raise error()
+
+        in_transaction(work, connection=site.connection)
+
+    assert site.request(handler).status.startswith(status)
+    assert site.names() == ["a"]
 
 
 @pytest.mark.parametrize("made", [lambda: Entry.byName("a"), Reads, lambda: [Reads()]])

@@ -126,6 +126,25 @@ def test_the_driver_s_connection_writes_nothing_after_sqlite_has_rolled_back(fil
     assert filled.request(handler).status.startswith("500")
     assert filled.names() == ["first"]
     assert isinstance(seen[0], KeyError)
+    assert filled.request(add("next")).data == b"added"
+    assert filled.names() == ["first", "next"]
+
+
+@pytest.mark.engines("sqlite")
+def test_what_the_driver_begins_after_sqlite_has_rolled_back_is_not_committed(filled, capsys):
+    def handler():
+        raw = sqlhub.threadConnection.getConnection()
+        Entry(name="before")
+        with contextlib.suppress(Exception):
+            raw.execute(OR_ROLLBACK)
+        raw.execute("INSERT INTO entry (name, number) VALUES ('after', 0)")
+        return "as if"
+
+    assert filled.request(handler).status.startswith("500")
+    assert "TransactionLost: SQLite has rolled the transaction back" in capsys.readouterr().err
+    assert filled.names() == ["first"]
+    assert filled.request(add("next")).data == b"added"
+    assert filled.names() == ["first", "next"]
 
 
 # What a handler may call on the driver's connection to end the transaction.

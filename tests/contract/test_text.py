@@ -21,7 +21,7 @@ on_each_example = effort(
 )
 
 
-class Note(SQLObject):
+class Passage(SQLObject):
     body = StringCol()
     line = StringCol(length=160)
     wideBody = UnicodeCol()
@@ -38,18 +38,18 @@ def check_columns(uri, text):
     load_sqlo = transaction_per_request(uri)
     load_sqlo()
     try:
-        Note.createTable(ifNotExists=True)
-        before = Note.select().count()
+        Passage.createTable(ifNotExists=True)
+        before = Passage.select().count()
         try:
-            note = Note(**dict.fromkeys(COLUMNS, text))
+            passage = Passage(**dict.fromkeys(COLUMNS, text))
         except Exception:
             assert unstorable(text)
-            assert Note.select().count() == before
+            assert Passage.select().count() == before
             return
-        number = note.id
+        number = passage.id
         sqlhub.processConnection.cache.clear()
-        assert [getattr(Note.get(number), column) for column in COLUMNS] == [text] * 4
-        assert [found.id for found in Note.selectBy(wideLine=text)][-1] == number
+        assert [getattr(Passage.get(number), column) for column in COLUMNS] == [text] * 4
+        assert [found.id for found in Passage.selectBy(wideLine=text)][-1] == number
     finally:
         sqlhub.processConnection.cache.clear()
         del sqlhub.processConnection

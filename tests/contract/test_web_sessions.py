@@ -99,8 +99,30 @@ def test_a_cart_under_conflicts_has_the_right_number_of_items(make_visitor, stor
     assert visitor.get("cart") == ["item"]
 
 
+@each_place
+def test_what_has_no_pickle_is_put_back_as_well(make_visitor, place):
+    visitor = make_visitor("memory", place, timeout=0.01)
+    session = visitor.site.session
+    visitor.request(lambda: setattr(session, "function", lambda: None))
+    busy = Busy(visitor.site)
+    seen = []
+
+    def handler():
+        busy.impatient(sqlhub.threadConnection)
+        session.cart.append("item")
+        seen.append(list(session.cart))
+        if len(seen) == 3:
+            busy.release()
+        Entry(name="a")
+        return "added"
+
+    assert visitor.request(handler, "POST").data == b"added"
+    assert seen == [["item"]] * 3
+    assert visitor.get("cart") == ["item"]
+
+
 def test_parallel_requests_of_a_visitor_lose_nothing_in_a_store_of_models(make_visitor):
-    visitor = make_visitor("models", "after", attempts=1000)
+    visitor = make_visitor("models", "after", attempts=1000, retry_seconds=60)
     session = visitor.site.session
 
     def handler():
@@ -419,3 +441,34 @@ def test_a_sub_application_s_session_is_as_another(make_visitor, store):
     for expected in (1, 2):
         assert visitor.request(count_and_write(visitor.site.session, [])).data == b"counted"
         assert visitor.get("count") == expected
+
+
+def test_what_an_initializer_writes_is_written(make_visitor):
+    site = make_visitor("touching-models", "after").site
+    add("visitors")()
+
+    def count_visitor():
+        Entry.byName("visitors").number += 1
+        site.session.count = 0
+
+    site.session._initializer = count_visitor
+    assert Visitor(site).request(lambda: "hello").data == b"hello"
+    assert site.execute("SELECT number FROM entry") == [(1,)]
+
+
+@each_place
+@each_kind
+def test_a_request_inside_a_request_which_clears_the_session_is_not_acknowledged(
+    make_visitor, store, place
+):
+    visitor = make_visitor(store, place)
+
+    def handler():
+        before = dict(web.ctx.__dict__)
+        Visitor(visitor.site).request(lambda: "inner")
+        web.ctx.__dict__.update(before)
+        return add()()
+
+    assert visitor.request(handler, "POST").status.startswith("500")
+    assert visitor.site.names() == []
+    assert visitor.get("count") == 0

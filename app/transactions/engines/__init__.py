@@ -1,6 +1,7 @@
 """The database engines: `connection_for` finds the one of a URI."""
 
 import importlib
+from typing import Any
 
 from .base import OutcomeUnknown, Session, TransactionLost, Verdict
 from .threads import Engine
@@ -28,10 +29,10 @@ SHARED_OPTIONS = frozenset(
     + ["reading_level", "writing_level", "foreign_keys"]
 )
 
-_connections = {}
+_connections: dict[tuple, Engine] = {}
 
 
-def connection_for(uri, **options):
+def connection_for(uri: str, **options: Any) -> Engine:
     """Return the connection for `uri`, always the same one for the same arguments.
 
     `options`: keyword arguments of the engine's class, such as `timeout`; those of other engines

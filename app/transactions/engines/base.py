@@ -181,8 +181,8 @@ class Dialect(abc.ABC):
 
     # Error codes: a column or an index that another process has added after the look for it;
     # a user of the database who may not create a temporary table.
-    ADDED_BY_ANOTHER = frozenset()
-    MAY_NOT_CREATE = frozenset()
+    ADDED_BY_ANOTHER: frozenset = frozenset()
+    MAY_NOT_CREATE: frozenset = frozenset()
 
     @abc.abstractmethod
     def table_columns(self, table):
@@ -191,6 +191,13 @@ class Dialect(abc.ABC):
     @abc.abstractmethod
     def table_indexes(self, table):
         """Return the names of the table's indexes."""
+
+    def dangling_rows(self):
+        """Return (table, row id, table) of each row that refers to a missing row of another table.
+
+        There are none where foreign keys are enforced from the start. Raises dberrors.Error.
+        """
+        return []
 
     def index_name(self, table, name):
         """Return the name in the database of the index that the model calls `name`."""

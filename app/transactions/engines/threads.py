@@ -5,14 +5,16 @@ import os
 import threading
 import weakref
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sqlobject.dbconnection import Transaction
 
 from ..freshness import FreshCache, FreshIteration
 from .base import Dialect, Statements
 
-_engines = weakref.WeakSet()
-_inherited = []
+_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+_inherited: list = []
+_PORTS = {"postgres": 5432, "mysql": 3306}
 
 
 class ThreadSessions:
@@ -22,6 +24,8 @@ class ThreadSessions:
         # Those of requests, by their use, and those of SQLObject outside of requests.
         self.by_use = {}
         self.idle = []
+        # Those that SQLObject's own transactions have now.
+        self.begun = set()
 
     def forget(self, session):
         for use in [use for use, one in self.by_use.items() if one is session]:
@@ -48,14 +52,20 @@ class Engine(Statements, Dialect):
     its sessions in thread-local storage, where nobody else can reach them.
     """
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """What SQLObject's connection class has, from which its subclasses inherit."""
+
     # The names of the options that its class takes, of those that all engines may be given.
-    OPTIONS = frozenset()
+    OPTIONS: frozenset[str] = frozenset()
     # How many seconds the driver waits for another transaction's lock.
     timeout = 5
     # Whether the first query of a transaction brings its snapshot token without a further wait.
     TOKEN_COMES_ALONG = False
     # SQL for a JSON list of the column `id` of all rows, and for the token within a query.
-    LIST_OF_ALL = TOKEN_EXPRESSION = None
+    LIST_OF_ALL: str | None = None
+    TOKEN_EXPRESSION: str | None = None
 
     def __init__(self, *args, **kw):
         from .. import patches
@@ -64,6 +74,7 @@ class Engine(Statements, Dialect):
         self._per_thread = _PerThread()
         super().__init__(*args, **kw)
         self.cache = FreshCache(self)
+        self.place = place_of(self)
         _engines.add(self)
 
     @abc.abstractmethod
@@ -142,11 +153,17 @@ class Engine(Statements, Dialect):
 
     def refuse_to_wait_for_itself(self):
         """Raise RuntimeError where this thread's request holds locks that only it releases."""
-        if any(session.writing for session in self._per_thread.sessions.by_use.values()):
-            raise RuntimeError(
-                "a request has one transaction already, for whose locks another connection would "
-                "wait in vain; use savepoint() inside it"
-            )
+        for engine in list(_engines):
+            if engine.place == self.place and engine.holds_locks():
+                raise RuntimeError(
+                    "a request has one transaction already, for whose locks another connection "
+                    "would wait in vain; use savepoint() inside it, and on_commit() for what "
+                    "comes after it"
+                )
+
+    def holds_locks(self):
+        """Whether the calling thread's request is in a writing transaction."""
+        return any(session.writing for session in self.own_sessions().by_use.values())
 
     def close(self):
         """Close the calling thread's sessions; other threads close theirs when they end."""
@@ -159,6 +176,15 @@ class Engine(Statements, Dialect):
 def _transaction_class(engine_class):
     """SQLObject's Transaction for an engine whose methods call those of its bases by super()."""
     return type("Transaction", (Transaction, engine_class), {})
+
+
+def place_of(connection):
+    """Return what `connection`, SQLObject's or ours, shares with others to the same database."""
+    kind = str(getattr(connection, "dbName", type(connection).__name__))
+    if kind == "sqlite":
+        return kind, os.path.realpath(connection.filename)
+    port = getattr(connection, "port", None) or _PORTS.get(kind)
+    return kind, getattr(connection, "host", None), port, getattr(connection, "db", None)
 
 
 def _leave_sessions_to_the_parent():

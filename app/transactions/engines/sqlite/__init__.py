@@ -1,6 +1,7 @@
 """SQLite for requests and for SQLObject outside of them."""
 
 import sqlite3
+from functools import partial
 
 from sqlobject.dbconnection import Boolean
 from sqlobject.sqlite.sqliteconnection import SQLiteConnection
@@ -8,7 +9,7 @@ from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 from ...row_cache import RowCache
 from .. import threads
 from ..base import Verdict
-from .drop_table import drop_table_cascade
+from .drop_table import drop_table, drop_table_cascade
 from .session import SQLiteSession
 from .statements import look_at
 
@@ -35,7 +36,7 @@ class Engine(threads.Engine, SQLiteConnection):
         `cache_rows` rows are kept for each thread's reading requests. `foreign_keys`: whether
         SQLite enforces them, which stock SQLObject does not ask it to."""
         self._cache_rows = int(cache_rows)
-        self._foreign_keys = bool(Boolean(foreign_keys))
+        self.foreign_keys = bool(Boolean(foreign_keys))
         super().__init__(filename, factory=lambda module: self.SESSION, timeout=timeout, **kw)
 
     def open_session(self, use=None):
@@ -43,7 +44,7 @@ class Engine(threads.Engine, SQLiteConnection):
         session = SQLiteConnection.makeConnection(self)
         session.cursor_of_ours = session.cursor()
         if not self._memory:
-            session.execute(f"PRAGMA foreign_keys={int(self._foreign_keys)}")
+            session.execute(f"PRAGMA foreign_keys={int(self.foreign_keys)}")
             session.execute("PRAGMA synchronous=FULL")
             (mode,) = session.execute("PRAGMA journal_mode=WAL").fetchone()
             if mode != "wal":
@@ -64,6 +65,8 @@ class Engine(threads.Engine, SQLiteConnection):
         write lock, so it is serial. Raises sqlite3.OperationalError when the lock was not had
         within the timeout or the database cannot be opened.
         """
+        if writing:
+            self._refuse_to_wait_for_stock()
         use = "writing" if writing else "reading"
         session = self.own_sessions().by_use.get(use) or self.open_session(use)
         try:
@@ -73,6 +76,15 @@ class Engine(threads.Engine, SQLiteConnection):
                 session.discard()
             raise
         return session
+
+    def _refuse_to_wait_for_stock(self):
+        for session in self.own_sessions().begun:
+            if session.changed and session.in_transaction:
+                raise RuntimeError(
+                    "connection.transaction() has written and is still open in this thread, and "
+                    "the request's own transaction would wait for its lock in vain: use the "
+                    "request's for both"
+                )
 
     def reading_session(self):
         session = self._per_thread.sessions.by_use.get("reading")
@@ -85,7 +97,13 @@ class Engine(threads.Engine, SQLiteConnection):
         if conn.writing is not None:
             conn.check_open()
             look_at(conn, query)
+        elif not query.startswith("SELECT"):
+            conn.changed = True
         return SQLiteConnection._executeRetry(self, conn, cursor, query)
+
+    def makeConnection(self):
+        self.refuse_to_wait_for_itself()
+        return super().makeConnection()
 
     def getConnection(self):
         if self._memory:
@@ -106,16 +124,16 @@ class Engine(threads.Engine, SQLiteConnection):
         if self._memory:
             return super()._setAutoCommit(conn, auto)
         conn.keep_begun = not auto
+        begun = self.own_sessions().begun
+        (begun.discard if auto else begun.add)(conn)
         if conn.in_transaction:
             conn.rollback()
         if not auto:
             conn.execute("BEGIN")
 
     def dropTable(self, tableName, cascade=False):
-        if cascade:
-            self._runWithConnection(drop_table_cascade, tableName)
-        else:
-            super().dropTable(tableName)
+        drop = drop_table_cascade if cascade else drop_table
+        self._runWithConnection(partial(drop, self), tableName)
 
     def delColumn(self, sqlmeta, column):
         # The stock way drops a copy of the table, and with foreign keys enforced the rows of
@@ -143,6 +161,10 @@ class Engine(threads.Engine, SQLiteConnection):
             f"FROM pragma_table_info('{table}') ORDER BY cid"
         )
         return [(name, _affinity(declared), *rest) for name, declared, *rest in rows]
+
+    def dangling_rows(self):
+        rows = self.queryAll("PRAGMA foreign_key_check") if self.foreign_keys else []
+        return [row[:3] for row in rows]
 
     def table_indexes(self, table):
         return [

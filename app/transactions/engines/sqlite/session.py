@@ -24,6 +24,8 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     # Set while SQLObject's stock Transaction holds it, which goes on after a commit.
     keep_begun = False
+    # Whether it has executed anything but a SELECT since.
+    changed = False
     # For what every request sends: to make a cursor takes a tenth of the time of a token.
     cursor_of_ours = None
     # Whether other databases than the file belong to it; None until it was looked at.
@@ -111,7 +113,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     def _take_back(self):
         # Not the isolation level: before Python 3.12, to set it to None commits.
-        del self.cursor
+        vars(self).pop("cursor", None)
         self.set_authorizer(None)
 
     def commit_transaction(self):
@@ -147,8 +149,13 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     def commit(self):
         super().commit()
+        self.changed = False
         if self.keep_begun:
             self.execute("BEGIN")
+
+    def rollback(self):
+        super().rollback()
+        self.changed = False
 
 
 def _authorize(action, first, second, database, trigger):
