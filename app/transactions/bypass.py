@@ -9,9 +9,8 @@ from inspect import getattr_static
 from sqlobject import SQLObject, sqlhub
 from sqlobject.dbconnection import ConnectionHub, Transaction
 
-from .current import THREAD, NoTransaction, current
+from .current import NoTransaction, current
 from .engines.threads import Engine, place_of
-from .outcomes import is_web_py
 
 log = logging.getLogger(__name__)
 
@@ -130,10 +129,3 @@ def _warn_once(key, message):
     if key not in _warned:
         _warned.add(key)
         log.warning(message, stack_info=isinstance(key, tuple))
-
-
-def is_in_bare_request(frame):
-    """Whether web.py has called `frame`, and no processor of ours is around it."""
-    while frame is not None and not is_web_py(frame):
-        frame = frame.f_back
-    return frame is not None and THREAD.__dict__.get("connection") is None

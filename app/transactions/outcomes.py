@@ -43,15 +43,22 @@ def _made_by_web_py(error):
     caught = error.__context__
     while caught is not None:
         traceback = caught.__traceback__
-        if traceback is not None and is_web_py(traceback.tb_frame, "process"):
+        if traceback is not None and _is_web_py(traceback.tb_frame, "process"):
             return True
         caught = caught.__context__
     return False
 
 
-def is_web_py(frame, name=None):
+def _is_web_py(frame, name=None):
     """Whether `frame` is of web.py's function `name`, or of any, in its application module."""
     return frame.f_code.co_filename == _WEBPY and name in (None, frame.f_code.co_name)
+
+
+def is_called_by_web_py(frame):
+    """Whether `frame` is within a request that web.py answers."""
+    while frame is not None and not _is_web_py(frame):
+        frame = frame.f_back
+    return frame is not None
 
 
 def status_of(error=None):

@@ -45,7 +45,7 @@ from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .outcomes import commits, status_of, succeeded
+from .outcomes import commits, is_called_by_web_py, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, check_text, held_back, is_streamed, settled
@@ -92,8 +92,9 @@ def transaction_per_request(
     )
 
     def load_sqlo(handler=None):
+        outer = THREAD.__dict__.get("connection")
         if handler is None:
-            if bypass.is_in_bare_request(sys._getframe(1)):
+            if outer is None and is_called_by_web_py(sys._getframe(1)):
                 raise RuntimeError(
                     "load_sqlo was called as a load hook, or by one, which opens no transaction: "
                     "write app.add_processor(load_sqlo), without web.loadhook"
@@ -101,7 +102,6 @@ def transaction_per_request(
             sqlhub.processConnection = connection
             return None
         request = web.ctx.__dict__
-        outer = THREAD.__dict__.get("connection")
         if outer is None:
             return server(handler, request)
         return server.on_used_thread(outer, handler, request)
