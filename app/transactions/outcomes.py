@@ -10,6 +10,15 @@ from .errors import RunEnded
 _WEBPY = web.application.wsgifunc.__code__.co_filename
 
 
+class HTTPRunEnded(RunEnded, web.HTTPError):
+    """RunEnded as web.py passes it on, instead of logging an internal error."""
+
+    data = ""
+
+    def __init__(self, said):
+        Exception.__init__(self, said)
+
+
 def succeeded(error):
     """Whether the answer's status is below 500, of a handler that raised `error` or None."""
     if error is not None and not commits(error):
@@ -80,3 +89,9 @@ def check_sendable(status, headers):
                 f"the answer has {text!r} in its status or headers, which cannot be sent: quote "
                 "characters outside of Latin-1 by urllib.parse.quote()"
             ) from error
+
+
+def plain_503(headers, reason):
+    """Return the answer to a request that was given up, for `reason`, a Verdict."""
+    headers = {"Content-Type": "text/plain; charset=utf-8", **headers}
+    return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")

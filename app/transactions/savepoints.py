@@ -3,6 +3,9 @@
 from contextlib import contextmanager
 from itertools import count
 
+from .engines.base import Verdict
+from .errors import is_interruption
+
 _numbers = count(1)
 
 
@@ -39,6 +42,20 @@ class Savepoints:
         finally:
             self.open_savepoints -= 1
         self.query(f"RELEASE SAVEPOINT {name}")
+
+    def judge_uncaught(self, error):
+        """Note that `error` ends the run: nobody expected what a savepoint has brought on.
+
+        An answer that the handler has made of it is no such error.
+        """
+        if error is None or self.keeps(error):
+            return
+        if is_interruption(error):
+            self.spoil_session()
+        while error is not None and self._in_the_way is not None:
+            if error is self._in_the_way and not self.ended_by:
+                self.ended_by = Verdict.CONFLICT
+            error = error.__cause__ or error.__context__
 
     def is_lost(self):
         """Whether the engine has ended the transaction by itself, as far as the driver knows."""

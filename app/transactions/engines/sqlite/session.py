@@ -37,8 +37,13 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             self.execute("ROLLBACK")
         if seconds is not None:
             self._limit(seconds)
-        self.cursor_of_ours.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        # First, or an interruption could leave a transaction that nobody looks for.
         self.writing = writing
+        try:
+            self.cursor_of_ours.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        except sqlite3.Error:
+            self.writing = None
+            raise
 
     def _limit(self, seconds):
         end = time.monotonic() + seconds
