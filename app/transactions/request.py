@@ -220,6 +220,13 @@ class RequestTransaction(Kinds, Savepoints):
             # It is out of a pickle.
             self.cache.changed(so, [name for name, _ in values])
 
+    def tableExists(self, name):
+        # SQLObject has MariaDB's error mean no, which is none that the handler swallows.
+        before = self.failure
+        exists = super().tableExists(name)
+        self.failure = before
+        return exists
+
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
         return iter(lists.instances(self, select))

@@ -126,6 +126,24 @@ def test_dropping_a_table_or_column_keeps_the_rows_that_refer_to_it(connection):
     assert Tome.select().count() == 0
 
 
+def test_a_request_may_add_a_column_and_drop_it(make_site):
+    site = make_site(models=[Rack])
+
+    def handler(change, *column):
+        def handle():
+            change(*column, changeSchema=True)
+            Rack(name="a")
+            return str([name for (name, *_) in sqlhub.getConnection().table_columns("rack")])
+
+        return site.request(handle)
+
+    dropped = handler(Rack.sqlmeta.delColumn, "colour")
+    assert (dropped.status, dropped.data) == ("200 OK", b"['id', 'name']")
+    added = handler(Rack.sqlmeta.addColumn, StringCol("colour", default=None))
+    assert (added.status, added.data) == ("200 OK", b"['id', 'name', 'colour']")
+    assert site.execute("SELECT name, colour FROM rack") == [("a", None), ("a", None)]
+
+
 def test_a_file_system_without_wal_is_refused(tmp_path):
     class WithoutWal(sqlite3.Connection):
         def execute(self, query, *parameters):
