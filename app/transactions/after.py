@@ -7,7 +7,7 @@ from pydispatch import dispatcher
 from sqlobject import events
 from sqlobject.main import sqlmeta
 
-from .current import connection_set_to, leave
+from .current import connection_of_thread, connection_set_to, leave, leave_nothing
 from .engines.base import Verdict
 from .errors import SwallowedError
 from .request import RequestTransaction
@@ -48,7 +48,10 @@ def end(transaction, error, may_commit=unless_swallowed):
                 commit = may_commit(transaction, error)
         finally:
             transaction.finish(commit)
-    except BaseException:
+    except BaseException as reason:
+        if commit and not isinstance(reason, Exception):
+            # It was interrupted, before or after its COMMIT.
+            transaction.ended_by = Verdict.UNKNOWN
         commit = False
         raise
     finally:
@@ -110,26 +113,37 @@ def call(transaction, functions, given_to):
     """
     if not functions:
         return
+    interrupted = None
     with transaction.surroundings_of_after():
         for function in functions:
             try:
                 _call(function, transaction._dbConnection)
-            except BaseException:
-                # SystemExit too: the answer is settled.
+            except BaseException as error:
+                # SystemExit too: the answer is settled. But a script is stopped by Control-C.
                 log.exception(
                     "a function given to %s failed; the transaction before it stands as it ended. "
                     "What may be run again belongs into in_transaction(function)",
                     given_to,
                 )
+                if isinstance(error, KeyboardInterrupt) and transaction.request is None:
+                    interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 def _call(function, engine):
     own = RequestTransaction.for_engine(type(engine))(engine, True)
     own.implicit = True
-    with connection_set_to(own):
-        try:
-            function()
-        except BaseException as error:
-            end(own, error, never)
-            raise
-        end(own, None)
+    alone = connection_of_thread() is None
+    try:
+        with connection_set_to(own):
+            try:
+                function()
+            except BaseException as error:
+                end(own, error, never)
+                raise
+            end(own, None)
+    except BaseException:
+        if alone:
+            leave_nothing(engine)
+        raise

@@ -1,6 +1,5 @@
 """The transaction of the calling thread: found by those who speak to it, set by who runs it."""
 
-from contextlib import contextmanager
 from threading import get_ident
 
 from sqlobject import sqlhub
@@ -35,18 +34,38 @@ def leave(transaction):
         del THREAD.connection
 
 
-@contextmanager
-def connection_set_to(connection):
-    """Have SQLObject use `connection` in the calling thread during the block."""
-    before = THREAD.__dict__.get("connection")
-    THREAD.connection = connection
-    try:
-        yield
-    finally:
-        if before is not None:
-            THREAD.connection = before
-        else:
+def leave_nothing(engine):
+    """Have the calling thread hold nothing, be it inside an end that was interrupted.
+
+    mod_wsgi and a signal interrupt at any instruction. What is left would be taken for the
+    transaction around the next request, which is never committed.
+    """
+    left = THREAD.__dict__.pop("connection", None)
+    if isinstance(left, RequestTransaction):
+        left.finished, left.owner = True, None
+    engine.roll_back_left()
+
+
+class connection_set_to:
+    """Have SQLObject use `connection` in the calling thread during the block.
+
+    It is no generator: one that is interrupted before the block would end whenever it is dropped,
+    and change the connection of a later request.
+    """
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def __enter__(self):
+        self._before = THREAD.__dict__.get("connection")
+        THREAD.connection = self._connection
+
+    def __exit__(self, *error):
+        before = self._before
+        if before is None or (isinstance(before, RequestTransaction) and before.finished):
             THREAD.__dict__.pop("connection", None)
+        else:
+            THREAD.connection = before
 
 
 def current():
@@ -65,8 +84,17 @@ def required(caller):
     return transaction
 
 
-@contextmanager
-def resting(transaction):
+class resting:
     """Hold no transaction during the block, in which models raise RuntimeError."""
-    with transaction.pause(), connection_set_to(NoTransaction(transaction._dbConnection)):
-        yield
+
+    def __init__(self, transaction):
+        self._pause = transaction.pause()
+        self._set = connection_set_to(NoTransaction(transaction._dbConnection))
+
+    def __enter__(self):
+        self._pause.__enter__()
+        self._set.__enter__()
+
+    def __exit__(self, *error):
+        self._set.__exit__(*error)
+        return self._pause.__exit__(*error)

@@ -30,3 +30,12 @@ class GivenUp(dberrors.OperationalError):
     def __init__(self, reason: "Verdict") -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+def is_interruption(error):
+    """Whether `error`, or what web.py has made it of, may have come at any instruction."""
+    while error is not None:
+        if not isinstance(error, (Exception, GeneratorExit)):
+            return True
+        error = error.__context__
+    return False

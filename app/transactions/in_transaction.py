@@ -8,7 +8,7 @@ from sqlobject import sqlhub
 from sqlobject.dbconnection import Transaction
 
 from . import after, retry
-from .current import NoTransaction, connection_of_thread, connection_set_to
+from .current import NoTransaction, connection_of_thread, connection_set_to, leave_nothing
 from .engines.threads import Engine
 from .outcomes import commits, status_of
 from .request import RequestTransaction
@@ -78,9 +78,15 @@ def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, conn
     engine = _engine(connection)
     made = RequestTransaction.for_engine(type(engine))
     limits = retry.Limits(attempts, seconds)
-    return retry.run(
-        lambda kind: made(engine, kind), lambda one: _attempt(one, function), writing, limits
-    )
+    alone = connection_of_thread() is None
+    try:
+        return retry.run(
+            lambda kind: made(engine, kind), lambda one: _attempt(one, function), writing, limits
+        )
+    except BaseException:
+        if alone:
+            leave_nothing(engine)
+        raise
 
 
 def _decorator(writing, options):

@@ -79,8 +79,10 @@ class Kinds:
         try:
             yield
         finally:
-            self.owner, self.resting = owner, False
-            self._resume()
+            # After an interruption this may come when the request has ended.
+            if not self.finished:
+                self.owner, self.resting = owner, False
+                self._resume()
 
     def _resume(self):
         # The handler cannot be run again, so what comes after it must not be refused.

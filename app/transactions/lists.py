@@ -29,7 +29,7 @@ def instances(transaction, select):
     stock = select.IterationClass is Iteration and isinstance(cls, type)
     plain = stock and issubclass(cls, SQLObject) and has_stock_get(cls)
     if transaction.writing or not plain or select.ops.get("lazyColumns"):
-        return list(select.IterationClass(transaction, transaction._connection, select, True))
+        return _read(select.IterationClass(transaction, transaction._connection, select, True))
     held = transaction.cache.all_held(cls)
     query = transaction.queryForSelect(select)
     ids = _ids_where_all_are_kept(transaction, cls, query)
@@ -37,6 +37,17 @@ def instances(transaction, select):
     return (
         _decoded(transaction, cls, transaction.queryAll(query), held) if found is None else found
     )
+
+
+def _read(iteration):
+    """What SQLObject's own iteration yields.
+
+    One that fails at a row, and whose error somebody keeps, would go on to pin its snapshot.
+    """
+    try:
+        return list(iteration)
+    finally:
+        iteration._cleanup()
 
 
 def _ids_where_all_are_kept(transaction, cls, query):

@@ -1,13 +1,26 @@
 """What an answer of web.py's means for its transaction: by its status, and by who made it."""
 
+import re
 from contextlib import suppress
-from itertools import chain
 
 import web
 
 from .errors import RunEnded
 
 _WEBPY = web.application.wsgifunc.__code__.co_filename
+
+_STATUS = re.compile("[1-9][0-9][0-9] ")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class HTTPRunEnded(RunEnded, web.HTTPError):
+    """RunEnded as web.py passes it on, instead of logging an internal error."""
+
+    data = ""
+
+    def __init__(self, said):
+        Exception.__init__(self, said)
 
 
 def succeeded(error):
@@ -69,14 +82,30 @@ def status_of(error=None):
 def check_sendable(status, headers):
     """Raise ValueError for what no server can send, which would come up after the commit.
 
-    A status line and headers are text in Latin-1 (PEP 3333, "Unicode Issues").
+    A status line is three digits, a space and a reason. It and the headers are text in Latin-1
+    without control characters, and a header's name has no spaces (PEP 3333, RFC 9110).
     """
-    for text in (status, *chain.from_iterable(headers)):
-        try:
-            # Numbers may still be made text outside.
-            str(text).encode("latin-1")
-        except UnicodeEncodeError as error:
+    # Numbers may still be made text outside.
+    if isinstance(status, str) and not _STATUS.match(status):
+        raise ValueError(
+            f"the answer has {status!r} as its status, which cannot be sent: write three digits, "
+            'a space and a reason, as "404 Not Found"'
+        )
+    for name, _ in headers:
+        if not _NAME.fullmatch(str(name)):
+            raise ValueError(
+                f"the answer has a header named {name!r}, which cannot be sent: write letters, "
+                "digits and hyphens"
+            )
+    for text in (status, *(value for _, value in headers)):
+        if not _TEXT.fullmatch(str(text)):
             raise ValueError(
                 f"the answer has {text!r} in its status or headers, which cannot be sent: quote "
-                "characters outside of Latin-1 by urllib.parse.quote()"
-            ) from error
+                "control characters and those outside of Latin-1 by urllib.parse.quote()"
+            )
+
+
+def plain_503(headers, reason):
+    """Return the answer to a request that was given up, for `reason`, a Verdict."""
+    headers = {"Content-Type": "text/plain; charset=utf-8", **headers}
+    return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")

@@ -33,32 +33,24 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
+from threading import get_ident
 from typing import Any
 
 import web
 from sqlobject import sqlhub
 
-from . import after, bypass, nested, patches, retry, web_sessions
-from .current import THREAD, connection_set_to, current
+from . import after, bypass, nested, outcomes, patches, retry, web_sessions
+from .current import THREAD, connection_set_to, current, leave_nothing
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 from .in_transaction import serves
-from .outcomes import check_sendable, commits, is_called_by_web_py, status_of, succeeded
+from .outcomes import commits, is_called_by_web_py, status_of, succeeded
 from .replay import Replay, own_context
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, check_text, held_back, is_streamed, settled
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class HTTPRunEnded(RunEnded, web.HTTPError):
-    """RunEnded as web.py passes it on, instead of logging an internal error."""
-
-    data = ""
-
-    def __init__(self, said):
-        Exception.__init__(self, said)
 
 
 def transaction_per_request(
@@ -95,7 +87,9 @@ def transaction_per_request(
     bypass.look_at_classes(connection)
     serves(connection)
     limits = retry.Limits(attempts, retry_seconds)
-    server = _Server(connection, limits, commit_veto, unavailable or _unavailable, stream_writes)
+    server = _Server(
+        connection, limits, commit_veto, unavailable or outcomes.plain_503, stream_writes
+    )
 
     def load_sqlo(handler=None):
         outer = THREAD.__dict__.get("connection")
@@ -113,11 +107,6 @@ def transaction_per_request(
         return server.on_used_thread(outer, handler, request)
 
     return load_sqlo
-
-
-def _unavailable(headers, reason):
-    headers = {"Content-Type": "text/plain; charset=utf-8", **headers}
-    return web.HTTPError("503 Service Unavailable", headers, f"{reason.value}\n")
 
 
 class _Server:
@@ -143,11 +132,15 @@ class _Server:
             self.looked = True
         replay = Replay(request)
         started = time.monotonic()
-        transaction = self._begin(request["env"], request["method"] not in READING_METHODS)
         try:
-            return self._answer(handler, replay, transaction)
-        except RunEnded:
-            return self._answer_again(transaction, started, handler, replay)
+            transaction = self._begin(request["env"], request["method"] not in READING_METHODS)
+            try:
+                return self._answer(handler, replay, transaction)
+            except RunEnded:
+                return self._answer_again(transaction, started, handler, replay)
+        except BaseException:
+            leave_nothing(self.connection)
+            raise
 
     def _begin(self, environ, writing):
         transaction = self.transaction_class(self.connection, writing, environ)
@@ -255,10 +248,16 @@ class _Server:
 
     def _end_of_stream(self, transaction, error):
         """End the transaction of an answer that was sent already: it is not run again."""
+        # Another thread may drop it, which has a transaction of its own.
+        mine = transaction.owner == get_ident()
         try:
             self._end(transaction, error)
         except RunEnded:
             after.given_up(transaction)
+            raise
+        except BaseException:
+            if mine:
+                leave_nothing(self.connection)
             raise
 
     def _unbound(self, replay, transaction, error):
@@ -282,7 +281,7 @@ class _Server:
                 after.refuse_swallowed(transaction)
             return False
         if transaction.writing:
-            check_sendable(web.ctx.status, web.ctx.headers)
+            outcomes.check_sendable(web.ctx.status, web.ctx.headers)
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
 
 
@@ -291,7 +290,7 @@ def _transaction_class(engine_class):
     """The class of the processor's transactions on the connections of `engine_class`."""
     base = RequestTransaction.for_engine(engine_class)
     own = {
-        "RunEnded": HTTPRunEnded,
+        "RunEnded": outcomes.HTTPRunEnded,
         "keeps": staticmethod(commits),
         "surroundings_of_after": staticmethod(own_context),
     }

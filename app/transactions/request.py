@@ -40,6 +40,8 @@ class RequestTransaction(Kinds, Savepoints):
     # Whether the handler is at work: not before a stream's next chunk.
     running = True
     ended_by = None
+    # Whether its end has begun: nobody may use it any more.
+    finished = False
     # The first database error that no savepoint has undone.
     failure = None
     doomed = False
@@ -139,6 +141,10 @@ class RequestTransaction(Kinds, Savepoints):
         except Exception as error:
             self._judge(error)
             raise
+        except BaseException:
+            self._dbConnection.roll_back_left()
+            self._session = None
+            raise
 
     def _may_go_on(self):
         if self.ended_by:
@@ -176,17 +182,10 @@ class RequestTransaction(Kinds, Savepoints):
         if self._dbConnection.verdict(error) is not Verdict.FAILED:
             self._judge(error)
 
-    def judge_uncaught(self, error):
-        """Note that `error` ends the run: nobody expected what a savepoint has brought on.
-
-        An answer that the handler has made of it is no such error.
-        """
-        if error is None or self.keeps(error):
-            return
-        while error is not None and self._in_the_way is not None:
-            if error is self._in_the_way and not self.ended_by:
-                self.ended_by = Verdict.CONFLICT
-            error = error.__cause__ or error.__context__
+    def spoil_session(self):
+        """Have the session end: a query may have been left there that pins an old snapshot."""
+        if self._session is not None:
+            self._session.spoiled = True
 
     def end_run(self, verdict, error=None):
         """Give up this run of the request; raises RunEnded."""
@@ -220,6 +219,13 @@ class RequestTransaction(Kinds, Savepoints):
         if vars(so).get("_connection") is not self:
             # It is out of a pickle.
             self.cache.changed(so, [name for name, _ in values])
+
+    def tableExists(self, name):
+        # SQLObject has MariaDB's error mean no, which is none that the handler swallows.
+        before = self.failure
+        exists = super().tableExists(name)
+        self.failure = before
+        return exists
 
     def iterSelect(self, select):
         # To the end at once: the handler may use the connection while it goes through the rows.
@@ -258,10 +264,11 @@ class RequestTransaction(Kinds, Savepoints):
         Raises what the engine raises when it cannot commit, after rolling back; RunEnded when
         that is a conflict, or the connection is lost.
         """
+        # First, or an interruption could leave a transaction that begins anew when it is used.
+        self.finished, self.owner = True, None
         session, self._session = self._session, None
         # These refer to the transaction: it would be left to the garbage collector.
         snapshot, self.instances = self.__dict__.pop("snapshot", None), None
-        self.owner = None
         if session is None:
             if not commit and snapshot is not None:
                 snapshot.drop()

@@ -3,6 +3,9 @@
 from contextlib import contextmanager
 from itertools import count
 
+from .engines.base import Verdict
+from .errors import is_interruption
+
 _numbers = count(1)
 
 
@@ -40,18 +43,32 @@ class Savepoints:
             self.open_savepoints -= 1
         self.query(f"RELEASE SAVEPOINT {name}")
 
+    def judge_uncaught(self, error):
+        """Note that `error` ends the run: nobody expected what a savepoint has brought on.
+
+        An answer that the handler has made of it is no such error.
+        """
+        if error is None or self.keeps(error):
+            return
+        if is_interruption(error):
+            self.spoil_session()
+        while error is not None and self._in_the_way is not None:
+            if error is self._in_the_way and not self.ended_by:
+                self.ended_by = Verdict.CONFLICT
+            error = error.__cause__ or error.__context__
+
     def is_lost(self):
         """Whether the engine has ended the transaction by itself, as far as the driver knows."""
         return self._session is not None and not self._session.is_open()
 
     def _undo(self, name, before, instances):
-        if self.ended_by or self._session is None or self.is_lost():
+        if self.ended_by or self._session is None:
             # There is no savepoint any more: the error that ended the transaction goes on.
             return
         try:
             self.query(f"ROLLBACK TO SAVEPOINT {name}")
         except Exception:
-            # Nor here, which only the engine knows. The failure is noted.
+            # Nor here, where the engine has ended it by itself. The failure is noted.
             return
         self.failure, self.after_commit, waiting, self.at_end = before
         self.after_commit += self.after_rollback[len(waiting) :]

@@ -108,14 +108,15 @@ class Snapshot:
         """
         if self.state is not NOT_ASKED:
             return self.rows
-        if self._transaction.has_begun():
+        transaction = self._transaction
+        if transaction._session is not None or transaction.ended_by is not None:
             return self.kept_rows()
-        session = self._transaction.session_with_rows()
+        session = transaction._dbConnection.reading_session()
         if session is None or not session.rows.has(id, cls):
             # The query that reads the row is the first: it has nothing to wait for.
             return None
         if not session.rows.steady:
-            return None if self._transaction.TOKEN_COMES_ALONG else self.kept_rows()
+            return None if transaction.TOKEN_COMES_ALONG else self.kept_rows()
         token = session.peek()
         return self.rows if token is not None and self.arrive(session, token, False) else None
 

@@ -143,6 +143,15 @@ class StreamedAnswer:
         if self._chunks is None:
             raise StopIteration
         try:
+            return self._next_or_end()
+        except BaseException:
+            # The end itself may have been interrupted.
+            if self._transaction.owner is not None:
+                self._finish(GeneratorExit())
+            raise
+
+    def _next_or_end(self):
+        try:
             return self._next_chunk()
         except StopIteration:
             self._finish(None)

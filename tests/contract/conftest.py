@@ -23,7 +23,12 @@ def pytest_generate_tests(metafunc):
     names = marker.args if marker else ENGINES
     if not names or set(names) - set(ENGINES):
         raise pytest.UsageError(f"engines{names}: write names out of {', '.join(ENGINES)}")
-    metafunc.parametrize("engine", names, indirect=True)
+    metafunc.parametrize("engine", [_param(name) for name in names], indirect=True)
+
+
+def _param(name):
+    """The parameter for an engine; a quick run has each server by one driver only."""
+    return pytest.param(name, marks=[pytest.mark.slow] if "-" in name else [])
 
 
 @pytest.fixture

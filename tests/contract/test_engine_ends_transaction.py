@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from sqlobject import dberrors, sqlhub
 
-from app.transactions import TransactionLost, on_commit, savepoint
+from app.transactions import TransactionLost, doom, on_commit, savepoint
 from tests.contract.site import Entry, add
 
 # What has SQLite roll the whole transaction back.
@@ -158,6 +158,23 @@ RAW = {
     "ROLLBACK": lambda raw: raw.cursor().execute("ROLLBACK"),
     "BEGIN": lambda raw: raw.cursor().execute("BEGIN"),
 }
+
+
+@pytest.mark.engines("mariadb")
+@pytest.mark.parametrize("name", ["autocommit", "begin"])
+def test_what_commits_on_mariadb_s_connection_is_refused(site, name):
+    arguments = [True] if name == "autocommit" else []
+
+    def handler():
+        raw = sqlhub.threadConnection.getConnection()
+        Entry(name="a")
+        with pytest.raises(RuntimeError, match="request"):
+            getattr(raw, name)(*arguments)
+        doom()
+        return "refused"
+
+    assert site.request(handler).data == b"refused"
+    assert site.names() == []
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

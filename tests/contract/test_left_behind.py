@@ -119,6 +119,18 @@ def test_a_change_of_a_request_that_fails_ends_too(site, engine, method):
         assert site.request(lambda look=look: shown(look), method).data == before, change
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_set_on_the_driver_s_connection_itself_ends_with_the_request(site, method):
+    def handler():
+        raw = sqlhub.threadConnection.getConnection()
+        raw.set_by_the_handler = True
+
+    site.request(handler, method)
+    assert site.request(lambda: hasattr(raw_connection(), "set_by_the_handler"), method).data == (
+        b"False"
+    )
+
+
 HARMLESS = [
     "SELECT * FROM entry WHERE name = 'Chess set'",
     "select * from entry where name = 'Chess set; SET ROLE x; COMMIT'",

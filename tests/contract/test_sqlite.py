@@ -3,7 +3,9 @@
 import sqlite3
 
 import pytest
-from sqlobject import ForeignKey, SQLObject, StringCol, dberrors, sqlhub
+from formencode import Invalid
+from sqlobject import ForeignKey, IntCol, SQLObject, StringCol, dberrors, sqlhub
+from sqlobject.inheritance import InheritableSQLObject
 
 from app.transactions import TransactionLost, Verdict, connection_for
 from app.transactions.engines.sqlite import Engine as SQLiteEngine
@@ -20,6 +22,11 @@ class Rack(SQLObject):
 
 class Tome(SQLObject):
     rack = ForeignKey("Rack", cascade=True)
+
+
+class Beast(InheritableSQLObject):
+    name = StringCol()
+    number = IntCol(default=0)
 
 
 @pytest.fixture
@@ -119,6 +126,24 @@ def test_dropping_a_table_or_column_keeps_the_rows_that_refer_to_it(connection):
     assert Tome.select().count() == 0
 
 
+def test_a_request_may_add_a_column_and_drop_it(make_site):
+    site = make_site(models=[Rack])
+
+    def handler(change, *column):
+        def handle():
+            change(*column, changeSchema=True)
+            Rack(name="a")
+            return str([name for (name, *_) in sqlhub.getConnection().table_columns("rack")])
+
+        return site.request(handle)
+
+    dropped = handler(Rack.sqlmeta.delColumn, "colour")
+    assert (dropped.status, dropped.data) == ("200 OK", b"['id', 'name']")
+    added = handler(Rack.sqlmeta.addColumn, StringCol("colour", default=None))
+    assert (added.status, added.data) == ("200 OK", b"['id', 'name', 'colour']")
+    assert site.execute("SELECT name, colour FROM rack") == [("a", None), ("a", None)]
+
+
 def test_a_file_system_without_wal_is_refused(tmp_path):
     class WithoutWal(sqlite3.Connection):
         def execute(self, query, *parameters):
@@ -133,3 +158,24 @@ def test_a_file_system_without_wal_is_refused(tmp_path):
 def test_a_database_in_memory_is_refused():
     with pytest.raises(ValueError, match="memory"):
         connection_for("sqlite:/:memory:")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("cls", [Entry, Beast])
+def test_an_error_at_a_row_that_somebody_keeps_pins_no_snapshot(make_site, cls, method):
+    """As a log does that shows the error later, with its traceback and so the query."""
+    site = make_site(models=(Entry, Beast), timeout=1)
+    site.request(lambda: [cls(name=name) for name in "abc"] and "made")
+    table = cls.sqlmeta.table
+    site.execute(f"UPDATE {table} SET number = 'no number' WHERE name = 'b'")
+    kept = []
+
+    def fail():
+        with pytest.raises(Invalid) as error:
+            list(cls.select())
+        kept.append(error)
+
+    assert site.request(fail, method).status == "200 OK"
+    site.execute(f"UPDATE {table} SET number = 1 WHERE name = 'a'")
+    assert site.request(lambda: str(cls.get(1).number), method).data == b"1"
+    assert len(kept) == 1

@@ -33,6 +33,7 @@ def failures(report):
     return sorted(line.split(" - ")[0] for line in report.splitlines() if line[:6] == "FAILED")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_it_passes_as_it_does_on_the_stock_class_or_better(tmp_path, engine, new_uri):
     """On PostgreSQL one fails on both, which asks for TLS that the tests' server does not speak.

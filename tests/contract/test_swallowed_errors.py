@@ -3,9 +3,13 @@
 import contextlib
 
 import web
-from sqlobject import dberrors, sqlhub
+from sqlobject import SQLObject, dberrors, sqlhub
 
 from tests.contract.site import Entry, add
+
+
+class WithoutTable(SQLObject):
+    pass
 
 
 def test_a_swallowed_database_error_is_not_acknowledged(site):
@@ -20,6 +24,29 @@ def test_a_swallowed_database_error_is_not_acknowledged(site):
 
     assert site.request(handler).status.startswith("500")
     assert site.names() == ["a"]
+
+
+def test_to_ask_for_a_table_that_is_not_there_is_no_error(site):
+    def handler():
+        Entry(name="a")
+        return str(bool(WithoutTable.tableExists()))
+
+    answer = site.request(handler)
+    assert (answer.status, answer.data) == ("200 OK", b"False")
+    assert site.names() == ["a"]
+
+
+def test_to_ask_for_a_table_takes_no_earlier_error_back(site):
+    def handler():
+        Entry(name="a")
+        with contextlib.suppress(dberrors.Error):
+            Entry(name="a")
+        with contextlib.suppress(dberrors.Error):
+            WithoutTable.tableExists()
+        return "as if"
+
+    assert site.request(handler).status.startswith("500")
+    assert site.names() == []
 
 
 def test_a_4xx_after_a_database_error_is_the_answer_and_rolls_back(site):

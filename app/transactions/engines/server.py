@@ -77,14 +77,15 @@ class ServerEngine(threads.Engine):
                     session.check()
                 session.open_transaction(writing, seconds)
                 return session
-            except Exception as error:
+            except BaseException as error:
                 session.discard()
-                if self.verdict(error) is not Verdict.GONE:
+                interrupted = not isinstance(error, Exception)
+                if interrupted or self.verdict(error) is not Verdict.GONE:
                     raise
         session = self.open_session(USE)
         try:
             session.open_transaction(writing, seconds)
-        except Exception:
+        except BaseException:
             session.discard()
             raise
         return session

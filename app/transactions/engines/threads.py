@@ -144,6 +144,13 @@ class Engine(Statements, Dialect):
         self.refuse_to_wait_for_itself()
         return _transaction_class(type(self))(self)
 
+    def roll_back_left(self):
+        """Roll back what an interruption has left open on the calling thread, and close it."""
+        for session in list(self._per_thread.sessions.by_use.values()):
+            if session.writing is not None:
+                session.spoiled = True
+                session.roll_back_transaction()
+
     def refuse_to_wait_for_itself(self):
         """Raise RuntimeError where this thread's request holds locks that only it releases."""
         for engine in list(_engines):

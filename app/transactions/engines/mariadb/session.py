@@ -54,6 +54,15 @@ class MariaDBSession(Session, ServerSession, Connection):
     def _guarded_cursor(self, cursorclass=None):
         return Connection.cursor(self, guarded(cursorclass or self.cursorclass, look_at))
 
+    def autocommit(self, on):
+        # To turn it on commits.
+        self.refuse_in_transaction()
+        super().autocommit(on)
+
+    def begin(self):
+        self.refuse_in_transaction()
+        super().begin()
+
     def open_transaction(self, writing, seconds=None):
         self._settle()
         if self.writing is not None:
@@ -67,10 +76,12 @@ class MariaDBSession(Session, ServerSession, Connection):
         if self.mode is not writing:
             mode = self.modes[writing]
             start = f"SET SESSION autocommit=0; SET SESSION TRANSACTION {mode}; {start}"
+        # First, or an interruption could leave a transaction that nobody looks for.
+        self.writing, self.mode = writing, None
         # A compound statement, because several statements in one text would need a connection
         # that executes whatever an injection puts behind a semicolon.
         self.query(f"BEGIN NOT ATOMIC {start}; END" if ";" in start else start)
-        self.writing = self.mode = writing
+        self.mode = writing
 
     def _settle(self):
         """Receive the answer to a COMMIT that was not waited for."""

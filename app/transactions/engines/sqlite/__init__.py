@@ -135,6 +135,10 @@ class Engine(threads.Engine, SQLiteConnection):
         drop = drop_table_cascade if cascade else drop_table
         self._runWithConnection(partial(drop, self), tableName)
 
+    def addColumn(self, tableName, column):
+        # The stock way ends with VACUUM, which no transaction can have.
+        self.query(f"ALTER TABLE {tableName} ADD COLUMN {column.sqliteCreateSQL()}")
+
     def delColumn(self, sqlmeta, column):
         # The stock way drops a copy of the table, and with foreign keys enforced the rows of
         # other tables that refer to it.

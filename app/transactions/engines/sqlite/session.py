@@ -37,8 +37,13 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             self.execute("ROLLBACK")
         if seconds is not None:
             self._limit(seconds)
-        self.cursor_of_ours.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        # First, or an interruption could leave a transaction that nobody looks for.
         self.writing = writing
+        try:
+            self.cursor_of_ours.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        except sqlite3.Error:
+            self.writing = None
+            raise
 
     def _limit(self, seconds):
         end = time.monotonic() + seconds
@@ -69,7 +74,9 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     def peek_at_ids(self, query):
         try:
-            return (None, None) if self.in_transaction else self._first_row(query)[:2]
+            if self.in_transaction:
+                return None, None
+            return self.cursor_of_ours.execute(query).fetchone()[:2]
         except sqlite3.Error:
             return None, None
 
@@ -77,10 +84,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         """The snapshot token: it differs when any other connection has committed since this
         one's last look, and it takes the transaction's snapshot where no query has done so yet
         (https://www.sqlite.org/pragma.html#pragma_data_version)."""
-        return self._first_row("PRAGMA data_version")[0]
-
-    def _first_row(self, query):
-        return self.cursor_of_ours.execute(query).fetchone()
+        return self.cursor_of_ours.execute("PRAGMA data_version").fetchone()[0]
 
     def _is_alone(self):
         # The token is that of one file. What is attached later is seen by its statement.

@@ -1,0 +1,183 @@
+"""A request that is interrupted at any point, as mod_wsgi does, leaves nothing and tells no lie.
+
+mod_wsgi raises an exception in a request that takes too long; a signal does so in a script.
+"""
+
+import contextlib
+import itertools
+import os
+import sys
+
+import pytest
+from sqlobject import sqlhub
+
+import app.transactions
+from app.transactions import in_transaction, no_transaction, on_commit, on_rollback
+from tests.contract.internals import only_connections, raw_connection
+from tests.contract.site import Entry
+from tests.contract.site import no_transaction as left_without
+
+FOLDER = os.path.dirname(app.transactions.__file__)
+# Nobody waits for ever where the test fails.
+PATIENCE = {
+    "postgres": "SET lock_timeout = '2s'",
+    "postgres-psycopg2": "SET lock_timeout = '2s'",
+    "mariadb": "SET SESSION innodb_lock_wait_timeout = 2",
+}
+
+# One that hits a finalizer is lost, as Python has it.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+class Interruption(BaseException):
+    pass
+
+
+class Interrupter:
+    """Raises Interruption where the package's code gets control back from the call `number`."""
+
+    def __init__(self, number):
+        self._number = number
+        self.done = False
+
+    def __call__(self, frame, event, argument):
+        if event == "return":
+            frame = frame.f_back
+        if (
+            event in ("return", "c_return")
+            and frame is not None
+            and frame.f_code.co_filename.startswith(FOLDER)
+        ):
+            self._number -= 1
+            if self._number == 0:
+                self.done = True
+                raise Interruption
+
+    @contextlib.contextmanager
+    def at_work(self):
+        sys.setprofile(self)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+
+def write(called):
+    Entry.get(1).number += 1
+    on_commit(lambda: called.append("committed"))
+    on_rollback(lambda: called.append("rolled back"))
+    return "written"
+
+
+def write_after_kept_rows(called):
+    [entry.name for entry in Entry.select()]
+    return write(called)
+
+
+@no_transaction
+def write_in_a_transaction_of_its_own(called):
+    return in_transaction(lambda: write(called))
+
+
+def write_after_the_commit(called):
+    on_commit(lambda: write(called))
+    return write(called)
+
+
+def number(site):
+    return site.execute("SELECT number FROM entry WHERE id = 1")[0][0]
+
+
+def interrupted(site, handler, method, point):
+    """Answer a request that is interrupted; return its status, or None, and whether it was."""
+    interrupter = Interrupter(point)
+    status = None
+    # While web.ctx is put back, web.py cannot make an error of it; the server does.
+    with contextlib.suppress(Interruption, AttributeError), interrupter.at_work():
+        status = site.request(handler, method).status
+    return status, interrupter.done
+
+
+def add_one():
+    Entry.get(1).number += 1
+    return "added"
+
+
+def shown():
+    return str(Entry.get(1).number)
+
+
+def interrupt_at_each_point(site, engine, work, method):
+    with only_connections(site.connection):
+        site.request(lambda: Entry(name="a") and "made")
+        if engine in PATIENCE:
+            site.execute(PATIENCE[engine])
+        for point in itertools.count(1):
+            site.request(lambda: Entry.get(1).name, "GET")
+            before, called = number(site), []
+            status, done = interrupted(site, lambda: work(called), method, point)  # noqa: B023
+            after = number(site)
+            if status is not None and status.startswith("200"):
+                assert after > before
+            assert not ("committed" in called and after == before)
+            assert not (called == ["rolled back"] and after != before)
+            assert left_without()
+            # Nobody waits for a lock that is left, and the next request is not taken for a part.
+            site.execute("UPDATE entry SET number = number + 1 WHERE id = 1")
+            assert site.request(add_one).data == b"added"
+            assert number(site) == after + 2
+            assert site.request(shown, "GET").data == b"%d" % number(site)
+            if not done:
+                break
+    assert point > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work, method", [(write, "POST"), (write_after_kept_rows, "GET")])
+def test_an_interruption_at_any_point_leaves_nothing_and_is_told(make_site, engine, work, method):
+    interrupt_at_each_point(make_site(timeout=1), engine, work, method)
+
+
+@pytest.mark.slow
+@pytest.mark.engines("sqlite")
+@pytest.mark.parametrize("work", [write_in_a_transaction_of_its_own, write_after_the_commit])
+def test_an_interruption_of_a_transaction_of_its_own_is_the_same(make_site, engine, work):
+    interrupt_at_each_point(make_site(timeout=1), engine, work, "POST")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_query_left_by_an_interruption_pins_no_snapshot(site, method):
+    """Somebody keeps its traceback, such as a handler of logging."""
+    site.request(lambda: [Entry(name=name) for name in "abc"] and "made")
+    kept = []
+
+    def handler():
+        cursor = raw_connection().cursor()
+        kept.append(cursor)
+        cursor.execute("SELECT name FROM entry")
+        cursor.fetchone()
+        raise Interruption
+
+    site.request(lambda: Entry.get(1).name, method)
+    site.request(handler, method)
+    assert site.request(add_one).data == b"added"
+    assert site.request(shown, method).data == b"1"
+    assert len(kept) == 1
+
+
+def test_a_script_is_stopped_by_control_c_in_a_function_given_to_on_commit(site):
+    called = []
+
+    def stop():
+        raise KeyboardInterrupt
+
+    def work():
+        on_commit(stop)
+        on_commit(lambda: called.append("next"))
+        Entry(name="a")
+
+    with pytest.raises(KeyboardInterrupt):
+        in_transaction(work, connection=site.connection)
+    assert called == ["next"]
+    assert site.names() == ["a"]
+    assert not hasattr(sqlhub.threadingLocal, "connection")
