@@ -156,7 +156,7 @@ def noticed(stock):
 
     @wraps(stock)
     def method(self, *arguments):
-        if not isinstance(self, Engine):
+        if not isinstance(self, Engine) or _is_outside(self):
             bypass.notice_use(self)
         return stock(self, *arguments)
 

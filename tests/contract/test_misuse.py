@@ -54,12 +54,33 @@ def test_another_transaction_of_the_same_database_is_refused_whatever_its_option
         other.close()
 
 
-@pytest.mark.parametrize("name", ["getConnection", "makeConnection", "query"])
+@pytest.mark.parametrize("name", ["getConnection", "makeConnection"])
 @pytest.mark.engines("sqlite")
 def test_another_connection_to_the_file_that_is_locked_is_refused_at_once(site, name):
-    arguments = ["SELECT 1"] if name == "query" else []
-    use = getattr(site.connection, name)
-    assert refused(site, lambda: use(*arguments), "one transaction already")
+    assert refused(site, getattr(site.connection, name), "one transaction already")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda connection: Entry(name="b", connection=connection),
+        lambda connection: Entry.get(1, connection=connection),
+        lambda connection: list(Entry.select(connection=connection)),
+        lambda connection: connection.query("INSERT INTO entry (name) VALUES ('b')"),
+    ],
+)
+def test_the_process_s_connection_past_the_request_s_transaction_is_refused(site, use):
+    """What it writes would be there whatever becomes of the request."""
+    assert refused(site, lambda: use(sqlhub.processConnection), "another connection")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_process_s_connection_is_refused_before_the_transaction_has_begun(site, method):
+    def handler():
+        Entry(name="b", connection=sqlhub.processConnection)
+
+    assert site.request(handler, method).status.startswith("500")
+    assert site.names() == []
 
 
 @pytest.mark.engines("sqlite")
