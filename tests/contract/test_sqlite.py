@@ -24,7 +24,7 @@ class Tome(SQLObject):
     rack = ForeignKey("Rack", cascade=True)
 
 
-class Beast(InheritableSQLObject):
+class Creature(InheritableSQLObject):
     name = StringCol()
     number = IntCol(default=0)
 
@@ -161,10 +161,10 @@ def test_a_database_in_memory_is_refused():
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("cls", [Entry, Beast])
+@pytest.mark.parametrize("cls", [Entry, Creature])
 def test_an_error_at_a_row_that_somebody_keeps_pins_no_snapshot(make_site, cls, method):
     """As a log does that shows the error later, with its traceback and so the query."""
-    site = make_site(models=(Entry, Beast), timeout=1)
+    site = make_site(models=(Entry, Creature), timeout=1)
     site.request(lambda: [cls(name=name) for name in "abc"] and "made")
     table = cls.sqlmeta.table
     site.execute(f"UPDATE {table} SET number = 'no number' WHERE name = 'b'")
