@@ -1,7 +1,8 @@
 """The site's wiring: settings, transactions and URLs make `app` and its `load_sqlo`.
 
-The two are made when one of them is first asked for, as by `from app import app`. Importing a
-part of the package makes neither, so that the lab's stock modes have SQLObject as it comes.
+`app` is the example, or the application that the setting SITE_APPLICATION names. Both are made
+when they are first asked for, as by `from app import load_sqlo`. Importing a part of the package
+makes neither, so that the lab's stock modes have SQLObject as it comes.
 """
 
 from app.settings import SettingsError, settings
@@ -10,9 +11,9 @@ __all__ = ["app", "load_sqlo"]
 
 # Handlers are named, not imported: what needs the database alone loads none of them.
 urls = (
-    # Asked by the container's health check and the balancer: keep them with your own.
+    # Asked by the container's health check and the balancer.
     "/health", "app.web.health.Health",
-    "/health/database", "app.database.Health",
+    "/health/database", "app.tables.Health",
     "/", "app.pages.Index",
     "/add", "app.pages.Add",
     "/view", "app.pages.View",
@@ -21,19 +22,17 @@ urls = (
     "/lab/", "app.lab.page.Page",
 )  # fmt: skip
 
-# The paths whose errors are problem details (RFC 9457); elsewhere they are pages, plain ones
-# where ERROR_PAGE is None.
+# The paths whose errors are problem details (RFC 9457); elsewhere they are pages.
 FOR_PROGRAMS = "/(api|health/database|lab/[a-z]+)(/|$)"
 ERROR_PAGE = "app.pages.error_page"
 
 
-def make_site():
-    """Return the web.py application and its load hook, a pair.
+def make_load_sqlo():
+    """Return the processor that gives each request a transaction on the site's database.
 
     Raises SettingsError where DATABASE_URI cannot be used.
     """
     from app.transactions import transaction_per_request
-    from app.web.application import Application
     from app.web.problems import unavailable
 
     try:
@@ -51,19 +50,36 @@ def make_site():
         )
     except ValueError as error:
         raise SettingsError(f"DATABASE_URI cannot be used: {error}") from None
-    app = Application(urls, for_programs=FOR_PROGRAMS, error_page=ERROR_PAGE)
-    app.add_processor(load_sqlo)
-    return app, load_sqlo
+    return load_sqlo
+
+
+def make_app():
+    """Return the application of the settings; each of its requests has a transaction.
+
+    Raises SettingsError where a setting is wrong that it needs.
+    """
+    load_sqlo = __getattr__("load_sqlo")
+    if settings.application:
+        from app.own import own_application
+
+        return own_application(load_sqlo)
+    from app.web.adoption import adopt, import_handlers
+    from app.web.application import Application
+
+    example = Application(urls, for_programs=FOR_PROGRAMS, error_page=ERROR_PAGE)
+    import_handlers(example)
+    return adopt(example, load_sqlo)
 
 
 def __getattr__(name):
     """Make what `__all__` names; Python calls this where the module does not have `name`."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in globals():
+        return globals()[name]
     try:
-        made = make_site()
+        made = make_app() if name == "app" else make_load_sqlo()
     except AttributeError as error:
         # An import takes an AttributeError for a name that is not here, and hides it.
         raise RuntimeError("the site could not be made, see the error before this one") from error
-    globals().update(zip(("app", "load_sqlo"), made, strict=True))
-    return globals()[name]
+    return globals().setdefault(name, made)

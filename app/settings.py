@@ -1,6 +1,7 @@
 """The site's settings: read once from the environment and one settings file, checked, frozen.
 
 To add a setting, add one line to `Settings`: its field, variable, parser and default.
+A line of the file that is no setting of the site's is the application's (`Settings.others`).
 """
 
 import difflib
@@ -14,6 +15,9 @@ from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE_VARIABLE = "SITE_SETTINGS"
+# The names that are the bundle's own: others may be the application's.
+OWN_NAMES = re.compile("SITE_|WEBPY_")
+NAMED = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
 SHORTEST_TOKEN = 16
 SHORTEST_KEY = 32
 
@@ -80,6 +84,40 @@ def _key(value):
     return value
 
 
+def _application(value):
+    if not re.fullmatch(f"{NAMED}:{NAMED}", value):
+        raise ValueError(f"is {value!r}: write module:name, for example wiki.code:app")
+    return value
+
+
+def _database(value):
+    if not re.fullmatch(f"{NAMED}(:{NAMED})?", value):
+        raise ValueError(
+            f"is {value!r}: write the module that is run to make the tables, for example "
+            "wiki.model, or module:function"
+        )
+    return value
+
+
+def _folder(value):
+    path = Path(value)
+    if not path.is_absolute() or not path.is_dir():
+        raise ValueError(f"is {value!r}: write the absolute path of a folder that is there")
+    # `app` is imported before anything of the application's, and stays what `import app` gives.
+    for own in (path / "app.py", path / "app"):
+        if own != ROOT / "app" and own.exists():
+            raise ValueError(
+                f"has {own}, and `import app` gives the bundle's package: rename yours"
+            )
+    return path
+
+
+def _address(value):
+    if not re.fullmatch("/[!-~]*", value):
+        raise ValueError(f"is {value!r}: write a path on the site, for example /")
+    return value
+
+
 def _setting(variable, parse, default=None, secret=False):
     return field(default=default, repr=not secret, metadata={"variable": variable, "parse": parse})
 
@@ -88,6 +126,10 @@ def _setting(variable, parse, default=None, secret=False):
 class Settings:
     """The checked values. Times are in seconds, sizes in bytes; secrets are not in the repr."""
 
+    application: str | None = _setting("SITE_APPLICATION", _application)
+    path: Path | None = _setting("SITE_PATH", _folder)
+    database: str | None = _setting("SITE_DATABASE", _database)
+    health: str | None = _setting("SITE_HEALTH", _address)
     database_uri: str = _setting(
         "DATABASE_URI", _uri, "sqlite://" + quote(str(ROOT / "var" / "site.db")), secret=True
     )
@@ -104,8 +146,16 @@ class Settings:
     max_body: int = _setting("SITE_MAX_BODY", _count, 1024 * 1024)
     retry_attempts: int = _setting("SITE_RETRY_ATTEMPTS", _count, 10)
     retry_seconds: float = _setting("SITE_RETRY_SECONDS", _seconds, 10.0)
+    # The file's other lines, which reach the application in os.environ.
+    others: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
+        for variable, value in (("SITE_PATH", self.path), ("SITE_DATABASE", self.database)):
+            if value and not self.application:
+                raise SettingsError(
+                    f"{variable} is set without SITE_APPLICATION: name the application, for "
+                    "example SITE_APPLICATION=wiki.code:app"
+                )
         if self.demo and not self.secret_key:
             raise SettingsError(
                 "SITE_SECRET_KEY is missing: SITE_DEMO=on needs it to sign its form; "
@@ -118,10 +168,11 @@ def read_settings(environ, default_file):
 
     The file named by SITE_SETTINGS (else `default_file`, if it exists) holds KEY=value lines;
     a variable in `environ` wins over it. A variable with an empty value counts as not set.
-    Raises SettingsError for an unknown SITE_* variable, any unknown name in the file, a wrong
-    value and a file that is missing, unreadable or malformed.
+    Raises SettingsError for an unknown SITE_* variable, a WEBPY_* name in the file, a name there
+    that nearly is DATABASE_URI where that is missing, a wrong value, and a file that is missing,
+    unreadable or malformed.
     """
-    by_variable = {item.metadata["variable"]: item for item in fields(Settings)}
+    by_variable = {item.metadata["variable"]: item for item in fields(Settings) if item.metadata}
     _refuse_unknown(
         [name for name in environ if name.startswith("SITE_") and name != FILE_VARIABLE],
         by_variable,
@@ -131,14 +182,19 @@ def read_settings(environ, default_file):
     file = _file_to_read(environ, default_file)
     if file:
         given = _read_file(file)
-        _refuse_unknown(given, by_variable, f"in {file}")
+        own = [name for name in given if OWN_NAMES.match(name)]
+        _refuse_unknown(own, by_variable, f"in {file}")
+    others = {name: given.pop(name) for name in list(given) if name not in by_variable}
     given.update((name, environ[name]) for name in by_variable if environ.get(name))
-    return Settings(
-        **{
-            by_variable[variable].name: _parsed(by_variable[variable], variable, text)
-            for variable, text in given.items()
-        }
-    )
+    if "DATABASE_URI" not in given:
+        # A slip would have another database served, the one of the default.
+        near = difflib.get_close_matches("DATABASE_URI", others, 1, 0.8)
+        _refuse_unknown(near, ["DATABASE_URI"], f"in {file}")
+    values = {
+        by_variable[variable].name: _parsed(by_variable[variable], variable, text)
+        for variable, text in given.items()
+    }
+    return Settings(**values, others=others)
 
 
 def _parsed(item, variable, text):
@@ -153,6 +209,11 @@ def _parsed(item, variable, text):
 
 def _refuse_unknown(names, known, place):
     for name in names:
+        if name.startswith("WEBPY_"):
+            raise SettingsError(
+                f"{name} {place} is a Define of Apache's: write it into the file that includes "
+                "apache/site.conf"
+            )
         if name not in known:
             near = difflib.get_close_matches(name, known, 1, 0)[0]
             raise SettingsError(f"{name} {place} is not a setting: did you mean {near}?")
@@ -181,7 +242,7 @@ def _read_file(file):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
-        found = re.fullmatch(r"([A-Z_]+)\s*=\s*(?:(['\"])(.*)\2|(.*))", line)
+        found = re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?:(['\"])(.*)\2|(.*))", line)
         if not found:
             raise SettingsError(f"{file} line {number} is malformed: write KEY=value")
         if found[1] in given:

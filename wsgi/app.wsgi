@@ -2,7 +2,6 @@
 
 import sys
 import traceback
-from importlib import import_module
 from pathlib import Path
 
 ROOT = str(Path(__file__).resolve().parent.parent)
@@ -11,15 +10,9 @@ if ROOT not in sys.path:
 
 try:
     from app import app
-
-    # web.py would import the handlers that `urls` names at the first request only: an error in
-    # one shall show at the start.
-    for _, handler in app.mapping:
-        if isinstance(handler, str) and "." in handler and not handler.startswith("redirect "):
-            import_module(handler.rpartition(".")[0])
 except BaseException:
     # mod_wsgi 6.1.1 on Python 3.11 logs the error without its traceback.
     traceback.print_exc()
     raise
 
-application = app.wsgifunc()
+application = app.wsgifunc() if hasattr(app, "wsgifunc") else app

@@ -55,12 +55,13 @@ def in_one_transaction(work):
         try:
             return sqlhub.doInTransaction(work)
         except (dberrors.Error, connection.module.Error) as error:
-            if attempt == ATTEMPTS or not _may_succeed_now(connection, error):
+            if attempt == ATTEMPTS or not may_succeed_now(connection, error):
                 raise
             time.sleep(random.uniform(0, 0.2))
 
 
-def _may_succeed_now(connection, error):
+def may_succeed_now(connection, error):
+    """Whether work that failed by `error` may succeed when it is done again at once."""
     if isinstance(error, dberrors.DuplicateEntryError):
         return True
     return _is(error, connection.ADDED_BY_ANOTHER) or connection.verdict(error) in _MAY_PASS

@@ -35,7 +35,11 @@ class Problem(web.HTTPError):
         """`status`: HTTP status code; `members`: further ones of the problem (RFC 9457, 3.2)."""
         self.detail = detail
         self.members = members
-        super().__init__(f"{status} {HTTPStatus(status).phrase}", headers or {})
+        # What is read where the application has no error answers of ours.
+        text = {"Content-Type": "text/plain; charset=utf-8"} | (headers or {})
+        super().__init__(
+            f"{status} {HTTPStatus(status).phrase}", text, f"{detail}\n".encode(errors="replace")
+        )
 
 
 def wrong_fields(status, faults):

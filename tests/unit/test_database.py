@@ -11,11 +11,12 @@ import sys
 import pytest
 from sqlobject import UnicodeCol, sqlhub
 
-from app import database
-from app.database import make_database
+from app import tables
 from app.models import User
 from app.settings import ROOT
+from app.tables import make_database
 from app.transactions import connection_for
+from app.transactions.tables import SchemaError
 from tests import own_application
 from tests.http_client import serving
 
@@ -100,7 +101,7 @@ def test_a_table_that_contradicts_the_model_is_a_clear_error_with_status_3(
         "table users: column fullname is missing, "
     )
     assert "ALTER TABLE in scripts/shell" in done.stderr and "Traceback" not in done.stderr
-    assert database.CURE not in done.stderr
+    assert tables.CURE not in done.stderr
     assert ids(tmp_path) == [1, 2, 3]
 
 
@@ -188,7 +189,7 @@ def test_a_check_waits_for_no_writer(connection, uri, tmp_path):
 def test_a_check_does_not_make_the_file(uri, tmp_path):
     done = run(uri, "--check")
     assert (done.returncode, done.stdout) == (3, "")
-    assert f"the file {tmp_path}/site.db is not there\n{database.CURE}" in done.stderr
+    assert f"the file {tmp_path}/site.db is not there\n{tables.CURE}" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -197,7 +198,7 @@ def test_a_check_does_not_turn_the_file_to_wal(uri, tmp_path):
     before = (tmp_path / "site.db").read_bytes()
     done = run(uri, "--check")
     assert done.returncode == 3
-    assert f"the file {tmp_path}/site.db is not in WAL mode\n{database.CURE}" in done.stderr
+    assert f"the file {tmp_path}/site.db is not in WAL mode\n{tables.CURE}" in done.stderr
     assert (tmp_path / "site.db").read_bytes() == before
     assert run(uri).returncode == run(uri, "--check").returncode == 0
 
@@ -206,7 +207,7 @@ def test_a_check_names_a_table_that_is_missing(connection, uri, tmp_path):
     change(tmp_path, "DROP TABLE users")
     done = run(uri, "--check")
     assert (done.returncode, done.stdout) == (3, "")
-    assert f"table users: it is missing\n{database.CURE}" in done.stderr
+    assert f"table users: it is missing\n{tables.CURE}" in done.stderr
     assert run(uri).returncode == run(uri, "--check").returncode == 0
 
 
@@ -214,12 +215,12 @@ def test_a_check_names_a_column_that_is_missing_and_adds_none(connection):
     User.sqlmeta.addColumn(UnicodeCol(name="email", default=None))
     try:
         for _ in range(2):
-            with pytest.raises(database.SchemaError) as refusal:
-                database.check_database()
-            said = f"table users: column email is missing\n{database.CURE}"
+            with pytest.raises(SchemaError) as refusal:
+                tables.check_database()
+            said = f"table users: column email is missing\n{tables.CURE}"
             assert str(refusal.value) == said
         make_database()
-        assert database.check_database() == ["table users: as its model says"]
+        assert tables.check_database() == ["table users: as its model says"]
     finally:
         User.sqlmeta.delColumn("email")
 
@@ -252,7 +253,7 @@ def test_an_application_without_models_is_told_where_they_belong(tmp_path, uri, 
     own = own_application.make(tmp_path / "own", models=models)
     done = run(uri, folder=own)
     assert (done.returncode, done.stdout) == (3, "")
-    assert "app/models.py has no SQLObject class" in done.stderr
+    assert "the site has no SQLObject class: write them into app/models.py" in done.stderr
 
 
 OTHERS = """

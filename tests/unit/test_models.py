@@ -10,8 +10,8 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from sqlobject import dberrors, sqlhub
 
-from app.database import make_database
 from app.models import HashedPassword, User, add_random_user, checked
+from app.tables import make_database
 from app.transactions import connection_for
 
 

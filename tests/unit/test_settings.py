@@ -10,6 +10,7 @@ from app.settings import ROOT, SettingsError, read_settings
 
 KEY = "k" * 32
 TOKEN = "t" * 16
+OWN = {"SITE_APPLICATION": "wiki.code:app"}
 
 
 def read(tmp_path, **environ):
@@ -64,6 +65,14 @@ def test_a_flag_is_on_or_off(tmp_path, text, value):
         ({"SITE_SECRET_KEY": "\udcff" * 32}, "SITE_SECRET_KEY is not text in UTF-8"),
         ({"DATABASE_URI": "/srv/site.db"}, "DATABASE_URI is not a database URI"),
         ({"SITE_DEMMO": "on"}, "SITE_DEMMO in the environment is not a setting: did you mean"),
+        ({"SITE_APPLICATION": "wiki.code"}, "SITE_APPLICATION is 'wiki.code': write module:name"),
+        ({"SITE_APPLICATION": "/srv/wiki:app"}, "write module:name, for example wiki.code:app"),
+        ({"SITE_DATABASE": "a b"} | OWN, "SITE_DATABASE is 'a b': write the module"),
+        ({"SITE_DATABASE": "wiki.model"}, "SITE_DATABASE is set without SITE_APPLICATION"),
+        ({"SITE_PATH": "/"}, "SITE_PATH is set without SITE_APPLICATION"),
+        ({"SITE_PATH": "wiki"} | OWN, "SITE_PATH is 'wiki': write the absolute path"),
+        ({"SITE_PATH": "/nowhere"} | OWN, "SITE_PATH is '/nowhere': write the absolute path"),
+        ({"SITE_HEALTH": "health"}, "SITE_HEALTH is 'health': write a path on the site"),
         ({"SITE_SETTINGS": "site.env"}, "SITE_SETTINGS is 'site.env': write the file's absolute"),
         ({"SITE_SETTINGS": "/nowhere/site.env"}, "/nowhere/site.env cannot be read"),
     ],
@@ -80,7 +89,10 @@ def test_a_wrong_setting_is_refused_with_its_name_and_the_cure(tmp_path, environ
         ("SITE_DEMO", "line 1 is malformed: write KEY=value"),
         ("\nexport SITE_DEMO=on", "line 2 is malformed: write KEY=value"),
         ("SITE_DEMO=on\nSITE_DEMO=off", "SITE_DEMO stands twice"),
-        ("PATH=/bin", "PATH in"),
+        ("WEBPY_THREADS=5", "WEBPY_THREADS in"),
+        ("WEBPY_THREADS=5", "is a Define of Apache's"),
+        ("DATABASE_URL=sqlite:///srv/wiki.db", "did you mean DATABASE_URI?"),
+        ("DATABASE_UR=sqlite:///srv/wiki.db", "did you mean DATABASE_URI?"),
         ("SITE_RETRY_SECOND=1", "did you mean SITE_RETRY_SECONDS?"),
     ],
 )
@@ -89,6 +101,31 @@ def test_a_malformed_settings_file_is_refused_with_the_place(tmp_path, text, sai
     with pytest.raises(SettingsError) as refusal:
         read(tmp_path)
     assert said in str(refusal.value)
+
+
+def test_other_lines_of_the_file_are_the_applications(tmp_path):
+    (tmp_path / "site.env").write_text("WIKI_mail2='a b'\nSITE_MAX_BODY=2\nEMPTY=\n")
+    found = read(tmp_path, SITE_API_TOKEN=TOKEN)
+    assert (found.others, found.max_body) == ({"WIKI_mail2": "a b"}, 2)
+    assert "a b" not in repr(found)
+
+
+def test_a_name_like_database_uri_is_the_applications_where_that_is_given_too(tmp_path):
+    (tmp_path / "site.env").write_text(
+        "DATABASE_URL=postgres://host/other\nDATABASE_URI=sqlite:///srv/wiki.db\n"
+    )
+    found = read(tmp_path)
+    assert found.others == {"DATABASE_URL": "postgres://host/other"}
+    assert found.database_uri == "sqlite:///srv/wiki.db"
+
+
+@pytest.mark.parametrize("name", ["app.py", "app/__init__.py"])
+def test_a_module_of_ones_own_that_is_called_app_is_refused(tmp_path, name):
+    module = tmp_path / "wiki" / name
+    module.parent.mkdir(parents=True)
+    module.touch()
+    with pytest.raises(SettingsError, match="SITE_PATH has .*/wiki/app.*rename yours"):
+        read(tmp_path, SITE_PATH=str(tmp_path / "wiki"), **OWN)
 
 
 def test_a_secret_shows_neither_in_the_repr_nor_in_the_refusal(tmp_path):

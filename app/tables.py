@@ -1,0 +1,200 @@
+"""The tables of the site's SQLObject classes: made, brought up to date, compared."""
+
+import random
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from sqlobject import SQLObject, sqlhub
+
+from app.own import own_models
+from app.program import AGAIN
+from app.settings import ROOT, settings
+from app.transactions.tables import (
+    ATTEMPTS,
+    SchemaError,
+    in_one_transaction,
+    missing_in_table,
+    update_table,
+)
+from app.web.health import healthy
+
+# Seconds for others who are at work on the tables, such as the same command elsewhere.
+LONGEST_TURN = 60
+CURE = "`python -m app.database` makes what is missing."
+
+
+class Health:
+    """Whether this process reaches its database and finds the tables and columns of the models."""
+
+    def GET(self):
+        connection = sqlhub.getConnection()
+        for model in site_models():
+            meta = model.sqlmeta
+            columns = ", ".join([meta.idName, *(column.dbName for column in meta.columnList)])
+            connection.queryAll(f"SELECT {columns} FROM {meta.table} WHERE 1 = 0")
+        return healthy()
+
+
+def site_models():
+    """Return the SQLObject classes of the site that have a table.
+
+    For the example these are what `from app.models import *` gives, in its order; for another
+    application what app.own.own_models says. Raises SchemaError where there is none.
+    """
+    if settings.application:
+        public, cure = own_models(), "name the module that has them in SITE_DATABASE"
+    else:
+        public, cure = _public(), "write them into app/models.py, or import them there"
+    found = list(dict.fromkeys(filter(_has_table, public)))
+    if not found:
+        raise SchemaError(f"the site has no SQLObject class: {cure}")
+    return found
+
+
+def _public():
+    models = import_module("app.models") if find_spec("app.models") else None
+    names = getattr(models, "__all__", vars(models) if models else ())
+    return [getattr(models, name) for name in names if not name.startswith("_")]
+
+
+def _has_table(value):
+    """Whether `value` is an SQLObject class of the site's; a view's table is no text."""
+    return (
+        isinstance(value, type)
+        and issubclass(value, SQLObject)
+        and not value.__module__.startswith("sqlobject.")
+        and isinstance(value.sqlmeta.table, str)
+    )
+
+
+def make_database():
+    """Make what is missing of the tables and return lines that say what was done.
+
+    Works on `sqlhub.processConnection`, in one transaction, which is tried again when another
+    one is in its way. With the setting SITE_DATABASE its program makes the tables, and they are
+    only compared. Raises OSError, SchemaError where a table that is there contradicts its
+    model, and the errors of the driver and of sqlobject.dberrors.
+    """
+    connection = sqlhub.processConnection
+    if connection.dbName == "sqlite":
+        Path(connection.filename).parent.mkdir(parents=True, exist_ok=True)
+    if settings.database:
+        # A server that is not there yet is waited for, and no fault of the program's.
+        in_one_transaction(lambda: sqlhub.getConnection().queryOne("SELECT 1"))
+        _run_program()
+        return check_database()
+    return in_one_transaction(_make_tables)
+
+
+def _run_program():
+    """Run it in a separate process, in which its classes are not imported a second time.
+
+    Raises SchemaError where it fails.
+    """
+    command = [sys.executable, "-m", "app.program"]
+    for attempt in range(1, ATTEMPTS + 1):
+        status = subprocess.run(command, cwd=ROOT).returncode
+        if status != AGAIN or attempt == ATTEMPTS:
+            break
+        time.sleep(random.uniform(0, 0.2))
+    if status != 0:
+        raise SchemaError(f"SITE_DATABASE={settings.database} failed with status {status}")
+
+
+def _make_tables():
+    with _alone(sqlhub.getConnection()):
+        done, made, constraints = [], [], []
+        for model in site_models():
+            table = model.sqlmeta.table
+            if model.tableExists():
+                done += [f"table {table}: there already", *update_table(model)]
+                continue
+            # Not ifNotExists: of two commands at once the later must notice.
+            constraints += model.createTable(createJoinTables=False, applyConstraints=False)
+            done.append(f"table {table}: made")
+            made.append(model)
+        # Now that each has the others to refer to.
+        for constraint in constraints:
+            sqlhub.getConnection().query(constraint)
+        for model in site_models():
+            done += [f"table {name}: made" for name in _missing_join_tables(model)]
+            model.createJoinTables(ifNotExists=True)
+        return done + [
+            model.fill_new_table() for model in made if hasattr(model, "fill_new_table")
+        ]
+
+
+@contextmanager
+def _alone(connection):
+    """Wait on MariaDB until no other command makes the tables of this database.
+
+    MariaDB commits each table by itself, so that a command which meets another one's table
+    half-way could not begin anew. Raises TimeoutError.
+    """
+    if connection.dbName != "mysql":
+        yield
+        return
+    lock = "MD5(CONCAT('app.database ', DATABASE()))"
+    deadline = time.monotonic() + LONGEST_TURN
+    while connection.queryOne(f"SELECT GET_LOCK({lock}, 0)") != (1,):
+        if time.monotonic() > deadline:
+            raise TimeoutError("another `python -m app.database` is at work: wait until it ends")
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        connection.queryOne(f"SELECT RELEASE_LOCK({lock})")
+
+
+def check_database():
+    """Compare the tables with their models and return lines that say so; change nothing.
+
+    Works on `sqlhub.processConnection`. Raises SchemaError where `make_database` would do
+    something or raise one, and the errors of the driver and of sqlobject.dberrors.
+    """
+    connection = sqlhub.processConnection
+    if connection.dbName == "sqlite":
+        _check_file(Path(connection.filename))
+    return in_one_transaction(_check_tables)
+
+
+def _check_file(path):
+    """Opening a file makes it, and turns it to WAL, where that has not been done."""
+    if not path.exists():
+        raise SchemaError(f"the file {path} is not there\n{CURE}")
+    # https://www.sqlite.org/fileformat2.html#file_format_version_numbers
+    with path.open("rb") as file:
+        if file.read(20)[18:] == b"\1\1":
+            raise SchemaError(f"the file {path} is not in WAL mode\n{CURE}")
+
+
+def _check_tables():
+    said, missing, contradictions = [], [], []
+    for model in site_models():
+        table = model.sqlmeta.table
+        try:
+            lacks = missing_in_table(model) if model.tableExists() else ["it"]
+        except SchemaError as error:
+            contradictions.append(str(error))
+            continue
+        if lacks is None:
+            said.append(f"table {table}: not compared, for this user may make no temporary table")
+        elif lacks:
+            missing += [f"table {table}: {what} is missing" for what in lacks]
+        else:
+            said.append(f"table {table}: as its model says")
+        missing += [f"table {name}: it is missing" for name in _missing_join_tables(model)]
+    if missing or contradictions:
+        raise SchemaError("\n".join([*contradictions, *missing, *([CURE] if missing else [])]))
+    return said
+
+
+def _missing_join_tables(model):
+    connection = sqlhub.getConnection()
+    names = dict.fromkeys(join.intermediateTable for join in model._getJoinsToCreate())
+    return [name for name in names if not connection.tableExists(name)]

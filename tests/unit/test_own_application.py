@@ -1,0 +1,276 @@
+"""An application of one's own in place of the example: found, imported, adopted, or refused."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import web
+
+from app.settings import ROOT
+from app.web import adopt
+
+CODE = """
+import os
+import web
+from wiki.model import Page
+
+web.config.session_parameters.secret_key = "of a test"
+urls = ("/", "Index", "/surroundings", "Surroundings", "/fail", "Fail")
+app = web.application(urls, globals())
+app.add_processor(web.loadhook(lambda: web.header("Content-Type", "text/plain")))
+application = app.wsgifunc()
+
+
+class Index:
+    def GET(self):
+        return str(Page.select().count())
+
+    def POST(self):
+        Page(title="new")
+        return "made"
+
+
+class Surroundings:
+    def GET(self):
+        return f"{os.environ['WIKI_NAME']} {os.getcwd()} {os.path.exists('wiki/code.py')}"
+
+
+class Fail:
+    def GET(self):
+        raise RuntimeError("the secret of the source")
+
+    def POST(self):
+        Page(title="half done")
+        raise RuntimeError("after the half")
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+MODEL = """
+from sqlobject import SQLObject, StringCol, sqlhub
+
+
+class _Base(SQLObject):
+    pass
+
+
+class Page(SQLObject):
+    title = StringCol()
+
+
+def make():
+    Page.createTable(ifNotExists=True)
+    Page(title="by the function")
+
+
+if __name__ == "__main__":
+    import sys
+    Page.createTable(ifNotExists=True)
+    Page(title="by the program")
+    sys.exit(0)
+"""
+
+ASK = """
+import json, runpy
+served = runpy.run_path(%r)["application"]
+import sys
+example = [name for name in ("app.models", "app.pages", "app.api") if name in sys.modules]
+sys.path.insert(0, %r)
+from tests.http_client import Client
+client = Client(served)
+answers = [client.request(method, path) for method, path in %r]
+print(json.dumps({
+    "answers": [[answer.status, answer.text] for answer in answers],
+    "example": example,
+}))
+"""
+
+
+@pytest.fixture
+def wiki(tmp_path):
+    """A folder for SITE_PATH with the application `wiki` in it."""
+    folder = tmp_path / "srv"
+    (folder / "wiki").mkdir(parents=True)
+    (folder / "wiki" / "__init__.py").touch()
+    (folder / "wiki" / "code.py").write_text(CODE)
+    (folder / "wiki" / "model.py").write_text(MODEL)
+    (tmp_path / "site.env").write_text("WIKI_NAME=ours\n")
+    return folder
+
+
+def environment(folder, **further):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SITE_")}
+    return kept | {
+        "DATABASE_URI": f"sqlite://{folder.parent}/site.db",
+        "SITE_APPLICATION": "wiki.code:app",
+        "SITE_PATH": str(folder),
+        "SITE_SETTINGS": str(folder.parent / "site.env"),
+        **further,
+    }
+
+
+def python(folder, *arguments, **further):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment(folder, **further),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def make_database(folder, *options, **further):
+    return python(folder, "-m", "app.database", *options, **further)
+
+
+def ask(folder, *requests, **further):
+    """Send each (method, path) to what wsgi/app.wsgi serves; returns what ASK prints."""
+    script = ASK % (str(ROOT / "wsgi" / "app.wsgi"), str(ROOT), requests)
+    done = python(folder, "-c", script, **further)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", ["app", "application"])
+def test_it_is_served_with_transactions_and_without_the_example(wiki, name):
+    assert make_database(wiki).returncode == 0
+    named = {"SITE_APPLICATION": f"wiki.code:{name}"}
+    said = ask(wiki, ("POST", "/"), ("POST", "/fail"), ("GET", "/"), **named)
+    assert [status for status, _ in said["answers"]] == [200, 500, 200]
+    assert said["answers"][2][1] == "1"
+    assert said["example"] == []
+
+
+def test_it_finds_its_folder_and_the_files_other_lines(wiki):
+    said = ask(wiki, ("GET", "/surroundings"))
+    assert said["answers"] == [[200, f"ours {wiki} True"]]
+
+
+def test_the_environment_wins_over_the_files_other_lines(wiki):
+    said = ask(wiki, ("GET", "/surroundings"), WIKI_NAME="theirs")
+    assert said["answers"][0][1].startswith("theirs ")
+
+
+def test_an_error_shows_its_client_no_source(wiki):
+    [[status, text]] = ask(wiki, ("GET", "/fail"))["answers"]
+    assert (status, "secret" in text) == (500, False)
+
+
+@pytest.mark.parametrize(
+    ("named", "titles"),
+    [(None, []), ("wiki.model", ["by the program"]), ("wiki.model:make", ["by the function"])],
+)
+def test_the_database_is_made_by_its_classes_or_by_what_site_database_names(wiki, named, titles):
+    further = {"SITE_DATABASE": named} if named else {}
+    done = make_database(wiki, **further)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "table page: " in done.stdout
+    assert "table _base" not in done.stdout
+    assert make_database(wiki, "--check", **further).returncode == 0
+    assert ask(wiki, ("GET", "/"))["answers"] == [[200, str(len(titles))]]
+
+
+@pytest.mark.parametrize(
+    ("main", "status", "said"),
+    [
+        ("pass", 3, "table page: it is missing"),
+        ("raise RuntimeError('no tables today')", 3, "no tables today"),
+        ("Page.createTable(); raise SystemExit(5)", 3, "failed with status 5"),
+        ("Page.createTable(); Page(title=5, colour=1)", 3, "colour"),
+    ],
+)
+def test_a_program_that_makes_no_tables_is_told_and_leaves_nothing(wiki, main, status, said):
+    model = wiki / "wiki" / "model.py"
+    model.write_text(
+        MODEL.partition("if __name__")[0] + f'if __name__ == "__main__":\n    {main}\n'
+    )
+    done = make_database(wiki, SITE_DATABASE="wiki.model")
+    assert (done.returncode, said in done.stderr) == (status, True), done.stderr
+    check = make_database(wiki, "--check")
+    assert (check.returncode, "table page: it is missing" in check.stderr) == (3, True)
+
+
+def test_without_a_class_it_is_told_where_they_are_looked_for(wiki):
+    (wiki / "wiki" / "code.py").write_text("import web\napp = web.application((), globals())\n")
+    done = make_database(wiki)
+    assert (done.returncode, "name the module that has them" in done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (CODE.replace('if __name__ == "__main__":', "if True:"), "write app.run() below"),
+        ("app = 5", "SITE_APPLICATION names 5: name the web.application, as"),
+        ("application = 5", "SITE_APPLICATION: there is no app in wiki.code"),
+        ("def app(environ, start_response): return []", "requests would have no transactions"),
+        (
+            "from sqlobject import connectionForURI, sqlhub\n"
+            "sqlhub.processConnection = connectionForURI('sqlite:///other.db')\n" + CODE,
+            "another database than DATABASE_URI",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [("-m", "app.database"), ("wsgi/app.wsgi",)])
+def test_what_would_be_served_wrongly_stops_the_start(wiki, code, said, command):
+    (wiki / "wiki" / "code.py").write_text(code)
+    done = python(wiki, *command)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_a_file_that_python_has_a_module_for_is_told(wiki):
+    """Python imports its own `code` for a prompt; here before the application is."""
+    (wiki / "code.py").write_text(CODE)
+    done = python(wiki, "-c", "import code; from app import app", SITE_APPLICATION="code:app")
+    assert "code is not that in SITE_PATH" in done.stderr
+    assert ask(wiki, ("GET", "/surroundings"), SITE_APPLICATION="code:app")["answers"][0][0] == 200
+
+
+def test_its_own_connection_to_the_sites_database_is_replaced(wiki):
+    line = "from sqlobject import connectionForURI, sqlhub\nsqlhub.processConnection = "
+    line += f"connectionForURI('sqlite://{wiki.parent}/site.db')\n"
+    (wiki / "wiki" / "code.py").write_text(line + CODE)
+    assert make_database(wiki).returncode == 0
+    said = ask(wiki, ("POST", "/fail"), ("GET", "/"))
+    assert [status for status, _ in said["answers"]] == [500, 200]
+    assert said["answers"][1][1] == "0"
+
+
+def hook(handler):
+    return handler()
+
+
+def load_sqlo(handler=None):
+    return handler() if handler else None
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        [hook],
+        [hook, load_sqlo],
+        [load_sqlo, hook],
+        [web.loadhook(load_sqlo), hook],
+        [hook, load_sqlo, web.loadhook(load_sqlo)],
+    ],
+)
+def test_adopting_puts_the_transaction_around_all_others_once(before):
+    application = web.application((), {})
+    own = list(application.processors)
+    for processor in before:
+        application.add_processor(processor)
+    for _ in range(2):
+        assert adopt(application, load_sqlo) is application
+        others = [hook] if hook in before else []
+        assert application.processors == [*own[:2], load_sqlo, *own[2:], *others]
+
+
+def test_adopting_something_else_is_refused():
+    with pytest.raises(TypeError, match="no web.application"):
+        adopt(web.application((), {}).wsgifunc(), load_sqlo)
