@@ -1,16 +1,14 @@
 """The JSON API of the users: reading is free, writing needs the bearer token (RFC 6750)."""
 
-import hmac
-import json
-
 import web
 from formencode import validators
 from sqlobject import SQLObjectNotFound, dberrors
 
 from app.models import RULES, User, checked
-from app.settings import settings
+from app.web.bearer import authorize
 from app.web.inputs import json_object, number, query_number, shortened
 from app.web.problems import Problem, wrong_fields
+from app.web.rendering import json_answer
 
 DEFAULT_LIMIT = 100
 HIGHEST_LIMIT = 1000
@@ -58,27 +56,6 @@ class OneUser:
         _find(user_id).destroySelf()
         web.ctx.status = "204 No Content"
         return ""
-
-
-def json_answer(value):
-    """Return `value` as the text of an answer in JSON and set its content type."""
-    web.header("Content-Type", "application/json")
-    return json.dumps(value) + "\n"
-
-
-def authorize():
-    """Raise Problem 401 unless the request has the bearer token, 403 where there is none."""
-    if settings.api_token is None:
-        raise Problem(403, "Writing is off here: the setting SITE_API_TOKEN is not set.")
-    scheme, _, token = web.ctx.env.get("HTTP_AUTHORIZATION", "").partition(" ")
-    # PEP 3333: header values are latin-1.
-    given = token.strip().encode("latin-1")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given, settings.api_token.encode()):
-        raise Problem(
-            401,
-            "Writing needs the header Authorization: Bearer with the site's token.",
-            {"WWW-Authenticate": 'Bearer realm="api"'},
-        )
 
 
 def _find(user_id):

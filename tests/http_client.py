@@ -13,11 +13,11 @@ from wsgiref.validate import validator
 
 from sqlobject import sqlhub
 
-from app import ERROR_PAGE, FOR_PROGRAMS, api, pages, urls
-from app.database import make_database
+from app import ERROR_PAGE, FOR_PROGRAMS, pages, urls
 from app.settings import settings
+from app.tables import make_database
 from app.transactions import transaction_per_request
-from app.web import csrf, inputs
+from app.web import bearer, csrf, inputs
 from app.web.application import Application
 from app.web.problems import unavailable
 
@@ -119,7 +119,7 @@ def serving(directory, attempts=10, check=validator, uri=None, **changed):
     # The four modules that look at the settings while they answer.
     with (
         patch.object(csrf, "settings", used),
-        patch.object(api, "settings", used),
+        patch.object(bearer, "settings", used),
         patch.object(inputs, "settings", used),
         patch.object(pages, "settings", used),
     ):

@@ -6,14 +6,15 @@ import threading
 
 import web
 
-from app.api import authorize, json_answer
 from app.lab import operations
 from app.lab.accepted import MOST_OPERATIONS, checked_operations, checked_reset
 from app.lab.modes import runs
 from app.settings import settings
+from app.web.bearer import authorize
 from app.web.csrf import FIELD, check_form
 from app.web.inputs import json_object, query_numbers
 from app.web.problems import Problem
+from app.web.rendering import json_answer
 
 FORM_HEADER = "HTTP_X_FORM_TOKEN"
 

@@ -1,4 +1,9 @@
-"""HTML pages out of a folder of templates; web.py's templator escapes every `$value`."""
+"""Answers as text: JSON, and HTML pages out of a folder of templates.
+
+web.py's templator escapes every `$value`.
+"""
+
+import json
 
 import web
 
@@ -19,3 +24,9 @@ def renderer(folder):
         return str(getattr(templates, template)(*values))
 
     return page
+
+
+def json_answer(value):
+    """Return `value` as the text of an answer in JSON and set its content type."""
+    web.header("Content-Type", "application/json")
+    return json.dumps(value) + "\n"

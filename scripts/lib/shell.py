@@ -1,14 +1,17 @@
-"""What scripts/shell has done before its first prompt: the models, and a regular connection."""
+"""What scripts/shell has done before its first prompt: the classes, and a regular connection."""
 
-from sqlobject import classregistry
-
-from app.models import *  # noqa: F403
 from app.settings import SettingsError, stop
 
 try:
-    from app import app, load_sqlo  # noqa: F401
+    from app import load_sqlo
+    from app.tables import SchemaError, site_models
+
+    load_sqlo()
+    models = {model.__name__: model for model in site_models()}
 except SettingsError as error:
     stop(error)
-load_sqlo()
-print("models:", *sorted({*classregistry.registry(None).classes} - {"SQLObject"}))
-del SettingsError, classregistry, stop
+except SchemaError as error:
+    stop(SettingsError(error))
+globals().update(models)
+print("models:", *sorted(models))
+del SchemaError, SettingsError, models, site_models, stop

@@ -56,3 +56,31 @@ def test_a_wrong_setting_ends_it_before_the_first_prompt(folder, variable, value
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {variable} ")
+
+
+def test_it_has_the_classes_of_ones_own_application_without_its_pages(folder):
+    own = folder / "srv"
+    own.mkdir()
+    (own / "notes.py").write_text(
+        "from sqlobject import SQLObject, StringCol\n\n\n"
+        "class Note(SQLObject):\n    text = StringCol()\n\n\n"
+        "def make():\n    Note.createTable(ifNotExists=True)\n    Note(text='made')\n"
+    )
+    (own / "site.py").write_text("import notes\nopen('pages were imported', 'w').close()\n")
+    environment = hermetic_environment(folder) | {
+        "DATABASE_URI": f"sqlite://{folder}/data/site.db",
+        "SITE_APPLICATION": "site:app",
+        "SITE_PATH": str(own),
+        "SITE_DATABASE": "notes:make",
+    }
+    subprocess.run(MAKE_DATABASE, cwd=ROOT, env=environment, check=True, capture_output=True)
+    done = subprocess.run(
+        [ROOT / "scripts" / "shell"],
+        input="print([note.text for note in Note.select()])\n",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "models: Note\n['made']\n"), done.stderr
+    assert not list(folder.rglob("pages were imported"))

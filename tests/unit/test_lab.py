@@ -11,12 +11,11 @@ from unittest.mock import patch
 import pytest
 from sqlobject import sqlhub
 
-from app import api
 from app.lab import handlers, page
 from app.lab.modes import MODES, application
 from app.settings import settings
 from app.transactions import runs, transaction_per_request
-from app.web import csrf, inputs
+from app.web import bearer, csrf, inputs
 from tests.http_client import KEY, TOKEN, Client, serving
 
 OPERATIONS = [
@@ -37,7 +36,7 @@ def lab(mode, directory, **changed):
     """A Client of the lab's application in a mode, on a fresh database with three keys of 0."""
     uri = f"sqlite://{directory}/{mode}.db"
     used = replace(settings, **{"api_token": TOKEN, "secret_key": KEY} | changed)
-    modules = (csrf, api, inputs, handlers)
+    modules = (bearer, csrf, inputs, handlers)
     for module in modules:
         patch.object(module, "settings", used).start()
     try:
