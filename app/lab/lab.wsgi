@@ -35,10 +35,11 @@ handle = site.wsgifunc()
 
 
 def application(environ, start_response):
-    """The lab's addresses are those of the whole site, so that all of one is taken as its path.
+    """The lab's addresses are those of the whole site, of which Apache's alias has taken a part.
 
     Takes and returns what PEP 3333 says.
     """
-    environ["PATH_INFO"] = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
-    environ["SCRIPT_NAME"] = ""
+    prefix, slash, mode = environ["SCRIPT_NAME"].rpartition("/lab/")
+    environ["PATH_INFO"] = slash + mode + environ["PATH_INFO"]
+    environ["SCRIPT_NAME"] = prefix
     return handle(environ, start_response)

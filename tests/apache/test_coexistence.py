@@ -9,7 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.apache.server import apache, debian_module, pypi_module
+from scripts.lib.serving.apache import ROOT, SITE_CONF
+from scripts.lib.serving.daemons import groups
+from scripts.lib.serving.own_site import own_folder
+from scripts.lib.serving.ports import free_port
+from tests.apache.server import VENV, apache, debian_module, pypi_module
 
 MODULES = pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
 
@@ -105,3 +109,46 @@ def test_same_file_serves_the_site_under_both_mod_wsgi(module):
         assert httpx.get(site.url + "/static/style.css").status_code in (200, 404)
         log = site.error_log()
     assert ("mod_wsgi/6.1.1 " in log) == (module is pypi_module)
+
+
+TWO_SITES = """
+Define WEBPY_NAME first
+Define WEBPY_PREFIX /first
+Define WEBPY_CSP "default-src 'none'"
+Define WEBPY_STATIC none
+Define WEBPY_MAX_BODY 10
+Include "{conf}"
+Define WEBPY_ROOT "{root}"
+Define WEBPY_VENV "{venv}"
+Define WEBPY_ADDRESS 127.0.0.1:{port}
+Define WEBPY_SERVER_NAME second.example.org
+Define WEBPY_LOGS "{logs}"
+Include "{conf}"
+"""
+
+
+@MODULES
+def test_two_sites_of_one_apache_do_not_see_each_others_defines(module, tmp_path):
+    conf = tmp_path / "two.conf"
+    port = free_port()
+    with own_folder("logs-") as logs:
+        text = TWO_SITES.format(conf=SITE_CONF, root=ROOT, venv=VENV, port=port, logs=logs)
+        conf.write_text(f"Listen 127.0.0.1:{port}\n{text}")
+        with apache(module=module(), site_conf=conf, path="/first/") as site:
+            first, second = site.url, f"http://127.0.0.1:{port}"
+            answers = {
+                url: httpx.get(url)
+                for url in (f"{first}/first/view", f"{second}/view", f"{second}/static/style.css")
+            }
+            assert [answer.status_code for answer in answers.values()] == [200] * 3
+            policies = [answer.headers["Content-Security-Policy"] for answer in answers.values()]
+            assert [policy[:20] for policy in policies] == [
+                "default-src 'none'", "default-src 'self'; ", "default-src 'self'; ",
+            ]  # fmt: skip
+            for path in ("/view", "/first/static/style.css"):
+                assert httpx.get(first + path).status_code in (403, 404)
+            body = b"x" * 11
+            assert httpx.post(f"{first}/first/add", content=body).status_code == 413
+            assert httpx.post(f"{second}/add", content=body).status_code == 415
+            names = {name for _, name in groups(site.process.pid)}
+            assert names == {"first", "webpy-site"}
