@@ -103,6 +103,8 @@ def _folder(value):
     path = Path(value)
     if not path.is_absolute() or not path.is_dir():
         raise ValueError(f"is {value!r}: write the absolute path of a folder that is there")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise ValueError(f"is {value!r}, closed to this user: run `chmod o+rx {path}`")
     # `app` is imported before anything of the application's, and stays what `import app` gives.
     for own in (path / "app.py", path / "app"):
         if own != ROOT / "app" and own.exists():

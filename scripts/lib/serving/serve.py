@@ -4,9 +4,11 @@ Everything here runs as the daemons' user: root only makes the state folder and 
 www-data for good, so that no file of the site's is ever opened by root.
 """
 
+import argparse
 import contextlib
 import os
 import pwd
+import re
 import secrets
 import socket
 import subprocess
@@ -21,6 +23,7 @@ from scripts.lib.serving.apache import Server
 from scripts.lib.serving.databases import SERVERS, serving
 from scripts.lib.serving.modwsgi import check_linkage, module_path
 from scripts.lib.serving.preflight import check_python_home, check_readable, check_writable
+from scripts.lib.serving.site_settings import read_site_settings
 from scripts.lib.serving.watch import Watcher
 
 DAEMON_USER = "www-data"
@@ -44,10 +47,18 @@ def parser():
         "kind in the state folder, for a look by hand (default sqlite: none)")  # fmt: skip
     add("--lab", action="store_true", help="serve the coherency lab too, below /lab/; the setting "
         "SITE_LAB=on does the same")  # fmt: skip
+    add("--prefix", type=_prefix, default="/", help="where the site is mounted, such as /wiki "
+        "(default /)")  # fmt: skip
     add("--reload", action="store_true", help="pick up changed code")
     add("--var", type=Path, default=ROOT / "var", metavar="DIR", help="where the database, the "
         "settings and the logs are (default: var in the checkout)")  # fmt: skip
     return made
+
+
+def _prefix(text):
+    if not re.fullmatch("/|(/[A-Za-z0-9_.~-]+)+", text):
+        raise argparse.ArgumentTypeError(f"is {text!r}: write / or a path such as /wiki")
+    return text
 
 
 def make_state(folder):
@@ -74,10 +85,13 @@ def make_state(folder):
 def make_settings(folder):
     """Write the settings file in `folder`, with a new secret key, unless there is one.
 
-    Returns its path. The caller's environment can name another by SITE_SETTINGS.
+    Returns its path. The caller's environment can name another by SITE_SETTINGS; the site.env of
+    the checkout, which one's own Apache reads too, comes before that in `folder`.
     """
     if os.environ.get("SITE_SETTINGS"):
         return Path(os.environ["SITE_SETTINGS"])
+    if (ROOT / "site.env").exists():
+        return ROOT / "site.env"
     path = folder / "site.env"
     if not path.exists():
         lines = ["SITE_DEMO=1", f"SITE_SECRET_KEY={secrets.token_hex(32)}"]
@@ -115,15 +129,6 @@ def check_site(user, folder):
     check_linkage(module_path())
 
 
-def lab_is_on(environment):
-    """Whether the site's settings turn the lab on; ends serve where one of them is wrong."""
-    command = [sys.executable, "-m", "scripts.lib.serving.lab_setting"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit(done.returncode)
-    return done.stdout.split()[-1] == "on"
-
-
 def make_database(environment):
     """Make the database as the daemons' user; its failure ends serve with the same status."""
     done = subprocess.run(MAKE_DATABASE, cwd=ROOT, env=environment)
@@ -145,7 +150,10 @@ def database_uri(engine, folder):
 
 
 def prepare(options):
-    """Check everything and make the state; returns the Server and its environment."""
+    """Check everything and make the state; returns the Server, its environment and a Watcher.
+
+    The latter is None where nothing is to be reloaded.
+    """
     folder = options.var.absolute()
     check_port(options.port)
     user = make_state(folder)
@@ -162,14 +170,19 @@ def prepare(options):
         "WEBPY_PROCESSES": options.processes,
         "WEBPY_THREADS": options.threads,
     }
-    if lab_is_on(environment):
+    settings = read_site_settings(environment)
+    defines |= {"WEBPY_PREFIX": options.prefix, "WEBPY_STATIC": settings.static}
+    if settings.path:
+        check_readable([Path(settings.path), *sorted(Path(settings.path).rglob("*.py"))], user)
+    if settings.lab:
         check_readable([ROOT / "apache" / "lab.conf", ROOT / "app" / "lab" / "lab.wsgi"], user)
         defines |= {
             "WEBPY_LAB": 1,
             "WEBPY_LAB_PROCESSES": options.processes,
             "WEBPY_LAB_THREADS": options.threads,
         }
-    return Server(run, options.port, module_path(), defines), environment
+    watcher = Watcher(ROOT, settings.path) if options.reload else None
+    return Server(run, options.port, module_path(), defines), environment, watcher
 
 
 def serve(server, environment, watcher):
@@ -187,12 +200,13 @@ def serve(server, environment, watcher):
             process.terminate()
 
     on_stop(stop)
+    site = server.defines["WEBPY_PREFIX"].rstrip("/") + "/"
     process = apache.start(server, environment)
     try:
-        apache.wait_until_up(server, process)
-        print(f"serving on {server.url}/ - log: {server.log} - stop: Ctrl-C", flush=True)
+        apache.wait_until_up(server, process, site)
+        print(f"serving on {server.url}{site} - log: {server.log} - stop: Ctrl-C", flush=True)
         if "WEBPY_LAB" in server.defines:
-            print(f"the coherency lab is {server.url}/lab/", flush=True)
+            print(f"the coherency lab is {server.url}{site}lab/", flush=True)
         while not stops and process.poll() is None:
             time.sleep(0.2)
             if watcher:
@@ -212,11 +226,11 @@ def main(arguments):
     """Serve the site as the command line `arguments` say; returns the exit status."""
     options = parser().parse_args(arguments)
     try:
-        server, environment = prepare(options)
+        server, environment, watcher = prepare(options)
         with database_uri(options.database, options.var.absolute()) as further:
             environment |= further
             make_database(environment)
-            return serve(server, environment, Watcher(ROOT) if options.reload else None)
+            return serve(server, environment, watcher)
     except OSError as error:
         raise CannotRun(f"{error}: name another folder with --var") from None
 

@@ -2,30 +2,43 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from scripts.lib.command import CannotRun
 from scripts.lib.serving.daemons import groups, roll
 
 WATCHED = ("app/**/*.py", "app/**/*.wsgi", "app/templates/**/*", "wsgi/app.wsgi")
+# Of one's own application, whose templates may be anywhere.
+WATCHED_OWN = ("**/*.py", "**/*.html", "**/*.xml", "**/templates/**/*")
 
 
 class Watcher:
-    """Watches the application below `root`, which it reads anew at each look."""
+    """Watches the application below `root`, which it reads anew at each look.
 
-    def __init__(self, root):
+    `own`: the folder of one's own application, or None.
+    """
+
+    def __init__(self, root, own=None):
         self.root = root
+        self.patterns = [(root, pattern) for pattern in WATCHED]
+        if own:
+            self.patterns += [(Path(own), pattern) for pattern in WATCHED_OWN]
         self.seen = self._times()
 
     def _times(self):
         times = {}
-        for pattern in WATCHED:
-            for path in self.root.glob(pattern):
+        for folder, pattern in self.patterns:
+            for path in folder.glob(pattern):
                 # An editor may replace the file between the listing and the look at it.
                 try:
                     times[path] = path.stat().st_mtime_ns
                 except FileNotFoundError:
                     continue
         return times
+
+    def _shown(self, path):
+        inside = self.root in path.parents
+        return str(path.relative_to(self.root) if inside else path)
 
     def look(self, parent, environment):
         """Replace all daemons below the Apache `parent` if code has changed.
@@ -37,7 +50,7 @@ class Watcher:
             return
         changed = {path for path, _ in times.items() ^ self.seen.items()}
         self.seen = times
-        print("changed:", *sorted(path.relative_to(self.root) for path in changed), flush=True)
+        print("changed:", *sorted(map(self._shown, changed)), flush=True)
         script = self.root / "wsgi" / "app.wsgi"
         command = [sys.executable, "-c", "import runpy, sys; runpy.run_path(sys.argv[1])", script]
         if subprocess.run(command, env=environment, cwd=self.root).returncode != 0:

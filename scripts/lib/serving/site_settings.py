@@ -1,0 +1,55 @@
+"""What Apache has to know of the site's settings, read as the application reads them."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+
+from scripts.lib.command import ROOT
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """The settings that others than the application use; None where one is not set.
+
+    lab: whether the coherency lab is on. application, path, health: SITE_APPLICATION, SITE_PATH
+    and SITE_HEALTH, as text.
+    """
+
+    lab: bool
+    application: str | None
+    path: str | None
+    health: str | None
+
+    @property
+    def static(self):
+        """The folder of the static files as text, or none: what WEBPY_STATIC takes."""
+        if not self.application:
+            return str(ROOT / "app" / "static")
+        return f"{self.path}/static" if self.path else "none"
+
+
+def read_site_settings(environment):
+    """Return the SiteSettings of a mapping of environment variables.
+
+    Where a setting is wrong this process ends with its message and status.
+    """
+    # Another process, because an import of the settings reads this one's environment.
+    command = [sys.executable, "-m", __name__]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    return SiteSettings(**json.loads(done.stdout))
+
+
+def main():
+    """Print the settings as JSON; a wrong one ends it with a message and status 2."""
+    from app.settings import settings
+
+    path = settings.path and str(settings.path)
+    found = SiteSettings(settings.lab, settings.application, path, settings.health)
+    print(json.dumps(asdict(found)))
+
+
+if __name__ == "__main__":
+    main()
