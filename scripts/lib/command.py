@@ -107,6 +107,13 @@ def site_address(text):
     return text.rstrip("/")
 
 
+def site_path(text):
+    """A type for add_argument: the path of a page on the site, which may have a query."""
+    if not re.fullmatch("/[!-~]*", text) or "#" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like /page?number=1")
+    return text
+
+
 def _is_address(text):
     """Whether its host, its port and its path are such that a request can be sent there."""
     try:

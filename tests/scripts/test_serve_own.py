@@ -6,53 +6,20 @@ import httpx
 import pytest
 
 from scripts.lib.command import ROOT
+from tests import notes
 from tests.apache.server import hermetic_environment
 from tests.scripts.serving import serving
 
 pytestmark = pytest.mark.slow
 
-CODE = """
-import web
-from sqlobject import SQLObject, StringCol
-
-urls = ("/", "Index", "/again", "Again")
-app = web.application(urls, globals())
-
-
-class Note(SQLObject):
-    text = StringCol()
-
-
-class Index:
-    def GET(self):
-        return " ".join(note.text for note in Note.select())
-
-    def POST(self):
-        Note(text="a-note")
-        raise web.seeother("/again")
-
-
-class Again:
-    def GET(self):
-        return Index().GET()
-
-
-if __name__ == "__main__":
-    app.run()
-"""
-
 
 @pytest.fixture
 def own(folder, checkout):
     """The checkout of the bundle, with the application beside it."""
-    notes = folder / "notes"
-    (notes / "static").mkdir(parents=True)
-    (notes / "notes.py").write_text(CODE)
-    (notes / "static" / "notes.css").write_text("body {}")
-    (checkout / "site.env").write_text(
-        f"SITE_APPLICATION=notes:app\nSITE_PATH={notes}\nDATABASE_URI=sqlite://{folder}/var/n.db\n"
-    )
-    subprocess.run(["chmod", "-R", "go+rX", folder / "notes", checkout], check=True)
+    settings = notes.make(folder / "notes", f"sqlite://{folder}/var/notes.db")
+    lines = [f"{name}={value}\n" for name, value in settings.items()]
+    (checkout / "site.env").write_text("".join(lines))
+    (checkout / "site.env").chmod(0o644)
     return checkout
 
 
@@ -72,7 +39,7 @@ def test_it_is_served_with_its_links_and_static_files(folder, own, prefix):
 def test_changed_code_of_it_is_picked_up(folder, own):
     code = folder / "notes" / "notes.py"
     with serving(folder, "--reload", checkout=own) as serve:
-        code.write_text(CODE.replace("return Index().GET()", "return 'changed'"))
+        code.write_text(notes.CODE.replace("return Index().GET()", "return 'changed'"))
         serve.wait_for("reloaded 2 processes")
         assert f"changed: {code}" in serve.text()
         assert {httpx.get(f"{serve.url}/again").text for _ in range(20)} == {"changed"}
@@ -90,17 +57,16 @@ def refused(folder, checkout):
 
 
 def test_a_folder_that_the_daemons_cannot_read_is_named(folder, own):
-    notes = folder / "notes"
-    notes.chmod(0o700)
+    closed = folder / "notes"
+    closed.chmod(0o700)
     status, said = refused(folder, own)
     assert status == 2
-    assert str(notes) in said and "chmod" in said
+    assert str(closed) in said and "chmod" in said
 
 
 def test_an_application_that_does_not_load_stops_the_start(folder, own):
-    (folder / "notes" / "notes.py").write_text(
-        CODE.replace("if __name__", "if 'always' or __name__")
-    )
+    code = notes.CODE.replace('== "__main__"', "is not None")
+    (folder / "notes" / "notes.py").write_text(code)
     status, said = refused(folder, own)
     assert status == 2
     assert said.startswith("error: notes starts web.py's own server when it is imported: ")

@@ -15,15 +15,18 @@ from scripts.lib.loadtest.options import TOKEN, parse_options
 from scripts.lib.loadtest.processes import environment, run_locust
 from scripts.lib.loadtest.target import Target, check_master
 from scripts.lib.results.runs import described, described_lines, engine_version, new_run
-from scripts.lib.serving.apache import tail
-from scripts.lib.serving.own_site import OwnSite, own_site
+from scripts.lib.serving.apache import answers, tail
+from scripts.lib.serving.own_site import OwnSite, own_application_site, own_site
 
 
 @contextlib.contextmanager
 def site(options):
     """The site to load: the one at --url, or one of our own; yields an OwnSite."""
     if options.url:
-        yield OwnSite(options.url, os.environ[TOKEN])
+        yield OwnSite(options.url, os.environ.get(TOKEN, ""))
+    elif options.own:
+        with own_application_site(options.processes, options.threads) as own:
+            yield own
     else:
         lab = options.lab is not None
         with own_site(options.database, options.processes, options.threads, lab) as own:
@@ -37,23 +40,36 @@ def load(loaded, options):
     Raises CannotRun if the site cannot be loaded.
     """
     prefix = f"loadtest-{secrets.token_hex(4)}-"
-    target = Target(loaded.url, loaded.token, prefix)
-    target.prepare()
-    if options.lab and not options.join:
-        target.prepare_lab(options.lab, options.keys)
     folder = new_run(ROOT / "var" / "loadtest")
     if options.web:
         print(f"Locust's page: http://127.0.0.1:{options.web_port}/ - stop: Ctrl-C", flush=True)
     variables = environment(folder, loaded.token, prefix, options)
-    try:
+    with _prepared(loaded, prefix, options) as left:
         run_locust(folder, loaded.url, variables, options)
-    finally:
-        left = target.clear()
-        if options.lab and not options.join:
-            target.clear_lab(options.lab)
     if loaded.log:
         (folder / "error.log").write_text(loaded.log.read_text(errors="replace"))
-    return folder, ({} if options.join else _totals(folder)) | {"left": left}
+    return folder, ({} if options.join else _totals(folder)) | {"left": sum(left)}
+
+
+@contextlib.contextmanager
+def _prepared(loaded, prefix, options):
+    """Prepare the site for the load, and clear it after; yields the list of how many were left."""
+    left = []
+    if options.own:
+        if not answers(loaded.url + (options.path or ["/"])[0]):
+            raise CannotRun(f"no answer at {loaded.url}: is --url right?")
+        yield left
+        return
+    target = Target(loaded.url, loaded.token, prefix)
+    target.prepare()
+    if options.lab and not options.join:
+        target.prepare_lab(options.lab, options.keys)
+    try:
+        yield left
+    finally:
+        left.append(target.clear())
+        if options.lab and not options.join:
+            target.clear_lab(options.lab)
 
 
 def _totals(folder):
@@ -69,15 +85,24 @@ def _totals(folder):
 def configuration(options):
     """What was run, as a dict of text and numbers."""
     served = f"{options.processes} processes x {options.threads} threads"
+    database = "one's own application" if options.own else engine_version(options.database)
     further = {
-        "site": options.url or f"{served}, {engine_version(options.database)}",
-        "load": f"lab, mode {options.lab}" if options.lab else "pages and API",
+        "site": options.url or f"{served}, {database}",
+        "load": _described_load(options),
         "users": options.users,
         "seconds": "until stopped" if options.web else options.seconds,
         "workers": options.workers,
     }
     packages = ("web.py", "SQLObject", "mod_wsgi", "locust")
     return described("scripts/loadtest", packages, **further)
+
+
+def _described_load(options):
+    if options.path:
+        return "pages " + " ".join(options.path)
+    if options.locustfile:
+        return f"the users of {options.locustfile.name}"
+    return f"lab, mode {options.lab}" if options.lab else "pages and API"
 
 
 def tell(folder, totals, options):

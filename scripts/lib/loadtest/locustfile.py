@@ -5,6 +5,7 @@ With workers the totals are those that the master has gathered from them.
 
 import json
 import os
+import runpy
 from pathlib import Path
 
 from locust import events
@@ -12,7 +13,12 @@ from locust.runners import WorkerRunner
 
 from scripts.lib.loadtest.exchange import WRONG
 
-if os.environ.get("LOADTEST_LAB"):
+if os.environ.get("LOADTEST_LOCUSTFILE"):
+    # Locust takes for users what stands in this module.
+    globals().update(runpy.run_path(os.environ["LOADTEST_LOCUSTFILE"]))
+elif os.environ.get("LOADTEST_PATHS"):
+    from scripts.lib.loadtest.path_user import PathUser  # noqa: F401
+elif os.environ.get("LOADTEST_LAB"):
     from scripts.lib.loadtest.lab_user import LabUser  # noqa: F401
 else:
     from scripts.lib.loadtest.site_user import SiteUser  # noqa: F401

@@ -4,9 +4,10 @@ import argparse
 import errno
 import os
 import socket
+from pathlib import Path
 
 from app.lab.modes import MODES
-from scripts.lib.command import command_parser, site_address, whole_number
+from scripts.lib.command import command_parser, site_address, site_path, whole_number
 from scripts.lib.serving.databases import SERVERS
 
 TOKEN = "SITE_API_TOKEN"
@@ -46,6 +47,10 @@ def parser():
         help="be a worker of the one that listens there",
     )
     add("--lab", choices=MODES, help="load this mode of the coherency lab instead")
+    add("--path", type=site_path, action="append", metavar="/PATH", help="load this page of an "
+        "application of one's own instead; can be given again")  # fmt: skip
+    add("--locustfile", type=Path, metavar="FILE", help="load the site by the users of this file "
+        "instead")  # fmt: skip
     add("--web", action="store_true", help="show Locust's own page, until Ctrl-C")
     add("--web-port", type=whole_number(1024, 65535), default=8089, help="its port (8089)")
     return made
@@ -58,7 +63,8 @@ def _check(parser, options):
     for name, value in own.items():
         if options.url and value is not None:
             parser.error(f"argument {name}: the site at --url has its own; leave one out")
-    if options.url and not os.environ.get(TOKEN):
+    _check_own(parser, options)
+    if options.url and not (options.own or os.environ.get(TOKEN)):
         parser.error(f"{TOKEN} is not set: put the API token of the site at --url into it")
     if options.workers > options.users:
         parser.error("argument --workers: more than --users; give at most as many")
@@ -68,6 +74,19 @@ def _check(parser, options):
     if options.join and (options.listen or options.web):
         parser.error("argument --join: the one that is joined has --listen and --web")
     _check_ports(parser, options)
+
+
+def _check_own(parser, options):
+    """End with status 2 and a message if the load of one's own goes with nothing else."""
+    options.own = bool(options.path or options.locustfile)
+    if not options.own:
+        return
+    if bool(options.path) + bool(options.locustfile) + bool(options.lab) > 1:
+        parser.error("arguments --path, --locustfile and --lab: each is a load; give one of them")
+    if options.database:
+        parser.error("argument --database: one's own application has that of DATABASE_URI")
+    if options.locustfile and not options.locustfile.is_file():
+        parser.error(f"argument --locustfile: there is no file {options.locustfile}")
 
 
 def _check_ports(parser, options):

@@ -1,6 +1,7 @@
 """Locust's processes: one that does everything, or a master with workers."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -21,9 +22,10 @@ SECONDS_TO_JOIN = 600
 def environment(folder, token, prefix, options):
     """The environment of Locust's processes: nothing of the caller's but PATH.
 
-    Locust takes options from variables and from files in the home folder too.
+    Locust takes options from variables and from files in the home folder too. A locustfile of
+    one's own gets the caller's variables that are not Locust's.
     """
-    return {
+    return _for_locustfile(options) | {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "LANG": "C.UTF-8",
         "HOME": str(folder),
@@ -32,9 +34,17 @@ def environment(folder, token, prefix, options):
         "LOADTEST_RUN": str(folder),
         "LOADTEST_PREFIX": prefix,
         "LOADTEST_LAB": options.lab or "",
+        "LOADTEST_PATHS": json.dumps(options.path) if options.path else "",
         "LOADTEST_KEYS": str(options.keys),
         "LOADTEST_PROCESSES": str(max(1, options.workers)),
     }
+
+
+def _for_locustfile(options):
+    if not options.locustfile:
+        return {}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return kept | {"LOADTEST_LOCUSTFILE": str(options.locustfile.absolute())}
 
 
 def run_locust(folder, url, variables, options):

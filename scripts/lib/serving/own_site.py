@@ -16,6 +16,7 @@ from scripts.lib.serving.databases import SQLite, serving
 from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.ports import free_port
 from scripts.lib.serving.serve import DAEMON_USER, MAKE_DATABASE
+from scripts.lib.serving.site_settings import read_site_settings
 
 DATABASE = "site"
 
@@ -97,28 +98,60 @@ def own_site(engine, processes, threads, lab=False):
     Raises CannotRun.
     """
     with own_folder("site-") as folder, database_server(engine, folder) as database:
-        run = folder / "run"
-        run.mkdir()
         token = secrets.token_hex(16)
         environment = hermetic_environment(folder)
         environment |= {"DATABASE_URI": database.database(DATABASE), "SITE_API_TOKEN": token}
-        defines = {"WEBPY_ROOT": ROOT, "WEBPY_VENV": ROOT / ".venv"}
-        sizes = {"PROCESSES": processes, "THREADS": threads}
+        defines, paths = sizes(processes, threads), ["/"]
         if lab:
             environment["SITE_LAB"] = "on"
-            defines |= {f"WEBPY_LAB_{name}": value for name, value in sizes.items()}
-            defines["WEBPY_LAB"] = 1
-            sizes = {"PROCESSES": 1, "THREADS": 1}
-        defines |= {f"WEBPY_{name}": value for name, value in sizes.items()}
+            defines = sizes(processes, threads, "WEBPY_LAB_") | sizes(1, 1) | {"WEBPY_LAB": 1}
+            paths = [f"/lab/{mode}/keys?ids=1" for mode in MODES]
         _make_database(environment)
-        server = Server(run, free_port(), module_path(), defines, daemon_user())
-        process = start(server, environment)
-        try:
-            for path in [f"/lab/{mode}/keys?ids=1" for mode in MODES] if lab else ["/"]:
-                wait_until_up(server, process, path)
+        with _served(folder, environment, defines, paths) as (server, process):
             yield OwnSite(server.url, token, server.log, process.pid, database)
-        finally:
-            drain(server, process)
+
+
+@contextlib.contextmanager
+def own_application_site(processes, threads, **settings):
+    """Serve the application that the caller's settings name, on its database; yields an OwnSite.
+
+    settings: variables of the site's that are to be otherwise, such as SITE_CACHE_ROWS.
+    Raises CannotRun.
+    """
+    environment = os.environ | settings
+    served_before = ROOT / "var" / "site.env"
+    if not (environment.get("SITE_SETTINGS") or (ROOT / "site.env").exists()):
+        environment |= {"SITE_SETTINGS": str(served_before)} if served_before.exists() else {}
+    found = read_site_settings(environment)
+    defines = sizes(processes, threads) | {"WEBPY_STATIC": found.static}
+    _make_database(environment)
+    with own_folder("site-") as folder, _served(folder, environment, defines, ["/"]) as served:
+        server, process = served
+        yield OwnSite(server.url, "", server.log, process.pid)
+
+
+def sizes(processes, threads, prefix="WEBPY_"):
+    """The Defines of apache/site.conf for so many processes and threads of each."""
+    return {f"{prefix}PROCESSES": processes, f"{prefix}THREADS": threads}
+
+
+@contextlib.contextmanager
+def _served(folder, environment, defines, paths):
+    """Run an Apache in `folder` until the block ends; yields its Server and process.
+
+    paths: what is asked for until it answers.
+    """
+    run = folder / "run"
+    run.mkdir()
+    defines = {"WEBPY_ROOT": ROOT, "WEBPY_VENV": ROOT / ".venv", **defines}
+    server = Server(run, free_port(), module_path(), defines, daemon_user())
+    process = start(server, environment)
+    try:
+        for path in paths:
+            wait_until_up(server, process, path)
+        yield server, process
+    finally:
+        drain(server, process)
 
 
 def _make_database(environment):
