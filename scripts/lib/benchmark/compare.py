@@ -8,10 +8,10 @@ the ratio within a round; the table gives the median over the rounds.
 import sys
 from pathlib import Path
 
-from scripts.lib.benchmark import in_process, report
+from scripts.lib.benchmark import in_process, own_pages, report
 from scripts.lib.benchmark.load import ROUTES, load
 from scripts.lib.benchmark.sites import MODES, sites
-from scripts.lib.command import ROOT, command_parser, run, whole_number
+from scripts.lib.command import ROOT, command_parser, run, site_path, whole_number
 from scripts.lib.results.runs import described, described_lines, engine_version, new_run
 from scripts.lib.serving.databases import SERVERS
 
@@ -29,9 +29,19 @@ def parse_options(arguments):
         made.error(
             f"argument --against: {options.against} has no app/transactions; name a checkout"
         )
+    _check_own(made, options)
     if options.modes == ["bare"] and "empty" not in options.routes:
         made.error("argument --routes: the mode bare has only the route empty; name it")
     return options
+
+
+def _check_own(made, options):
+    """End with status 2 and a message if an option does not go with --path."""
+    chosen = {"--modes": options.modes != list(MODES), "--routes": options.routes != list(ROUTES)}
+    chosen |= {"--database": options.database != "sqlite", "--in-process": options.in_process}
+    for name, given in chosen.items():
+        if options.path and given:
+            made.error(f"argument {name}: --path compares one's own application; leave one out")
 
 
 def parser():
@@ -50,6 +60,14 @@ def parser():
     add("--database", choices=engines, default="sqlite", help="of all modes (default sqlite)")
     add("--routes", nargs="+", choices=ROUTES, default=list(ROUTES), help="loads (default all)")
     add("--modes", nargs="+", choices=MODES, default=list(MODES), help="sites (default all)")
+    add(
+        "--path",
+        type=site_path,
+        action="append",
+        metavar="/PATH",
+        help="instead, compare this "
+        "page of the application of the settings with and without the cache; can be given again",
+    )
     in_process_help = "microseconds of one request in one process, without Apache; see --rounds"
     add("--in-process", action="store_true", help=in_process_help)
     clock_help = "with --in-process: the time, or its processor time, for a busy machine"
@@ -71,7 +89,7 @@ def measure(addresses, options):
                     continue
                 if sys.stderr.isatty():
                     print(f"\rround {number + 1}: {route} {mode:10}", end="", file=sys.stderr)
-                results[route][mode].append(load(addresses[mode], route, options))
+                results[route][mode].append(load(addresses[mode], ROUTES[route], options))
     return results
 
 
@@ -93,6 +111,9 @@ def main(arguments):
     options = parse_options(arguments)
     if options.in_process:
         print("\n".join(in_process.table(in_process.measure(options))))
+        return 0
+    if options.path:
+        print("\n".join(own_pages.table(own_pages.measure(options))))
         return 0
     ran = configuration(options)
     with sites(options) as addresses:

@@ -40,13 +40,12 @@ class Load:
 
 
 def load(address, route, options):
-    """Load a route for the seconds of the options; returns the Load.
+    """Load a Route for the seconds of the options; returns the Load.
 
     Raises CannotRun if wrk fails.
     """
-    path, every = ROUTES[route].path, ROUTES[route].write_every
     command = ["wrk", "-t1", f"-c{options.connections}", f"-d{options.seconds}s", "--latency"]
-    command += ["-s", str(SCRIPT), address, "--", path, str(every)]
+    command += ["-s", str(SCRIPT), address, "--", route.path, str(route.write_every)]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         raise CannotRun(f"wrk failed: {run.stderr.strip() or run.stdout.strip()}")

@@ -22,8 +22,8 @@ def parser():
     """The parser of the script's options."""
     made = command_parser(
         "scripts/coherency",
-        "Drive the lab's modes and check what they answer. Without --url it serves them itself, "
-        "on a new database.",
+        "Drive the lab's modes, not an application of one's own, and check what they answer. "
+        "Without --url it serves them itself, on a new database.",
     )
     add = made.add_argument
     add("--seconds", type=whole_number(1, 3600), default=60, help="of load on each mode, shared "
