@@ -14,7 +14,9 @@ PACKAGE = '''
 
 import web
 
-app = web.application(("/raise", "app.pages.Raise", "/stream", "app.pages.Stream"))
+from app import pages
+
+app = web.application(("/raise", pages.Raise, "/stream", pages.Stream))
 '''
 
 PAGES = '''
@@ -66,7 +68,7 @@ def test_failing_import_leaves_a_full_traceback(tmp_path, module):
     assert traceback_in(
         log,
         'wsgi/app.wsgi", line',
-        "import_module(handler.rpartition",
+        'app/__init__.py", line 6',
         'app/pages.py", line 5',
         "in deep",
         "ModuleNotFoundError: No module named 'no_such_module'",
