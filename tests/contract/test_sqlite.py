@@ -179,3 +179,19 @@ def test_an_error_at_a_row_that_somebody_keeps_pins_no_snapshot(make_site, cls, 
     site.execute(f"UPDATE {table} SET number = 1 WHERE name = 'a'")
     assert site.request(lambda: str(cls.get(1).number), method).data == b"1"
     assert len(kept) == 1
+
+
+@pytest.mark.parametrize(("method", "kept"), [("GET", 100), ("GET", 0), ("POST", 100)])
+def test_after_a_request_nothing_is_read_any_more(make_site, method, kept):
+    """The cursor that a thread keeps would else hold back the log: it grew with each commit."""
+    site = make_site(cache_rows=kept)
+    site.request(lambda: [Entry(name=name) for name in "abc"] and "made")
+    for _ in range(3):
+        assert site.request(lambda: Entry.get(1).name, method).data == b"a"
+        assert site.request(lambda: str(Entry.select().count()), method).data == b"3"
+    other = sqlite3.connect(site.connection.filename)
+    other.execute("UPDATE entry SET number = number + 1")
+    other.commit()
+    [busy, *pages] = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    other.close()
+    assert (busy, pages) == (0, [0, 0])

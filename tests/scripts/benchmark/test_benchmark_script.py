@@ -33,3 +33,42 @@ def test_every_mode_is_measured_and_the_results_are_kept(tmp_path):
     assert (folder / "ratios.svg").exists()
     lines = (folder / "results.md").read_text().splitlines()
     assert all(line in lines for line in run.stdout.splitlines() if line.startswith("|"))
+
+
+@pytest.mark.slow
+def test_in_process_each_route_of_each_mode_has_its_microseconds(tmp_path):
+    options = ["--in-process", "--rounds", "1", "--clock", "cpu", "--against", ROOT]
+    options += ["--routes", "empty", "write", "--modes", "bare", "default", "bundle"]
+    run = subprocess.run(
+        [ROOT / "scripts" / "benchmark", *options],
+        env=hermetic_environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line.split(" | ") for line in run.stdout.splitlines()[2:]]
+    columns = ["default", "bundle", f"bundle of {ROOT}"]
+    # The order is that in which they were first asked.
+    assert sorted(row[:2] for row in rows) == sorted(
+        [["| page without database", column] for column in ["bare", *columns]]
+        + [["| read and write a row", column] for column in columns]
+    )
+    assert all(float(row[2]) > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--against", "."], "argument --against: it needs --in-process; add that"),
+        (["--in-process", "--against", "/tmp"], "/tmp has no app/transactions; name a checkout"),
+        (["--modes", "bare", "--routes", "row"], "the mode bare has only the route empty"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told_with_status_2(tmp_path, options, said):
+    run = subprocess.run(
+        [ROOT / "scripts" / "benchmark", *options],
+        env=hermetic_environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, said in run.stderr) == (2, True), run.stderr
