@@ -15,6 +15,8 @@ IMAGE = "webpy-sqlobject-site-test"
 TOKEN = "token-of-the-tests-in-containers"
 SINGLE = ("compose.yaml",)
 CLUSTER = ("compose.yaml", "docker/cluster.yaml")
+# After one of these: an application of one's own.
+APPLICATION = ("docker/application.yaml",)
 
 _numbers = count(1)
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from scripts.lib.command import ROOT
-from tests.docker.project import CLUSTER, SINGLE, Project, client, project
+from tests.docker.project import APPLICATION, CLUSTER, SINGLE, Project, client, project
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -35,7 +35,8 @@ class Up:
     def GET(self):
         return "up"
 """
-IMAGE = "webpy-sqlobject-site-test-own"
+OWN_IMAGE = "webpy-sqlobject-site-test-own"
+ALONE = (*SINGLE, *APPLICATION)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,12 @@ def own(engine, image, tmp_path_factory):
     (folder / "notes.py").write_text(CODE)
     (folder / "static" / "notes.css").write_text("body {}")
     (folder / "requirements.txt").write_text("iniconfig==2.3.1\n")
-    settings = {"SITE_APPLICATION": "notes:app", "SITE_PATH": str(folder), "WEBPY_IMAGE": IMAGE}
-    with project(engine, up=False, **settings) as made:
+    settings = {
+        "SITE_APPLICATION": "notes:app",
+        "SITE_PATH": str(folder),
+        "WEBPY_APPLICATION_IMAGE": OWN_IMAGE,
+    }
+    with project(engine, ALONE, up=False, **settings) as made:
         made.compose("build")
         yield settings
 
@@ -55,7 +60,7 @@ def own(engine, image, tmp_path_factory):
 @pytest.mark.parametrize("prefix", ["/", "/notes"])
 def test_it_is_served_and_healthy_and_nothing_of_the_checkout_changed(engine, own, prefix):
     before = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True)
-    with project(engine, WEBPY_PREFIX=prefix, SITE_HEALTH="/up", **own) as made:
+    with project(engine, ALONE, WEBPY_PREFIX=prefix, SITE_HEALTH="/up", **own) as made:
         home = prefix.rstrip("/")
         with client(made) as http:
             answer = http.post(f"{home}/", follow_redirects=True)
@@ -70,12 +75,12 @@ def test_it_is_served_and_healthy_and_nothing_of_the_checkout_changed(engine, ow
 
 
 def test_without_site_health_its_first_page_is_asked(engine, own):
-    with project(engine, **own) as made:
+    with project(engine, ALONE, **own) as made:
         assert made.sh("docker/healthcheck").stdout == "200 \n"
 
 
 def test_a_health_address_that_is_not_there_is_named(engine, own):
-    made = Project(engine, SINGLE, own | {"SITE_HEALTH": "/nowhere"})
+    made = Project(engine, ALONE, own | {"SITE_HEALTH": "/nowhere"})
     try:
         assert made.compose("up", "--detach", "--wait", check=False).returncode != 0
         said = made.sh("docker/healthcheck", check=False).stdout
@@ -85,7 +90,7 @@ def test_a_health_address_that_is_not_there_is_named(engine, own):
 
 
 def test_behind_the_balancer_it_needs_an_address_to_be_asked(engine, own):
-    made = Project(engine, SINGLE, own | {"WEBPY_DRAIN": "5"})
+    made = Project(engine, ALONE, own | {"WEBPY_DRAIN": "5"})
     try:
         assert made.compose("up", "--detach", "--wait", check=False).returncode != 0
         assert "SITE_HEALTH is missing: the balancer asks" in made.log("web")
@@ -95,7 +100,7 @@ def test_behind_the_balancer_it_needs_an_address_to_be_asked(engine, own):
 
 def test_the_cluster_serves_it_at_a_prefix_and_no_request_is_lost_by_a_stop(engine, own):
     further = {"WEBPY_PREFIX": "/notes", "SITE_HEALTH": "/"}
-    with project(engine, CLUSTER, **own, **further) as made:
+    with project(engine, (*CLUSTER, *APPLICATION), **own, **further) as made:
         assert len(made.containers("web")) == 3
         with client(made) as http:
             assert http.post("/notes/").status_code == 303
