@@ -12,6 +12,7 @@ that program instead, and compares what it has made. Its exit status:
 """
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -24,6 +25,14 @@ from app.transactions import Verdict
 from app.transactions.tables import SchemaError
 
 LONGEST_WAIT = 3600
+# SQLite tells these faults by text only: https://www.sqlite.org/rescode.html
+SQLITE_CURES = {
+    "disk is full": "Make room on the disk that the file is on.",
+    "disk I/O error": "Make room on the disk that the file is on, or look for faults of it.",
+    "malformed": "The file is damaged: put a backup in its place while the site is stopped.",
+    "not a database": "DATABASE_URI names a file of another kind: correct it, or put a backup in "
+    "its place while the site is stopped.",
+}
 # How many rows a warning names.
 MOST_NAMED = 20
 
@@ -87,6 +96,8 @@ def _when_it_is_there(work, seconds):
 def main(arguments):
     """Do as the command line `arguments` say; returns the exit status."""
     options = parse_options(arguments)
+    # A new file is read by this user and its group, as those of the daemons are.
+    os.umask(0o027)
     try:
         from app import load_sqlo
     except SettingsError as error:
@@ -109,7 +120,7 @@ def main(arguments):
         _say(f"error: the database {shown} is not as the models say:\n{error}")
         return 3
     except (OSError, dberrors.Error, connection.module.Error) as error:
-        _say(f"error: the database {shown} could not be used: {error}\n{_cure(connection)}")
+        _say(f"error: the database {shown} could not be used: {error}\n{_cure(connection, error)}")
         return 2
     print("\n".join([f"database {shown}", *done]))
     if warning:
@@ -135,8 +146,11 @@ def _say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def _cure(connection):
+def _cure(connection, error):
     if connection.dbName == "sqlite":
+        for text, cure in SQLITE_CURES.items():
+            if text in str(error):
+                return cure
         return "Let this user write to its directory, or set DATABASE_URI to another place."
     return (
         "Start the server, or correct the host, port, user, password and database in "

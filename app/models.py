@@ -20,6 +20,8 @@ LONGEST_NAME = 100
 LONGEST_FULLNAME = 200
 LONGEST_PASSWORD = 1024
 SAMPLE_USERS = 3
+# Unicode calls them letters or symbols: fillers of Hangul and Khmer, and Braille without a dot.
+BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 # The least memory of OWASP's Password Storage Cheat Sheet: every thread of every process may be
 # hashing at the same time.
@@ -42,8 +44,8 @@ class Text(validators.Validator):
             return value
         if not isinstance(value, str):
             fault = "must be text"
-        elif not value.strip():
-            fault = "must not be empty"
+        elif not any(map(_is_seen, value)):
+            fault = "must have a character that can be seen"
         elif len(value) > self.longest:
             fault = f"has {len(value)} characters: at most {self.longest} are allowed"
         elif any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
@@ -51,6 +53,13 @@ class Text(validators.Validator):
         else:
             return value
         raise validators.Invalid(fault, value, state)
+
+
+def _is_seen(character):
+    """Whether a character shows by itself: no blank, no control or formatting one, no mark."""
+    if unicodedata.category(character) in ("Cc", "Cf", "Cn", "Cs", "Mn", "Zl", "Zp", "Zs"):
+        return False
+    return character not in BLANK_LETTERS
 
 
 class Password(Text):

@@ -5,6 +5,8 @@ from http import HTTPStatus
 
 import web
 
+# A client could else have a long answer made of a request with many fields.
+MOST_FAULTS = 20
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 
 _DETAILS = {
@@ -43,10 +45,15 @@ class Problem(web.HTTPError):
 
 
 def wrong_fields(status, faults):
-    """Return the Problem for a mapping of field to what is wrong with it."""
-    detail = "; ".join(f"{field} {fault}" for field, fault in faults.items())
-    errors = [{"field": field, "detail": fault} for field, fault in faults.items()]
-    return Problem(status, detail, errors=errors)
+    """Return the Problem for a mapping of field to what is wrong with it.
+
+    It names the first MOST_FAULTS.
+    """
+    named = list(faults.items())[:MOST_FAULTS]
+    more = len(faults) - len(named)
+    told = [f"{field} {fault}" for field, fault in named] + ([f"and {more} more"] if more else [])
+    errors = [{"field": field, "detail": fault} for field, fault in named]
+    return Problem(status, "; ".join(told), errors=errors)
 
 
 def unavailable(headers, reason):

@@ -1,6 +1,7 @@
 """apache/site.conf serves the application: processes, threads, static files, limits, headers."""
 
 import os
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -141,3 +142,11 @@ def test_security_headers_are_on_the_sites_own_pages_once(site):
     headers = httpx.get(site.url + "/").headers
     assert len(headers.get_list("Content-Security-Policy")) == 1
     assert headers.get_list("X-Content-Type-Options") == ["nosniff"]
+
+
+def test_a_request_without_a_version_is_refused(site):
+    with socket.create_connection(("127.0.0.1", site.server.port), 10) as client:
+        client.sendall(b"GET /health\r\n\r\n")
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert b"X-Content-Type-Options: nosniff" in answer

@@ -200,3 +200,11 @@ def test_reload_replaces_the_lab_s_processes_too(folder, checkout):
         serve.wait_for("reloaded 5 processes")
         for mode in MODES:
             assert httpx.get(f"{serve.url}/lab/{mode}/keys?ids=1").text == "changed"
+
+
+def test_a_pid_file_whose_number_another_process_has_does_not_keep_it_from_starting(folder):
+    with serving(folder) as serve:
+        path = serve.var / "apache" / "apache.pid"
+    path.write_text(f"{os.getpid()}\n")
+    with serving(folder) as serve:
+        assert httpx.get(serve.url + "/health").status_code == 200

@@ -90,3 +90,27 @@ def test_checkout_that_the_daemons_cannot_read_is_named_with_the_cure(folder, ch
     assert serve.process.wait(DEADLINE) == 2
     assert f"cannot read {checkout}/app/pages.py" in serve.text()
     assert "chmod -R o+rX" in serve.text()
+
+
+def test_a_settings_file_that_is_empty_would_serve_another_database(folder):
+    (folder / "var").mkdir()
+    (folder / "var" / "site.env").touch()
+    serve = Serve(folder, ROOT)
+    assert serve.process.wait(DEADLINE) == 2
+    assert "/var/site.env has no DATABASE_URI" in serve.text()
+
+
+def test_a_settings_file_is_written_wholly_or_not_at_all(folder):
+    script = (
+        "import resource; from pathlib import Path; from scripts.lib.serving.serve import "
+        "write_whole; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
+        f"write_whole(Path({str(folder)!r}, 'site.env'), 'SITE_DEMO=1\\n' * 10)"
+    )
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / "python", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "OSError" in done.stderr
+    assert list(folder.glob("*site.env*")) == list(folder.glob(".*")) == []

@@ -222,6 +222,14 @@ def test_an_unknown_field_is_422_and_shortened_in_the_answer(client, field):
     assert is_problem(answer, 422, field if len(field) <= 100 else field[:100] + "…")
 
 
+def test_of_many_unknown_fields_some_are_named(client):
+    fields = {f"field{number}": 1 for number in range(60_000)}
+    answer = client.send("POST", "/api/users", ADA | fields)
+    assert is_problem(answer, 422, *(f"field{number}" for number in range(20)))
+    assert answer.json["detail"].endswith("; and 59980 more")
+    assert len(answer.text) < 10_000
+
+
 def test_every_missing_field_is_named(client):
     answer = client.send("POST", "/api/users", {})
     assert is_problem(answer, 422, "name", "fullname", "password")

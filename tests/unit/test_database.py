@@ -332,3 +332,38 @@ def test_the_health_of_the_database_needs_the_file(tmp_path):
         for file in tmp_path.glob("site.db*"):
             file.write_bytes(b"broken" * 1000)
         assert client.get("/health/database").status == 500
+
+
+def test_others_cannot_read_a_new_database(tmp_path, uri):
+    run(uri)
+    assert (tmp_path / "site.db").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"not a database at all" * 100, "names a file of another kind"), (None, "put a backup in")],
+    ids=["another file", "a damaged one"],
+)
+def test_a_file_that_is_no_sound_database_is_told(tmp_path, uri, content, said):
+    path = tmp_path / "site.db"
+    if content is None:
+        run(uri)
+        content = path.read_bytes()
+        # The pages after the first one.
+        content = content[:4096] + bytes(range(256)) * ((len(content) - 4096) // 256)
+    path.write_bytes(content)
+    done = run(uri)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_full_disk_is_told(tmp_path, uri):
+    """No file may become longer than a page, as on a disk that is full."""
+    limited = ["prlimit", "--fsize=4096", *command()]
+    done = subprocess.run(
+        limited,
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URI": uri},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "Make room on the disk" in done.stderr) == (2, True), done.stderr

@@ -77,8 +77,11 @@ def test_two_users_cannot_have_the_same_name(connection):
 @pytest.mark.parametrize(
     "value, fault",
     [
-        ("", "must not be empty"),
-        (" \t", "must not be empty"),
+        ("", "must have a character that can be seen"),
+        (" \t", "must have a character that can be seen"),
+        ("\u200b\u2060\ufeff", "must have a character that can be seen"),
+        ("\u3164", "must have a character that can be seen"),
+        ("\u00a0\ufe0f\u2800", "must have a character that can be seen"),
         ("x" * 1025, "has 1025 characters: at most"),
         ("a\0b", "must not contain control characters or lone surrogates"),
         ("a\ud800b", "must not contain control characters or lone surrogates"),

@@ -136,6 +136,7 @@ def start(server, environment, output=None):
     for what Apache says before its log is open; the caller's standard error by default.
     """
     configuration = write_configuration(server)
+    _forget_dead(server, configuration)
     environment = {k: v for k, v in environment.items() if k not in WITHHELD}
     # Apache ends in order, too, if its parent is killed.
     guard = ["setpriv", "--pdeathsig", "WINCH"]
@@ -148,6 +149,17 @@ def start(server, environment, output=None):
         cwd="/",
         start_new_session=True,
     )
+
+
+def _forget_dead(server, configuration):
+    """Remove a pid file whose number some other process has now: Apache would not start."""
+    path = server.directory / "apache.pid"
+    try:
+        command = Path("/proc", path.read_text().strip(), "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return
+    if os.fsencode(configuration) not in command:
+        path.unlink()
 
 
 def answers(url):

@@ -97,10 +97,35 @@ def make_settings(folder):
         lines = ["SITE_DEMO=1", f"SITE_SECRET_KEY={secrets.token_hex(32)}"]
         if folder != ROOT / "var":
             lines.append(f"DATABASE_URI=sqlite://{quote(str(folder))}/site.db")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            print(*lines, sep="\n", file=file)
+        write_whole(path, "\n".join(lines) + "\n")
+    elif folder != ROOT / "var" and not _names_database(path):
+        raise CannotRun(
+            f"{path} has no DATABASE_URI, so that the database would be that of {ROOT}/var: write "
+            "the line, or remove the file to have a new one"
+        )
     return path
+
+
+def _names_database(path):
+    lines = path.read_text(errors="replace").splitlines()
+    return bool(os.environ.get("DATABASE_URI")) or any(
+        re.match(r"\s*DATABASE_URI\s*=\s*\S", line) for line in lines
+    )
+
+
+def write_whole(path, text):
+    """Write a file that only its owner reads, wholly or not at all. Raises OSError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def check_port(port):
