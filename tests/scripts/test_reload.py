@@ -90,3 +90,41 @@ def test_group_that_is_not_there_is_named(site):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert "no daemon named another" in done.stderr
+
+
+ANSWER = """
+import os
+assert os.environ["TEST_DATA"]
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%s"]
+"""
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "def application(:",
+        "import no_such_module",
+        "raise SystemExit(0)\n",
+        "open('/root/x', 'w')",
+    ],
+)
+def test_code_that_does_not_load_is_not_served(tmp_path, broken):
+    (tmp_path / "wsgi").mkdir()
+    (tmp_path / "wsgi" / "app.wsgi").write_text(ANSWER % "old")
+    with apache(app_root=tmp_path) as site:
+        command = [ROOT / "scripts" / "reload", "--pid-file"]
+        command.append(site.server.directory / "apache.pid")
+        before = site.pids()
+        script = site.root / "wsgi" / "app.wsgi"
+        script.write_text(broken)
+        reload = subprocess.run(command, capture_output=True, text=True)
+        assert reload.returncode == 1, reload.stderr
+        assert "the old code goes on serving" in reload.stderr
+        assert site.pids() == before
+        assert httpx.get(site.url).text == "old"
+        script.write_text(ANSWER % "new")
+        assert subprocess.run(command, capture_output=True, text=True).returncode == 0
+        assert {httpx.get(site.url).text for _ in range(10)} == {"new"}

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from scripts.lib.command import ROOT, CannotRun, command_parser, run
-from scripts.lib.serving.daemons import LONGEST_TITLE, roll
+from scripts.lib.serving.daemons import LONGEST_TITLE, daemon_pids, roll
+from scripts.lib.serving.trial import try_as_daemon
 
 
 def parser():
@@ -20,6 +21,8 @@ def parser():
         " /run/apache2/apache2.pid)",
     )
     made.add_argument("--name", default="webpy-site", help="the WEBPY_NAME of apache/site.conf")
+    made.add_argument("--untried", action="store_true", help="do not try first whether the code "
+        "loads, for an application that only loads inside of Apache")  # fmt: skip
     return made
 
 
@@ -47,7 +50,11 @@ def main(arguments):
     """Reload as the command line `arguments` say; returns the exit status."""
     options = parse_options(arguments)
     try:
-        count = roll(read_pid(options.pid_file), options.name)
+        parent = read_pid(options.pid_file)
+        pids = sorted(daemon_pids(parent, options.name))
+        if pids and not options.untried:
+            try_as_daemon(pids[0])
+        count = roll(parent, options.name)
     except PermissionError:
         raise CannotRun("not allowed: run it as Apache's user or root") from None
     print(f"replaced {count} processes")

@@ -1,11 +1,10 @@
 """serve --reload: the daemons are replaced when code has changed and still loads."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from scripts.lib.command import CannotRun
 from scripts.lib.serving.daemons import groups, roll
+from scripts.lib.serving.trial import try_script
 
 WATCHED = ("app/**/*.py", "app/**/*.wsgi", "app/templates/**/*", "wsgi/app.wsgi")
 # Of one's own application, whose templates may be anywhere.
@@ -51,9 +50,7 @@ class Watcher:
         changed = {path for path, _ in times.items() ^ self.seen.items()}
         self.seen = times
         print("changed:", *sorted(map(self._shown, changed)), flush=True)
-        script = self.root / "wsgi" / "app.wsgi"
-        command = [sys.executable, "-c", "import runpy, sys; runpy.run_path(sys.argv[1])", script]
-        if subprocess.run(command, env=environment, cwd=self.root).returncode != 0:
+        if not try_script(self.root, environment):
             print("not reloaded: it does not load", flush=True)
             return
         try:
