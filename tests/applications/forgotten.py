@@ -54,6 +54,7 @@ HOOK = _stock(WIKI, "wiki/model.py", "def load_sqlo", "def session_database")
 SESSIONS = _stock(WIKI, "wiki/model.py", "def session_database", "def create_tables")
 SHOP_URI = _stock(SHOP, "config.py", "database_uri", "sessions")
 CONNECTION = _stock(SHOP, "model.py", "import config", "class Setting")
+THREAD = _stock(WIKI, "wiki/code.py", "    con = connection", "    path = page.title")
 TITLE = _stock(SHOP, "model.py", "_title = None", "def create_tables")
 
 FORGOTTEN = {
@@ -146,6 +147,18 @@ FORGOTTEN = {
         ["500"],
     ),
     "What a thread does": Forgotten(
+        "wiki",
+        [
+            ("wiki/config.py", "outbox =", URI + "outbox ="),
+            ("wiki/code.py", "import mail, view", "import config, mail, view"),
+            ("wiki/code.py", "@in_transaction()\ndef notify", "def notify"),
+            ("wiki/code.py", "    page = Page.get(page_id)\n", THREAD),
+        ],
+        [REGISTER, EDIT],
+        ["303", "303"],
+        finds_database=True,
+    ),
+    "What a thread is given": Forgotten(
         "wiki",
         [
             ("wiki/code.py", "args=(page.id, ", "args=(page, "),

@@ -31,14 +31,16 @@ def settings(old, place, data, uri):
 
 
 @contextlib.contextmanager
-def moved_in(old, data, uri, prefix="", processes=2, threads=3):
+def moved_in(old, data, uri, prefix="", processes=2, threads=3, change=None):
     """Serve an edited application by this checkout under Apache; yields its address.
 
     `data`: a folder of data_folder(). `uri`: its database, or an empty one. `prefix`: where it
-    is mounted.
+    is mounted. `change(place)` changes the application in its folder before.
     """
     with folders() as folder:
         place = edited(old, folder / old.name)
+        if change:
+            change(place)
         defines = {"WEBPY_STATIC": place / "static"} | ({"WEBPY_PREFIX": prefix} if prefix else {})
         with apache(
             processes=processes,

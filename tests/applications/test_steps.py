@@ -58,7 +58,7 @@ def test_the_steps_serve_the_wiki_with_all_that_it_had(srv, prefix):
     before = files(folder / "site")
     [lines] = page.blocks("ini")
     (folder / "site" / "site.env").write_text(at_home(lines, folder))
-    [commands] = page.blocks("sh")
+    commands = page.blocks("sh")[0]
     *preparing, serve = at_home(commands, folder).splitlines()
     assert serve == "scripts/serve"
     subprocess.run(["bash", "-ec", "\n".join(preparing)], check=True)
