@@ -13,6 +13,14 @@ _STATIC = re.compile("/static/")
 _LINK = re.compile(r"(?:href|src|action)=\"([^\"]+)\"")
 
 
+class LostUpdate(AssertionError):
+    """Something that was acknowledged is not there any more."""
+
+
+class StaleRead(AssertionError):
+    """A page shows what was so before a change that was acknowledged."""
+
+
 class Visitor:
     """One browser with its cookies, at the application whose address is `base`.
 
@@ -87,6 +95,20 @@ def text(answer, name):
     return unescape(re.search(rf'(?s)id="{name}">(.*?)</', answer.text)[1])
 
 
+def check_count(expected, found):
+    """Raise LostUpdate where less is found than was acknowledged; fails where it is more."""
+    if found < expected:
+        raise LostUpdate(f"{expected - found} of {expected} are lost")
+    assert found == expected
+
+
+def check_shown(expected, answer):
+    """Raise StaleRead where a good answer lacks the text `expected`."""
+    assert answer.status_code == 200, answer.text
+    if expected not in answer.text:
+        raise StaleRead(f"{expected!r} is not in {answer.url}:\n{answer.text}")
+
+
 def together(count, work):
     """Call `work(number)` in `count` threads at once; return the results in order.
 
@@ -119,7 +141,9 @@ def from_every_process(base, path, processes, auth=None):
     """
     answers, seen = [], set()
     for _ in range(40):
-        answers += together(4 * processes, lambda _: httpx.get(base + path, auth=auth, timeout=30))
+        answers += together(
+            4 * processes, lambda _: httpx.get(base + path, auth=auth, timeout=DEADLINE)
+        )
         seen |= {answer.headers.get("X-Served-By") for answer in answers}
         if len(seen - {None}) >= processes:
             return answers

@@ -6,7 +6,16 @@ import re
 
 import httpx
 
-from tests.applications.driving import Visitor, from_every_process, number, text, together
+from tests.applications.driving import (
+    DEADLINE,
+    Visitor,
+    check_count,
+    check_shown,
+    from_every_process,
+    number,
+    text,
+    together,
+)
 
 ADMIN = ("admin", "secret")
 
@@ -136,18 +145,20 @@ def _mails_and_orders(admin):
 
 def no_view_is_lost(base, clients=6, each=15):
     """Each answered view of a product is counted once."""
-    before = number(httpx.get(f"{base}/product/B2"), "viewed")
+    before = number(httpx.get(f"{base}/product/B2", timeout=DEADLINE), "viewed")
 
     def view(_):
-        with httpx.Client(timeout=30) as http:
+        with httpx.Client(timeout=DEADLINE) as http:
             return sum(http.get(f"{base}/product/B2").is_success for _ in range(each))
 
     answered = sum(together(clients, view))
     assert answered > clients * each / 2
-    assert number(httpx.get(f"{base}/product/B2"), "viewed") == before + answered + 1
+    check_count(
+        before + answered + 1, number(httpx.get(f"{base}/product/B2", timeout=DEADLINE), "viewed")
+    )
 
 
-def no_page_is_stale(base, processes, rounds=4):
+def no_page_is_stale(base, processes, rounds=3):
     """A price, a stock and a title that were acknowledged are on the pages of any process."""
     with Visitor(base, auth=ADMIN) as admin:
         for turn in range(1, rounds + 1):
@@ -156,5 +167,5 @@ def no_page_is_stale(base, processes, rounds=4):
             admin.post("/admin/title", title=title)
             for path in ("/product/B2", "/prices.csv", "/"):
                 for answer in from_every_process(base, path, processes):
-                    assert answer.status_code == 200 and price in answer.text, (path, turn)
-                    assert path == "/prices.csv" or title in answer.text, (path, turn)
+                    check_shown(price, answer)
+                    check_shown(title if path != "/prices.csv" else price, answer)

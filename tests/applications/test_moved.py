@@ -1,6 +1,5 @@
 """The two old applications moved in: the same answers, nothing lost, nothing stale."""
 
-import contextlib
 import itertools
 
 import pytest
@@ -80,11 +79,7 @@ def test_nothing_else_is_lost(place, moved):
 def test_below_a_prefix_it_answers_as_at_the_root(name):
     """Its links, redirects, cookies and static files stay there."""
     old = OLD[name]
-    answers = []
-    for prefix in ("", "/old"):
-        with contextlib.ExitStack() as stack:
-            data = stack.enter_context(data_folder())
-            uri = f"sqlite://{data}/site.db"
-            base = stack.enter_context(moved_in(old, data, uri, prefix))
-            answers.append(old.visits.flow(base))
-    assert answers[0] == answers[1]
+    with data_folder() as data, by_its_own_server(old, data, f"sqlite:{data}/site.db") as base:
+        expected = old.visits.flow(base)
+    with data_folder() as data, moved_in(old, data, f"sqlite://{data}/site.db", "/old") as base:
+        assert old.visits.flow(base) == expected

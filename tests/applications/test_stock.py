@@ -4,21 +4,10 @@ import contextlib
 
 import pytest
 
-from tests.applications.stock import (
-    OLD,
-    PROCESSES,
-    SHOP,
-    WIKI,
-    data_folder,
-    on_mod_wsgi,
-)
+from tests.applications.driving import LostUpdate, StaleRead
+from tests.applications.stock import OLD, PROCESSES, SHOP, data_folder, on_mod_wsgi
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def lost(fact):
-    """The check is to fail here: this is what the bundle cures."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=fact)
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +26,15 @@ def several_processes():
         yield serve
 
 
-@lost("two requests read the same count")
 @pytest.mark.parametrize("name", OLD)
-def test_views_at_once_are_all_counted(several_processes, name):
+def test_views_at_once_are_not_all_counted(several_processes, name):
+    """Two requests read the same count; that all of 90 are counted is as good as impossible."""
     old = OLD[name]
-    old.visits.no_view_is_lost(several_processes(old))
+    with pytest.raises(LostUpdate):
+        old.visits.no_view_is_lost(several_processes(old))
 
 
-@lost("each process has a cache of its own")
-def test_a_shop_of_several_processes_shows_what_was_changed(several_processes):
-    SHOP.visits.no_page_is_stale(several_processes(SHOP), PROCESSES)
-
-
-@lost("two requests take the same piece")
-def test_a_shop_of_several_processes_sells_what_it_has(several_processes):
-    SHOP.visits.nothing_is_lost(several_processes(SHOP))
-
-
-@lost("two requests write the same revision")
-def test_edits_at_once_of_one_text_are_all_kept(several_processes):
-    WIKI.visits.nothing_is_lost(several_processes(WIKI))
+def test_a_shop_of_several_processes_shows_old_prices(several_processes):
+    """Each process has a cache of its own, which nothing tells of the change."""
+    with pytest.raises(StaleRead):
+        SHOP.visits.no_page_is_stale(several_processes(SHOP), PROCESSES)
