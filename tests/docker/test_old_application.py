@@ -17,35 +17,9 @@ pytestmark = pytest.mark.timeout(900)
 PROCESSES = 2
 
 
-def exported():
-    """What the page has one export for the wiki."""
-    [line] = re.findall("export (.*)", page.blocks("sh")[-1])
-    return dict(word.split("=", 1) for word in shlex.split(line))
-
-
-@pytest.fixture(params=OLD)
-def served(request, engine, image, tmp_path):
-    """An application in the image with SQLite on its volume, and its address."""
-    old = OLD[request.param]
-    settings = exported()
-    assert settings["SITE_APPLICATION"] == APPLICATION["wiki"]
-    if old.name != "wiki":
-        settings |= {"SITE_APPLICATION": APPLICATION[old.name], "SITE_DATABASE": old.tables}
-        settings["SITE_HEALTH"] = old.asked
-    place = edited(old, tmp_path / old.name)
-    [override] = page.blocks("yaml")
-    further = tmp_path / "compose.override.yaml"
-    environment = old.environment(Path("/srv/site/var"), "")
-    lines = [f"      - {name}={value}\n" for name, value in environment.items() if value]
-    head, _, line = override.partition("      - WIKI_")
-    assert old.name != "wiki" or f"      - WIKI_{line}" in lines
-    further.write_text(head + "".join(lines))
-    settings |= {"SITE_PATH": str(place), "WEBPY_IMAGE": f"{image}-{old.name}"}
-    settings["WEBPY_PROCESSES"] = str(PROCESSES)
-    with project(engine, ("compose.yaml", further), up=False, **settings) as made:
-        made.compose("build")
-        made.up()
-        yield old, made.url
+def steps(srv):
+    """The page's commands for the image, with the folder `srv` in place of /srv."""
+    return page.blocks("sh")[-1].replace("/srv/", f"{srv}/").splitlines()
 
 
 def checkout():
@@ -54,9 +28,46 @@ def checkout():
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
 
 
-def test_it_answers_as_it_did_stock_and_loses_nothing(request):
+@pytest.fixture(params=OLD)
+def served(request, engine, image, tmp_path):
+    """An application in the image with SQLite on its volume, and its address.
+
+    The shop is served as the page has it of the wiki.
+    """
+    old = OLD[request.param]
     before = checkout()
-    old, base = request.getfixturevalue("served")
+    place = edited(old, tmp_path / "wiki")
+    (place / "data").mkdir()
+    (place / "data" / "wiki.db").write_text("not to be in the image")
+    ignore, export, build, up = steps(tmp_path)
+    subprocess.run(["bash", "-c", ignore], check=True)
+    settings = dict(word.split("=", 1) for word in shlex.split(export)[1:])
+    [environment] = page.blocks("yaml")
+    if old.name != "wiki":
+        settings |= {"SITE_APPLICATION": APPLICATION[old.name], "SITE_DATABASE": old.tables}
+        settings["SITE_HEALTH"] = old.asked
+        lines = [
+            f"      - {name}={value}"
+            for name, value in old.environment(Path("/srv/site/var"), "").items()
+            if value
+        ]
+        environment = "\n".join([environment.partition("      - ")[0].rstrip(), *lines, ""])
+    (place / "environment.yaml").write_text(environment)
+    settings |= {
+        "WEBPY_APPLICATION_IMAGE": f"{image}-{old.name}",
+        "WEBPY_PROCESSES": str(PROCESSES),
+    }
+    assert (build, up.split()[-2:]) == ("docker compose build", ["up", "--build"])
+    files = re.findall(r"-f (\S+)", up)
+    with project(engine, files, up=False, **settings) as made:
+        made.up("--build")
+        assert made.sh("test ! -e /srv/application/data").returncode == 0
+        yield old, made.url
+    assert checkout() == before
+
+
+def test_it_answers_as_it_did_stock_and_loses_nothing(served):
+    old, base = served
     with data_folder() as data:
         with by_its_own_server(old, data, f"sqlite:{data}/site.db") as stock:
             expected = old.visits.flow(stock)
@@ -64,4 +75,3 @@ def test_it_answers_as_it_did_stock_and_loses_nothing(request):
     old.visits.no_view_is_lost(base)
     old.visits.nothing_is_lost(base)
     old.visits.no_page_is_stale(base, PROCESSES)
-    assert checkout() == before
