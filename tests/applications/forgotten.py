@@ -54,6 +54,8 @@ HOOK = _stock(WIKI, "wiki/model.py", "def load_sqlo", "def session_database")
 SESSIONS = _stock(WIKI, "wiki/model.py", "def session_database", "def create_tables")
 SHOP_URI = _stock(SHOP, "config.py", "database_uri", "sessions")
 CONNECTION = _stock(SHOP, "model.py", "import config", "class Setting")
+COMMIT = "        product = find(sku)\n        sqlhub.threadConnection.commit()"
+ROLLBACK = "        product = find(i.sku)\n        sqlhub.threadConnection.rollback()"
 THREAD = _stock(WIKI, "wiki/code.py", "    con = connection", "    path = page.title")
 TITLE = _stock(SHOP, "model.py", "_title = None", "def create_tables")
 
@@ -121,6 +123,15 @@ FORGOTTEN = {
         ],
         [INTO_CART, ORDER],
         ["303", "500"],
+    ),
+    "A commit, a rollback": Forgotten(
+        "shop",
+        [
+            ("main.py", "        product = find(sku)", COMMIT),
+            ("main.py", "        product = find(i.sku)", ROLLBACK),
+        ],
+        [["GET", "/product/A1", {}], INTO_CART],
+        ["500", "500"],
     ),
     "An instance kept in a module": Forgotten(
         "shop",

@@ -17,6 +17,7 @@ from tests.applications.stock import HERE, OLD
 # Of what the two applications do not have, or nothing is to be seen in them.
 NOT_IN_THEM = {
     "A class with a connection",
+    "A commit, a rollback",
     "A request inside a handler",
     "A value kept in a module",
     "Options in the URI",
