@@ -7,7 +7,13 @@ from pydispatch import dispatcher
 from sqlobject import events
 from sqlobject.main import sqlmeta
 
-from .current import connection_of_thread, connection_set_to, leave, leave_nothing
+from .current import (
+    NoTransaction,
+    connection_of_thread,
+    connection_set_to,
+    leave,
+    leave_nothing,
+)
 from .engines.base import Verdict
 from .errors import SwallowedError
 from .request import RequestTransaction
@@ -82,6 +88,23 @@ def _signals(committed, instances):
     return []
 
 
+def settle(transaction, committed, kept):
+    """Do what waits for the end of `transaction`; `kept`: it is to be as its work has left it."""
+    waiting, transaction.at_end = transaction.at_end, ()
+    with connection_set_to(NoTransaction(transaction._dbConnection)):
+        for one in waiting:
+            one.finish(committed, kept)
+
+
+def end_alone(transaction, error, may_commit=unless_swallowed):
+    """As `end`, of a transaction that is no request's: what waits is done where it is committed.
+
+    Nobody is sent an answer otherwise, such as the cookie of a new web session.
+    """
+    if end(transaction, error, may_commit) and transaction.at_end:
+        settle(transaction, True, True)
+
+
 def given_up(transaction):
     """Call what waits for the rollback of a run that ended itself and is the last.
 
@@ -142,7 +165,7 @@ def _call(function, engine):
             except BaseException as error:
                 end(own, error, never)
                 raise
-            end(own, None)
+            end_alone(own, None)
     except BaseException:
         if alone:
             leave_nothing(engine)

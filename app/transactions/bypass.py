@@ -10,11 +10,12 @@ from sqlobject import SQLObject, sqlhub
 from sqlobject.dbconnection import ConnectionHub, Transaction
 
 from .current import NoTransaction, current
-from .engines.threads import Engine, place_of
+from .engines.threads import Engine, engines, place_of
 
 log = logging.getLogger(__name__)
 
 _warned: set = set()
+_OUTSIDE = ("outside of requests",)
 
 
 def look_at_classes(engine):
@@ -64,12 +65,13 @@ def notice_thread(connection):
 
 
 def notice_use(connection):
-    """Notice that `connection`, which is not ours, is used while a request's transaction is open.
+    """Notice that `connection` is used, which is not that of the thread's transaction.
 
-    Raises RuntimeError where it is to the same database.
+    Raises RuntimeError where a transaction is open and it is to the same database.
     """
     transaction = current()
     if transaction is None:
+        _notice_outside(connection)
         return
     if is_same_database(connection, transaction._dbConnection):
         raise RuntimeError(
@@ -83,6 +85,19 @@ def notice_use(connection):
         "a connection to another database was used in a request: it is no part of its "
         "transaction, and what is written there stays whatever becomes of the request",
     )
+
+
+def _notice_outside(connection):
+    """Warn that SQLObject's own connection to the site's database is used outside of requests."""
+    if _OUTSIDE in _warned or isinstance(connection, Engine):
+        return
+    if any(is_same_database(connection, engine) for engine in engines()):
+        _warn_once(
+            _OUTSIDE,
+            "SQLObject's own connection to the site's database was used outside of requests: it "
+            "shows values that other processes have changed since, and loses updates. Leave out "
+            "`connection=…`, and have in_transaction(function) do the work",
+        )
 
 
 def refuse_another_thread_connection(connection):

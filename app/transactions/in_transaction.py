@@ -111,9 +111,9 @@ def _attempt(transaction, function):
                     "transaction: return a list"
                 )
         except BaseException as error:
-            after.end(transaction, error, _may_commit)
+            after.end_alone(transaction, error, _may_commit)
             raise
-        after.end(transaction, None)
+        after.end_alone(transaction, None)
     return result
 
 

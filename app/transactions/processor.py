@@ -166,7 +166,7 @@ class _Server:
             # The answer of an earlier request on this thread was not read to its end.
             with suppress(RunEnded):
                 after.end(outer, None, after.never)
-            web_sessions.settle(outer, False, True)
+            after.settle(outer, False, True)
             return self(handler, request)
         bypass.notice_thread(outer)
         with connection_set_to(outer):
@@ -244,7 +244,7 @@ class _Server:
         kept = replay is None or succeeded(error)
         if not kept:
             replay.put_back_sessions()
-        web_sessions.settle(transaction, committed, kept)
+        after.settle(transaction, committed, kept)
 
     def _end_of_stream(self, transaction, error):
         """End the transaction of an answer that was sent already: it is not run again."""

@@ -11,6 +11,8 @@ SQLObject classes. Session may be added to the application before the processor 
   is as it was; a new one is saved as it began, because its cookie is sent.
 - One of models that has not changed is not saved, which would make every GET a writing request.
   It is touched after the answer, once in a tenth of its timeout, so that it does not expire.
+- That of a request which is made inside of `in_transaction` or by an `on_commit` function is saved
+  if that transaction is committed.
 """
 
 import logging
@@ -52,7 +54,7 @@ class Loaded(NamedTuple):
 
 
 class AtEnd(NamedTuple):
-    """What is to be done with a web session when the transaction has ended.
+    """What is to be done with a web session when the transaction has ended (after.py).
 
     `do`, or `undo` where the answer's status is 500 or more; None for nothing.
     """
@@ -113,20 +115,12 @@ def save_at_once(transaction):
             one.finish(True, True)
 
 
-def settle(transaction, committed, kept):
-    """Do what waits for the end of `transaction`; `kept`: the answer's status is below 500."""
-    waiting, transaction.at_end = transaction.at_end, ()
-    with connection_set_to(NoTransaction(transaction._dbConnection)):
-        for one in waiting:
-            one.finish(committed, kept)
-
-
 # What is missing is told by `install`.
 _STOCK = {name: getattr(Session, name, None) for name in ("_load", "_save", "kill", "_cleanup")}
 
 
 def _load(session, stock=_STOCK["_load"]):
-    transaction = _transaction_of_request()
+    transaction = current()
     before = web.ctx.get(LOADED, {})
     if transaction is not None and transaction.runs > 1 and session not in before:
         # What the run before has left.
@@ -144,7 +138,7 @@ def _load(session, stock=_STOCK["_load"]):
 
 def _save(session, stock=_STOCK["_save"]):
     _check(session)
-    transaction = _transaction_of_request()
+    transaction = current()
     models = of_models(session.store)
     if transaction is None and not models:
         stock(session)
@@ -184,7 +178,7 @@ def _saving_unchanged(session, id, begin):
 
 
 def _kill(session, stock=_STOCK["kill"]):
-    transaction = _transaction_of_request()
+    transaction = current()
     store, id = session.store, session.session_id
     models = of_models(store)
     if transaction is None or models or id not in store:
@@ -196,18 +190,13 @@ def _kill(session, stock=_STOCK["kill"]):
 
 
 def _clean_up(session, stock=_STOCK["_cleanup"]):
-    transaction = _transaction_of_request()
+    transaction = current()
     if transaction is None or transaction.has_begun() or not of_models(session.store):
         stock(session)
     elif time.time() - session._last_cleanup_time > session._config.timeout:
         # It writes: it must not make this a writing request, nor conflict with others in it.
         with connection_set_to(NoTransaction(transaction._dbConnection)):
             in_transaction(partial(stock, session))
-
-
-def _transaction_of_request():
-    transaction = current()
-    return transaction if transaction is not None and transaction.request is not None else None
 
 
 def _wait(transaction, one):

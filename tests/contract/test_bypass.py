@@ -118,6 +118,7 @@ def test_an_old_hook_around_ours_is_warned_of_once_and_gets_nothing_to_commit(
     site.app.processors.insert(2, old_hook(stock))
     if site.connection.dbName != "sqlite":
         stock.query("SELECT 1")
+        caplog.clear()
     for _ in range(2):
         assert site.request(add(then=ZeroDivisionError)).status.startswith("500")
     assert site.names() == []
@@ -189,10 +190,20 @@ def test_a_connection_of_sqlobject_s_own_to_the_same_database_is_refused_in_a_re
     assert kept.name == "a"
 
 
-def test_outside_of_requests_it_is_what_it_always_was(site, stock):
+def test_outside_of_requests_it_is_what_it_always_was_and_warned_of_once(site, stock, caplog):
+    """As a thread of an old application uses the one that it has always had."""
     Entry(name="a", connection=stock)
     assert Entry.get(1, connection=stock).name == "a"
     assert site.names() == ["a"]
+    [record] = caplog.records
+    assert "in_transaction(function)" in record.message
+    assert "test_bypass.py" in record.stack_info
+
+
+def test_one_to_another_database_outside_of_requests_is_not_warned_of(site, other, caplog):
+    assert site.request(add()).data == b"added"
+    Entry(name="a", connection=other)
+    assert caplog.records == []
 
 
 def test_a_connection_to_another_database_is_warned_of_once(site, other, other_uri, caplog):

@@ -7,7 +7,7 @@ import pytest
 import web
 from sqlobject import sqlhub
 
-from app.transactions import doom, reading, runs
+from app.transactions import doom, in_transaction, on_commit, reading, runs
 from tests.contract.busy import Busy
 from tests.contract.internals import forget_saved_sessions, is_writing
 from tests.contract.site import Entry, add, in_threads
@@ -472,3 +472,72 @@ def test_a_request_inside_a_request_which_clears_the_session_is_not_acknowledged
     assert visitor.request(handler, "POST").status.startswith("500")
     assert visitor.site.names() == []
     assert visitor.get("count") == 0
+
+
+# A second connection to SQLite's file waits for the transaction around the request, in vain.
+each_free_kind = pytest.mark.parametrize("store", ["disk", "memory", "models"])
+
+
+@each_place
+@each_free_kind
+@pytest.mark.parametrize("how", ["in_transaction", "on_commit"])
+def test_a_request_that_no_request_makes_has_its_session(make_visitor, store, place, how):
+    """As a thread asks the site for the page that it sends by mail."""
+    visitor = make_visitor(store, place)
+    answers = []
+
+    def ask():
+        answers.append(visitor.request(lambda: count(visitor.site.session), "POST").data)
+
+    for _ in range(2):
+        in_transaction(ask if how == "in_transaction" else lambda: on_commit(ask))
+    assert answers == [b"1", b"2"]
+    assert visitor.get("count") == 2
+
+
+@each_place
+@each_of_models
+def test_two_requests_in_one_transaction_have_one_session(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+
+    def ask():
+        return [visitor.request(lambda: count(visitor.site.session), "POST").data for _ in "12"]
+
+    assert in_transaction(ask) == [b"1", b"2"]
+    assert visitor.get("count") == 2
+
+
+@each_place
+@each_free_kind
+def test_a_session_in_a_transaction_that_is_run_again_counts_once(make_visitor, store, place):
+    visitor = make_visitor(store, place, timeout=0.01)
+    busy = Busy(visitor.site)
+
+    def ask():
+        answer = visitor.request(lambda: count(visitor.site.session), "POST").data
+        busy.impatient(sqlhub.threadConnection)
+        if runs() == 3:
+            busy.release()
+        Entry(name="a")
+        return answer
+
+    assert in_transaction(ask) == b"1"
+    assert visitor.get("count") == 1
+
+
+@each_place
+@each_free_kind
+def test_a_session_in_a_transaction_that_is_rolled_back_is_as_it_was(make_visitor, store, place):
+    visitor = make_visitor(store, place)
+
+    def ask():
+        assert visitor.request(lambda: count(visitor.site.session), "POST").data == b"1"
+        doom()
+
+    in_transaction(ask)
+    assert visitor.get("count") == 0
+
+
+def count(session):
+    session.count += 1
+    return str(session.count)

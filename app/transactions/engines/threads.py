@@ -178,6 +178,11 @@ def _transaction_class(engine_class):
     return type("Transaction", (Transaction, engine_class), {})
 
 
+def engines():
+    """Return the engines of this process, a list."""
+    return list(_engines)
+
+
 def place_of(connection):
     """Return what `connection`, SQLObject's or ours, shares with others to the same database."""
     kind = str(getattr(connection, "dbName", type(connection).__name__))
