@@ -1,7 +1,7 @@
 """Runs what SITE_DATABASE names, in one transaction and a process of its own.
 
 `python -m app.database` calls `python -m app.program`. The exit status is 0, or AGAIN where
-another process was in the way; everything else comes through with its traceback.
+another transaction was in the way; everything else comes through with its traceback.
 """
 
 import sys
@@ -27,9 +27,10 @@ def main():
     except SettingsError as error:
         stop(error)
     except (dberrors.Error, connection.module.Error) as error:
-        if may_succeed_now(connection, error):
-            return AGAIN
-        raise
+        if not may_succeed_now(connection, error):
+            raise
+        print(error, file=sys.stderr)
+        return AGAIN
     return 0
 
 

@@ -15,7 +15,6 @@ from app.own import own_models
 from app.program import AGAIN
 from app.settings import ROOT, settings
 from app.transactions.tables import (
-    ATTEMPTS,
     SchemaError,
     in_one_transaction,
     missing_in_table,
@@ -25,6 +24,10 @@ from app.web.health import healthy
 
 # Seconds for others who are at work on the tables, such as the same command elsewhere.
 LONGEST_TURN = 60
+IN_THE_WAY = (
+    "another transaction was in its way, as is the program's own where it has a second connection "
+    "to the database: web.py's DBStore, connectionForURI, a class with _connection"
+)
 CURE = "`python -m app.database` makes what is missing."
 
 
@@ -97,13 +100,17 @@ def _run_program():
     Raises SchemaError where it fails.
     """
     command = [sys.executable, "-m", "app.program"]
-    for attempt in range(1, ATTEMPTS + 1):
-        status = subprocess.run(command, cwd=ROOT).returncode
-        if status != AGAIN or attempt == ATTEMPTS:
+    deadline = time.monotonic() + LONGEST_TURN
+    while True:
+        done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        if done.returncode != AGAIN or time.monotonic() > deadline:
             break
         time.sleep(random.uniform(0, 0.2))
-    if status != 0:
-        raise SchemaError(f"SITE_DATABASE={settings.database} failed with status {status}")
+    sys.stderr.write(done.stderr)
+    if done.returncode == AGAIN:
+        raise SchemaError(f"SITE_DATABASE={settings.database}: {IN_THE_WAY}")
+    if done.returncode != 0:
+        raise SchemaError(f"SITE_DATABASE={settings.database} failed, status {done.returncode}")
 
 
 def _make_tables():

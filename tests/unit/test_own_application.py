@@ -180,7 +180,7 @@ def test_the_database_is_made_by_its_classes_or_by_what_site_database_names(wiki
     [
         ("pass", 3, "table page: it is missing"),
         ("raise RuntimeError('no tables today')", 3, "no tables today"),
-        ("Page.createTable(); raise SystemExit(5)", 3, "failed with status 5"),
+        ("Page.createTable(); raise SystemExit(5)", 3, "failed, status 5"),
         ("Page.createTable(); Page(title=5, colour=1)", 3, "colour"),
     ],
 )
@@ -193,6 +193,23 @@ def test_a_program_that_makes_no_tables_is_told_and_leaves_nothing(wiki, main, s
     assert (done.returncode, said in done.stderr) == (status, True), done.stderr
     check = make_database(wiki, "--check")
     assert (check.returncode, "table page: it is missing" in check.stderr) == (3, True)
+
+
+def test_a_program_that_waits_for_itself_is_told_why(wiki):
+    """Its second connection to SQLite's file waits for its own transaction."""
+    main = (
+        "from sqlobject import connectionForURI\n"
+        f"    own = connectionForURI('sqlite://{wiki.parent}/site.db?timeout=0.1')\n"
+        "    Page.createTable(ifNotExists=True)\n"
+        "    own.query('CREATE TABLE sessions (id INT)')"
+    )
+    model = wiki / "wiki" / "model.py"
+    text = MODEL.partition("if __name__")[0] + f'if __name__ == "__main__":\n    {main}\n'
+    model.write_text(text)
+    script = "import sys; from app import database, tables; tables.LONGEST_TURN = 1; "
+    done = python(wiki, "-c", script + "sys.exit(database.main([]))", SITE_DATABASE="wiki.model")
+    assert (done.returncode, "database is locked" in done.stderr) == (3, True), done.stderr
+    assert "a second connection to the database: web.py's DBStore" in done.stderr
 
 
 def test_without_a_class_it_is_told_where_they_are_looked_for(wiki):
