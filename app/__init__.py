@@ -47,6 +47,7 @@ def make_load_sqlo():
             connect_timeout=settings.connect_timeout,
             check_after=settings.check_after,
             foreign_keys=settings.foreign_keys,
+            queue=settings.sqlite_queue,
         )
     except ValueError as error:
         raise SettingsError(f"DATABASE_URI cannot be used: {error}") from None

@@ -141,6 +141,7 @@ class Settings:
     connect_timeout: float = _setting("SITE_CONNECT_TIMEOUT", _seconds, 5.0)
     check_after: float = _setting("SITE_CHECK_AFTER", _seconds, 30.0)
     foreign_keys: bool = _setting("SITE_FOREIGN_KEYS", _flag, True)
+    sqlite_queue: bool = _setting("SITE_SQLITE_QUEUE", _flag, True)
     demo: bool = _setting("SITE_DEMO", _flag, False)
     lab: bool = _setting("SITE_LAB", _flag, False)
     api_token: str | None = _setting("SITE_API_TOKEN", _token, secret=True)

@@ -96,6 +96,16 @@ def add(name="a", then=None):
     return handler
 
 
+def inside(site, handler, method="POST"):
+    """Have `site` answer `handler` from within a handler, which gets its web.ctx back."""
+    before = web.ctx.__dict__.copy()
+    try:
+        return site.request(handler, method)
+    finally:
+        web.ctx.__dict__.clear()
+        web.ctx.__dict__.update(before)
+
+
 def no_transaction():
     """Whether the calling thread is left without a transaction."""
     return not hasattr(sqlhub.threadingLocal, "connection")

@@ -9,17 +9,7 @@ from sqlobject import dberrors, sqlhub
 from app.transactions import doom, on_commit, on_rollback, reading, runs, savepoint
 from tests.contract.busy import Busy
 from tests.contract.internals import is_writing
-from tests.contract.site import Entry, Site, add, no_transaction
-
-
-def inside(site, handler, method="POST"):
-    """Have `site` answer `handler` from within a handler, which gets its web.ctx back."""
-    before = web.ctx.__dict__.copy()
-    try:
-        return site.request(handler, method)
-    finally:
-        web.ctx.__dict__.clear()
-        web.ctx.__dict__.update(before)
+from tests.contract.site import Entry, Site, add, inside, no_transaction
 
 
 def asking(site, inner, method="POST", then=None):

@@ -105,9 +105,13 @@ class Session(abc.ABC):
 
     def ended(self):
         """Note that no transaction is open any more; a spoiled session is discarded."""
-        self.writing = self.snapshot = self.judge = None
+        self.let_go()
         if self.spoiled:
             self.discard()
+
+    def let_go(self):
+        """Hold nothing of a transaction: each end of one comes by here, whatever ended it."""
+        self.writing = self.snapshot = self.judge = None
 
     def discard(self):
         """Close it. The next request of its thread opens another."""
@@ -123,6 +127,8 @@ class Session(abc.ABC):
             self.close()
         except Exception:
             log.debug("a connection could not be closed", exc_info=True)
+        finally:
+            self.let_go()
 
     def refuse_in_transaction(self):
         """Raise RuntimeError where the transaction of a request is open."""

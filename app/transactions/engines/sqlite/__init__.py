@@ -10,6 +10,7 @@ from ...row_cache import RowCache
 from .. import threads
 from ..base import Verdict
 from .drop_table import drop_table, drop_table_cascade
+from .queue import queue_for
 from .session import SQLiteSession
 from .statements import look_at
 
@@ -24,25 +25,30 @@ class Engine(threads.Engine, SQLiteConnection):
 
     # The class of its sessions.
     SESSION = SQLiteSession
-    OPTIONS = frozenset(["cache_rows", "foreign_keys"])
+    OPTIONS = frozenset(["cache_rows", "foreign_keys", "queue"])
     # In the order in which the rows come, be it that of an ORDER BY in the subquery: rule 16 of
     # https://www.sqlite.org/optoverview.html#subquery_flattening.
     LIST_OF_ALL = "json_group_array(id)"
     # https://www.sqlite.org/pragma.html#pragfunc
     TOKEN_EXPRESSION = "(SELECT data_version FROM pragma_data_version)"
 
-    def __init__(self, filename, timeout=5, cache_rows=10_000, foreign_keys=True, **kw):
+    def __init__(
+        self, filename, timeout=5, cache_rows=10_000, foreign_keys=True, queue=True, **kw
+    ):
         """`filename` is the database's path, `timeout` the seconds to wait for a lock;
         `cache_rows` rows are kept for each thread's reading requests. `foreign_keys`: whether
-        SQLite enforces them, which stock SQLObject does not ask it to."""
+        SQLite enforces them, which stock SQLObject does not ask it to. `queue`: whether writers
+        stand in a queue, for which there is a file beside the database (queue.py)."""
         self._cache_rows = int(cache_rows)
         self.foreign_keys = bool(Boolean(foreign_keys))
+        self._queue = bool(Boolean(queue))
         super().__init__(filename, factory=lambda module: self.SESSION, timeout=timeout, **kw)
 
     def open_session(self, use=None):
         """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
         session = SQLiteConnection.makeConnection(self)
         session.cursor_of_ours = session.cursor()
+        session.patience = self._connOptions["timeout"]
         if not self._memory:
             session.execute(f"PRAGMA foreign_keys={int(self.foreign_keys)}")
             session.execute("PRAGMA synchronous=FULL")
@@ -56,7 +62,13 @@ class Engine(threads.Engine, SQLiteConnection):
             session.execute("PRAGMA query_only=ON")
             if self._cache_rows:
                 session.rows = RowCache(self._cache_rows)
+        elif use == "writing":
+            session.queue = self.queue_of_writers()
         return self.adopt_session(session, use)
+
+    def queue_of_writers(self):
+        """Return the Queue in which those who begin a writing transaction stand, or None."""
+        return queue_for(self.filename) if self._queue and not self._memory else None
 
     def session_for(self, writing, seconds=None):
         """Return this thread's session, in a transaction.

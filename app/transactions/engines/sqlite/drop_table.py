@@ -6,8 +6,8 @@ from functools import partial
 
 from sqlobject import dberrors
 
-_IN_TRANSACTION = ("SAVEPOINT drop_table", "RELEASE drop_table", "ROLLBACK TO drop_table")
-_ALONE = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+_IN_TRANSACTION = ("RELEASE drop_table", "ROLLBACK TO drop_table")
+_ALONE = ("COMMIT", "ROLLBACK")
 
 
 def drop_table(connection, raw, table):
@@ -35,9 +35,14 @@ def drop_table_cascade(connection, raw, table):
     https://www.sqlite.org/lang_altertable.html (section 7) gives for removing constraints.
     """
     execute = partial(connection._query, raw)
-    begin, commit, roll_back = _IN_TRANSACTION if raw.in_transaction else _ALONE
-    execute(begin)
+    alone = not raw.in_transaction
+    commit, roll_back = _ALONE if alone else _IN_TRANSACTION
     try:
+        if alone:
+            raw.queue = connection.queue_of_writers()
+            raw.begin_immediate(execute)
+        else:
+            execute("SAVEPOINT drop_table")
         _remove_references(connection, raw, table)
         execute(f"DROP TABLE {table}")
         execute(commit)
@@ -48,6 +53,8 @@ def drop_table_cascade(connection, raw, table):
     finally:
         with contextlib.suppress(Exception):
             execute("PRAGMA writable_schema=OFF")
+        if alone:
+            raw.let_go()
 
 
 def _remove_references(connection, raw, table):

@@ -6,6 +6,7 @@ import time
 
 from ..base import TokenSession, TransactionLost
 from ..statements import guarded
+from .queue import Place
 from .statements import look_at
 
 log = logging.getLogger(__name__)
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 _MARK = "begin_of_request"
 # How many of SQLite's instructions pass between two looks at the time.
 _INSTRUCTIONS = 10_000
+# A wait in the queue of less than this share of the timeout is left out of account.
+_SHORT = 0.01
 
 
 class SQLiteSession(TokenSession, sqlite3.Connection):
@@ -28,6 +31,9 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
     changed = False
     # For what every request sends: to make a cursor takes a tenth of the time of a token.
     cursor_of_ours = None
+    # How many seconds a lock is waited for, the queue for it, and the place there.
+    patience = 5
+    queue = place = None
     # Whether other databases than the file belong to it; None until it was looked at.
     alone = None
 
@@ -40,17 +46,53 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         # First, or an interruption could leave a transaction that nobody looks for.
         self.writing = writing
         try:
-            self.cursor_of_ours.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
-        except sqlite3.Error:
-            self.writing = None
+            if writing:
+                self.begin_immediate(self.cursor_of_ours.execute)
+            else:
+                self.cursor_of_ours.execute("BEGIN")
+        except sqlite3.Error as error:
+            self.let_go()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                error.args = (
+                    f"{error}: others were writing for all of the seconds that `timeout` lets one "
+                    "wait; make their transactions shorter, or the timeout longer",
+                )
             raise
+
+    def begin_immediate(self, execute):
+        """Have `execute` send BEGIN IMMEDIATE once its turn has come or the time is over.
+
+        Its end is to be followed by `let_go`.
+        """
+        if self.queue is None:
+            execute("BEGIN IMMEDIATE")
+            return
+        self.place = Place(self.queue)
+        waited = self.place.wait(self.patience)
+        if waited <= self.patience * _SHORT:
+            execute("BEGIN IMMEDIATE")
+            return
+        self._have_sqlite_wait(self.patience - waited)
+        try:
+            execute("BEGIN IMMEDIATE")
+        finally:
+            self._have_sqlite_wait(self.patience)
+
+    def _have_sqlite_wait(self, seconds):
+        self.cursor_of_ours.execute(f"PRAGMA busy_timeout={max(0, int(seconds * 1000))}")
 
     def _limit(self, seconds):
         end = time.monotonic() + seconds
         self.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
-        (patience,) = self.execute("PRAGMA busy_timeout").fetchone()
-        self.execute(f"PRAGMA busy_timeout={max(0, min(patience, int(seconds * 1000)))}")
+        self.patience = max(0, min(self.patience, seconds))
+        self._have_sqlite_wait(self.patience)
         self.spoiled = True
+
+    def let_go(self):
+        if self.place is not None:
+            self.place.leave()
+            self.place = None
+        super().let_go()
 
     def is_open(self):
         return self.in_transaction

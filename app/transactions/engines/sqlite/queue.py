@@ -1,0 +1,251 @@
+"""The queue of a database's writers, where SQLite would have each of them poll for its lock.
+
+SQLite's busy handler sleeps and tries again: who comes at the right moment wins, and the unlucky
+one waits for seconds (https://www.sqlite.org/c3ref/busy_timeout.html). Here the threads of a
+process stand in a queue. Whose turn it is has `flock` on a file beside the database, for which
+the queues of all processes wait in the kernel. That says only who tries first. What excludes is
+SQLite's own lock, as it does programs that know no queue; so whoever goes past a queue makes
+nothing wrong.
+
+A blocking `flock` cannot be given up. So a thread of its own, the *usher*, makes that call, and
+writers wait for their turn with a timeout. Where nobody is in the way a writer makes one call
+that does not block, and no other thread is woken.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections import deque
+from queue import SimpleQueue
+from weakref import WeakValueDictionary
+
+log = logging.getLogger(__name__)
+
+# What stands behind the database's name in that of the file beside it.
+SUFFIX = "-queue"
+# How many turns a process has in a row where others may wait.
+MOST_TURNS = 4
+
+_queues: "WeakValueDictionary[str, Queue]" = WeakValueDictionary()
+# Databases beside which no file can be made or locked.
+_without: set[str] = set()
+# Held while a file is opened, so that none is open in a child unnoticed. A finalizer may come in
+# between.
+_opening = threading.RLock()
+
+
+def queue_for(path):
+    """Return the queue of the writers of the database at `path`, the same for all of its names.
+
+    None where a file beside it cannot be made or locked, which is logged once.
+    """
+    path = os.path.realpath(path)
+    with _opening:
+        queue = _queues.get(path)
+        if queue is None and path not in _without:
+            try:
+                queue = _queues[path] = Queue(_open_beside(path))
+            except OSError as error:
+                _without.add(path)
+                log.warning(
+                    "%s: writers poll for the lock and may wait long, because %s%s cannot be used "
+                    "(%s): let the server's user make that file, or set queue=False",
+                    path, path, SUFFIX, error.strerror,
+                )  # fmt: skip
+    return queue
+
+
+def _open_beside(database):
+    """Open the file beside `database`; it is made with the database's rights. Raises OSError."""
+    path = database + SUFFIX
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        file = _make_beside(database, path)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_UN)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _make_beside(database, path):
+    rights = os.stat(database)
+    mode = rights.st_mode & 0o666
+    file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, mode)
+    # Another user's process may have made it meanwhile.
+    with contextlib.suppress(PermissionError):
+        if os.geteuid() == 0:
+            os.fchown(file, rights.st_uid, rights.st_gid)
+        os.fchmod(file, mode)
+    return file
+
+
+class Place:
+    """One writer's place in a queue."""
+
+    __slots__ = ("_queue", "left", "turn")
+
+    def __init__(self, queue):
+        self._queue = queue
+        # Whether the writer has done its work or has gone away.
+        self.left = False
+        # Locked until its turn has come.
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+    def wait(self, seconds):
+        """Wait for the turn, at most `seconds`; return how many were waited, 0 for none."""
+        self._queue.places.append(self)
+        self._queue.advance()
+        if self.turn.acquire(blocking=False):
+            return 0
+        started = time.monotonic()
+        self.turn.acquire(timeout=seconds)
+        return time.monotonic() - started
+
+    def leave(self):
+        """Let the next one have its turn. It may be called at any time, and more than once."""
+        self.left = True
+        self._queue.advance()
+
+
+class Queue:
+    """The writers of one database in this process."""
+
+    def __init__(self, file):
+        """`file`: the descriptor of the file beside the database; None for a queue of nobody."""
+        self._file = file
+        # The places of those who wait, and of some who have gone away.
+        self.places = deque()
+        # The place whose turn it is.
+        self.current = None
+        self._has_file = False
+        # How many turns there were since then.
+        self._turns = 0
+        # Whether the usher is to get the file, and whether it has it.
+        self._asked = self._granted = False
+        self._usher = None
+        self._requests = SimpleQueue()
+        # A finalizer may leave a place amid `advance`, in the thread that is at work there.
+        self._mutex = threading.RLock()
+        self._at_work = self._again = False
+
+    def __del__(self):
+        self._requests.put(None)
+        if self._file is not None:
+            os.close(self._file)
+
+    def leave_to_the_parent(self):
+        """Have nothing of the file that a fork has copied: it would be locked by both."""
+        os.close(self._file)
+        self.__init__(None)
+
+    def get_file(self):
+        """Have the file, however long that takes."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._granted = True
+        self.advance()
+
+    def advance(self):
+        """Do what follows where a place was taken or left, or the file was had.
+
+        What an interruption leaves undone, the next call does.
+        """
+        self._again = True
+        with self._mutex:
+            if self._at_work:
+                return
+            self._at_work = True
+            try:
+                while self._again:
+                    self._again = False
+                    self._advance()
+            finally:
+                self._at_work = False
+
+    def _advance(self):
+        if self._granted:
+            self._has_file, self._turns = True, 0
+            self._asked = self._granted = False
+        if self.current is not None and self.current.left:
+            self.current = None
+        places = self.places
+        while places and (places[0].left or places[0] is self.current):
+            places.popleft()
+        if self.current is None:
+            self._find_next()
+        if self.current is not None and self.current.turn.locked():
+            self.current.turn.release()
+
+    def _find_next(self):
+        waiting = bool(self.places)
+        if self._has_file and not (waiting and self._turns < MOST_TURNS):
+            self._unlock()
+            if waiting:
+                # Who waits in another process comes first.
+                self._ask_usher()
+        if not waiting or self._asked:
+            return
+        if self._has_file or self._lock():
+            self._turns += 1
+            self.current = self.places[0]
+            self.places.popleft()
+        else:
+            self._ask_usher()
+
+    def _lock(self):
+        # First, or an interruption could leave it locked without anybody's knowing.
+        self._has_file, self._turns = True, 0
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._has_file = False
+        return self._has_file
+
+    def _unlock(self):
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._has_file = False
+
+    def _ask_usher(self):
+        try:
+            if self._usher is None:
+                usher = threading.Thread(target=_usher, args=(self._requests,), daemon=True)
+                usher.start()
+                self._usher = usher
+        except RuntimeError:
+            # There can be no more threads: the writer has waited in vain.
+            return
+        self._requests.put(self)
+        self._asked = True
+
+
+def _usher(requests):
+    """Get the file for each queue that comes; end at None."""
+    # A queue ends with its last session, and so must not be held here.
+    while (queue := requests.get()) is not None:
+        queue.get_file()
+        del queue
+
+
+def _begin_anew():
+    global _opening
+    _opening = threading.RLock()
+    for queue in list(_queues.values()):
+        queue.leave_to_the_parent()
+    _queues.clear()
+
+
+os.register_at_fork(
+    before=lambda: _opening.acquire(),
+    after_in_parent=lambda: _opening.release(),
+    after_in_child=_begin_anew,
+)
