@@ -55,7 +55,7 @@ def _take_turns(route, processes, found):
 
 
 def _ask(process, route, column):
-    process.stdin.write(f"{route.path} {route.write_every} {SECONDS}\n")
+    process.stdin.write(f"{route.path} {route.writes} {SECONDS}\n")
     process.stdin.flush()
     answer = process.stdout.readline()
     if not answer:
