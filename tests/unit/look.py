@@ -55,7 +55,7 @@ def benchmark(mode, uri):
     site = make_app(mode, uri)
     yield site.request("/empty")
     if mode != "bare":
-        for path in ("/row", "/twenty", "/list"):
+        for path in ("/row", "/any", "/twenty", "/list"):
             yield site.request(path)
         yield site.request("/write", "POST")
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.settings import ROOT, Settings
 from tests.apache.server import folders, hermetic_environment
+from tests.peers import have_peers
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
@@ -18,6 +19,7 @@ COMMANDS = [
     for line in block.splitlines()
     if "docker compose" not in line  # tests/docker/test_readme.py runs those
 ]
+SHORT = "--rounds 1 --seconds 1"
 # What a command needs to come to an end here: options that shorten it, lines to type.
 SHORTENED = {
     "scripts/serve": ("--help", ""),
@@ -25,7 +27,11 @@ SHORTENED = {
     "scripts/serve --lab": ("--help", ""),
     "scripts/test": ("--strict tests/unit/test_readme.py -k names", ""),
     "scripts/shell": ("", "print('users:', len(list(User.select())))\n"),
-    "scripts/benchmark": ("--rounds 1 --seconds 1 --routes row --modes default bundle", ""),
+    "scripts/benchmark": (f"{SHORT} --modes default bundle --routes row", ""),
+    "scripts/benchmark --peers": (f"{SHORT} --modes default --routes row", ""),
+    "scripts/benchmark --open-loop": (f"{SHORT} --modes bundle --routes row", ""),
+    "scripts/benchmark --growth": (f"processes=1 {SHORT} --modes bundle", ""),
+    "scripts/benchmark --memory": ("20000 --rows 2000 --kept-rows 500 --modes bundle", ""),
     "scripts/coherency": ("--seconds 4 --modes bundle --workloads register", ""),
     "scripts/loadtest": ("--seconds 2 --users 5", ""),
     ".venv/bin/python -m app.database": ("", ""),
@@ -41,6 +47,8 @@ NEED_TABLES = ("scripts/shell", ".venv/bin/python -m app.database --check")
 def test_a_command_runs(command):
     """scripts/serve at full length is tests/scripts/test_serve.py; scripts/test is this run."""
     options, typed = SHORTENED[command]
+    if "--peers" in command:
+        have_peers("sqlite")
     with folders() as folder:
         environment = hermetic_environment(folder)
         environment["DATABASE_URI"] = f"sqlite://{folder}/data/site.db"

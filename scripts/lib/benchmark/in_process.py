@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 from scripts.lib.benchmark.load import ROUTES
-from scripts.lib.benchmark.sites import SITE
+from scripts.lib.benchmark.sites import SITE, make_database, site_environment
 from scripts.lib.command import ROOT, CannotRun
 from scripts.lib.serving.databases import SERVERS
 from scripts.lib.serving.own_site import database_server, hermetic_environment, own_folder
@@ -55,7 +55,7 @@ def _take_turns(route, processes, found):
 
 
 def _ask(process, route, column):
-    process.stdin.write(f"{route.path} {route.write_every} {SECONDS}\n")
+    process.stdin.write(f"{route.path} {route.writes} {SECONDS}\n")
     process.stdin.flush()
     answer = process.stdout.readline()
     if not answer:
@@ -72,10 +72,12 @@ def _started(stack, columns, options):
     for number, (column, (mode, root)) in enumerate(columns.items()):
         name = "site" if database in SERVERS else f"site{number}"
         if name == f"site{number}" or not processes:
-            _make_database(server.database(name), folder)
+            make_database(server.database(name), folder, options)
         processes[column] = process = subprocess.Popen(
             [sys.executable, "-P", TIMED, mode, server.database(name), options.clock],
-            env=_environment(folder, root) | {"BENCHMARK_MODE": mode},
+            env=hermetic_environment(folder)
+            | site_environment(options)
+            | {"BENCHMARK_MODE": mode, "PYTHONPATH": f"{SITE}:{root}"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         stack.callback(_stop, process)
@@ -85,17 +87,6 @@ def _started(stack, columns, options):
 def _stop(process):
     process.kill()
     process.communicate()
-
-
-def _environment(folder, root):
-    return hermetic_environment(folder) | {"PYTHONPATH": f"{SITE}:{root}"}
-
-
-def _make_database(uri, folder):
-    code = f"from benchmark_site import make_database; make_database({uri!r})"
-    done = subprocess.run([sys.executable, "-P", "-c", code], env=_environment(folder, ROOT))
-    if done.returncode:
-        raise CannotRun("the benchmark's database cannot be made: see above")
 
 
 def table(found):

@@ -5,6 +5,7 @@ import sys
 from contextlib import ExitStack
 
 from scripts.lib.benchmark.load import Route, load
+from scripts.lib.benchmark.report import ratio_told
 from scripts.lib.command import CannotRun
 from scripts.lib.results.runs import described, described_lines
 from scripts.lib.serving.own_site import own_application_site
@@ -57,14 +58,14 @@ def table(measured):
     ran, results = measured
     yield from described_lines(ran)
     yield ""
-    yield "| page | mode | requests/s | to uncached | p50 ms | p99 ms |"
+    yield "| page | mode | requests/s | to uncached (range) | closed-loop p50 ms | p99 ms |"
     yield "|---|---|---|---|---|---|"
     for path, modes in results.items():
         for mode, loads in modes.items():
             pairs = zip(loads, modes["uncached"], strict=True)
-            ratio = statistics.median(one.rate / base.rate for one, base in pairs)
+            ratio = ratio_told([one.rate / base.rate for one, base in pairs])
             rate, p50, p99 = (
                 statistics.median(getattr(one, name) for one in loads)
                 for name in ("rate", "p50", "p99")
             )
-            yield f"| {path} | {mode} | {rate:.0f} | {ratio:.2f} | {p50:.1f} | {p99:.1f} |"
+            yield f"| {path} | {mode} | {rate:.0f} | {ratio} | {p50:.1f} | {p99:.1f} |"

@@ -2,12 +2,16 @@
 
 import contextlib
 import shutil
+import sqlite3
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.lib.benchmark.peers import PEERS, PEERS_FOLDER, peer_environments
 from scripts.lib.command import ROOT, CannotRun
 from scripts.lib.serving.apache import Server, drain, start, wait_until_up
+from scripts.lib.serving.daemons import daemon_pids
 from scripts.lib.serving.databases import SERVERS
 from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.own_site import (
@@ -24,50 +28,85 @@ SITE = Path(__file__).parent / "site"
 MODES = ("bare", "default", "nocache", "recipe", "uncached", "bundle")
 
 
+@dataclass(frozen=True)
+class Site:
+    """A mode that is served: its address, its database's URI, and how its daemons are found."""
+
+    url: str
+    database: str
+    apache: int
+    name: str
+
+    def pids(self):
+        """The process ids of the daemons, as a set."""
+        return daemon_pids(self.apache, self.name)
+
+
 @contextlib.contextmanager
 def sites(options):
-    """Start an Apache for each mode; yields {mode: address}.
+    """Start an Apache for each of options.modes, MODES or PEERS; yields {mode: Site}.
 
     On SQLite each mode has a database of its own, on a server they share one.
     Raises CannotRun.
     """
-    user = daemon_user()
+    environments = peer_environments(options.modes, options.database)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(own_folder("bench-"))
-        site = shutil.copytree(SITE, folder / "site")
         shared = None
         if options.database in SERVERS:
             server = stack.enter_context(database_server(options.database, folder))
             shared = server.database("site")
-            _make_database(shared, folder)
-        addresses = {}
+            make_database(shared, folder, options)
+        served = {}
         for mode in options.modes:
-            run = make_folder(folder / mode, user)
+            run = make_folder(folder / mode, daemon_user())
             uri = shared or f"sqlite://{run}/bench.db"
             if not shared:
-                _make_database(uri, folder)
-            defines = {"WEBPY_ROOT": site, "WEBPY_VENV": ROOT / ".venv"}
-            defines |= {"WEBPY_PROCESSES": options.processes, "WEBPY_THREADS": options.threads}
-            server = Server(run, free_port(), module_path(), defines, user)
-            environment = hermetic_environment(folder) | {
-                "BENCHMARK_MODE": mode,
-                "BENCHMARK_DATABASE": uri,
-                "BENCHMARK_PROJECT": str(ROOT),
-            }
-            process = start(server, environment)
-            stack.callback(drain, server, process)
-            wait_until_up(server, process, "/empty")
-            addresses[mode] = server.url
-        yield addresses
+                make_database(uri, folder, options)
+                if mode in PEERS:
+                    _write_ahead(uri)
+            root = folder / f"{mode}-site"
+            shutil.copytree(PEERS_FOLDER if mode in PEERS else SITE, root)
+            defines = {"WEBPY_ROOT": root, "WEBPY_VENV": environments.get(mode, ROOT / ".venv")}
+            environment = hermetic_environment(folder) | site_environment(options)
+            environment |= {"BENCHMARK_MODE": mode, "BENCHMARK_DATABASE": uri}
+            served[mode] = stack.enter_context(_served(run, defines, environment, options))
+        yield served
 
 
-def _make_database(uri, folder):
-    """Make the benchmark's database, as the daemons' user. Raises CannotRun."""
+@contextlib.contextmanager
+def _served(run, defines, environment, options):
+    """Run an Apache in the folder `run` until the block ends; yields its Site."""
+    defines |= {"WEBPY_PROCESSES": options.processes, "WEBPY_THREADS": options.threads}
+    server = Server(run, free_port(), module_path(), defines, daemon_user())
+    process = start(server, environment | {"BENCHMARK_PROJECT": str(ROOT)})
+    try:
+        wait_until_up(server, process, "/empty")
+        yield Site(server.url, environment["BENCHMARK_DATABASE"], process.pid, server.name)
+    finally:
+        drain(server, process)
+
+
+def site_environment(options):
+    """The variables by which the benchmark's site is as large as `options` say."""
+    return {"BENCHMARK_ROWS": str(options.rows), "BENCHMARK_KEPT_ROWS": str(options.kept_rows)}
+
+
+def _write_ahead(uri):
+    """Have the SQLite database at `uri` keep a write-ahead log, as ours does by itself."""
+    with contextlib.closing(sqlite3.connect(uri.removeprefix("sqlite://"))) as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+
+
+def make_database(uri, folder, options):
+    """Make the benchmark's database at `uri`, as the daemons' user. Raises CannotRun."""
     code = f"from benchmark_site import make_database; make_database({uri!r})"
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         cwd="/",
-        env=hermetic_environment(folder) | {"PYTHONPATH": f"{SITE}:{ROOT}"},
+        env=hermetic_environment(folder)
+        | site_environment(options)
+        | {"PYTHONPATH": f"{SITE}:{ROOT}"},
         **as_user(daemon_user()),
     )
     if done.returncode:

@@ -1,7 +1,7 @@
 """A process of scripts/benchmark --in-process: a site without a server, asked by its parent.
 
 Its arguments are the mode, the database's URI and the clock, "time" or "cpu". For each line
-"path write_every seconds" on standard input it makes requests for about so long and prints the
+"path writes seconds" on standard input it makes requests for about so long and prints the
 microseconds of one.
 """
 
@@ -21,26 +21,26 @@ def main(mode, uri, clock):
     application = make_app(mode, uri).wsgifunc()
     numbers = count(1)
     for line in sys.stdin:
-        path, every, seconds = line.split()
+        path, writes, seconds = line.split()
         print(
-            measured(application, path, int(every), float(seconds), CLOCKS[clock], numbers),
+            measured(application, path, int(writes), float(seconds), CLOCKS[clock], numbers),
             flush=True,
         )
 
 
-def measured(application, path, every, seconds, clock, numbers):
+def measured(application, path, writes, seconds, clock, numbers):
     """Make requests of `path` for `seconds`; return how many microseconds one took.
 
-    Every `every`-th writes (0: none). Raises RuntimeError for an answer that is not 200.
+    `writes` of a hundred write. Raises RuntimeError for an answer that is not 200.
     """
     gc.collect()
     began = now = clock()
     made = 0
     while now - began < seconds:
         for _ in range(10):
-            writes = every and next(numbers) % every == 0
+            write = next(numbers) * writes % 100 < writes
             made += 1
-            ask(application, "POST" if writes else "GET", "/write" if writes else path)
+            ask(application, "POST" if write else "GET", "/write" if write else path)
         now = clock()
     return (now - began) / made * 1e6
 

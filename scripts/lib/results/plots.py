@@ -16,6 +16,9 @@ MODE_COLOURS = {
     "recipe": "#c0569b",
     "uncached": "#3a8fc4",
     "bundle": "#009e73",
+    "raw": "#a89000",
+    "flask": "#d64545",
+    "django": "#8d6fd1",
 }
 # Of the PNG, and of what the SVG has as pixels because as lines it would be too large.
 DPI = 150

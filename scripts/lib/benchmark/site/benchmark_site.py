@@ -8,9 +8,10 @@ from sqlobject import IntCol, SQLObject, UnicodeCol, connectionForURI, sqlhub
 
 web.config.debug = False
 
-ROWS = 100
-# The default of SITE_CACHE_ROWS.
-CACHE_ROWS = 10_000
+ROWS = int(os.environ.get("BENCHMARK_ROWS", 100))
+# The default is that of SITE_CACHE_ROWS.
+CACHE_ROWS = int(os.environ.get("BENCHMARK_KEPT_ROWS", 10_000))
+ROWS_OF_AN_INSERT = 1000
 
 
 class Item(SQLObject):
@@ -33,6 +34,11 @@ class Row:
         return Item.get(7).name
 
 
+class Any:
+    def GET(self):
+        return Item.get(random.randint(1, ROWS)).name
+
+
 class Twenty:
     def GET(self):
         return " ".join(Item.get(number).name for number in range(1, 21))
@@ -50,12 +56,20 @@ class Write:
         return "written"
 
 
+URLS = (
+    *("/empty", Empty, "/row", Row, "/any", Any),
+    *("/twenty", Twenty, "/list", List, "/write", Write),
+)
+
+
 def make_database(uri):
-    """Make the table with 100 rows in the empty database at `uri`."""
+    """Make the table with its rows in the empty database at `uri`."""
     con = connectionForURI(uri)
     Item.createTable(connection=con)
-    for number in range(1, ROWS + 1):
-        Item(name=f"item {number}", note="x" * 60, connection=con)
+    for first in range(1, ROWS + 1, ROWS_OF_AN_INSERT):
+        numbers = range(first, min(first + ROWS_OF_AN_INSERT, ROWS + 1))
+        values = ", ".join(f"('item {number}', '{'x' * 60}', 0)" for number in numbers)
+        con.query(f"INSERT INTO item (name, note, number) VALUES {values}")
 
 
 def make_app(mode, uri):
@@ -66,9 +80,7 @@ def make_app(mode, uri):
     cache across requests). Only the last two import app.transactions: the others are to have
     SQLObject as it comes.
     """
-    app = web.application(
-        ("/empty", Empty, "/row", Row, "/twenty", Twenty, "/list", List, "/write", Write)
-    )
+    app = web.application(URLS)
     if mode == "recipe":
         from app.lab.recipe import recipe
 

@@ -1,0 +1,53 @@
+"""A process of scripts/benchmark --memory: reads rows of its site and tells how large it is.
+
+Its arguments are the mode, the database's URI, the number of reads and that of the threads. It
+prints a JSON list of {"reads", "rss", "pss"}, in bytes.
+"""
+
+import json
+import sys
+import threading
+
+from scripts.lib.benchmark.process_size import process_size
+from scripts.lib.benchmark.timed import ask
+
+SAMPLES = 40
+
+
+def main(mode, uri, reads, threads):
+    """Do what the module's docstring says; raises BrokenBarrierError if a thread has failed."""
+    from benchmark_site import make_app
+
+    application = make_app(mode, uri).wsgifunc()
+    ask(application, "GET", "/any")
+    each = max(1, int(reads) // SAMPLES // int(threads))
+    # The threads stop at it twice for each sample: when they have read, and until it is taken.
+    barrier = threading.Barrier(int(threads) + 1)
+    readers = [
+        threading.Thread(target=_read, args=(application, each, barrier), daemon=True)
+        for _ in range(int(threads))
+    ]
+    sizes = [{"reads": 0} | process_size()]
+    for reader in readers:
+        reader.start()
+    for number in range(1, SAMPLES + 1):
+        barrier.wait()
+        sizes.append({"reads": number * each * len(readers)} | process_size())
+        barrier.wait()
+    print(json.dumps(sizes))
+
+
+def _read(application, each, barrier):
+    try:
+        for _ in range(SAMPLES):
+            for _ in range(each):
+                ask(application, "GET", "/any")
+            barrier.wait()
+            barrier.wait()
+    except BaseException:
+        barrier.abort()
+        raise
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
