@@ -48,6 +48,8 @@ def make_load_sqlo():
             check_after=settings.check_after,
             foreign_keys=settings.foreign_keys,
             queue=settings.sqlite_queue,
+            # `python -m app.database` alone makes one.
+            create=False,
         )
     except ValueError as error:
         raise SettingsError(f"DATABASE_URI cannot be used: {error}") from None

@@ -20,7 +20,7 @@ import time
 from sqlobject import dberrors, sqlhub
 
 from app.settings import SettingsError
-from app.tables import LONGEST_TURN, check_database, make_database, site_models
+from app.tables import LONGEST_TURN, check_database, make_database, make_file, site_models
 from app.transactions import Verdict
 from app.transactions.tables import SchemaError
 
@@ -108,6 +108,8 @@ def main(arguments):
     # SQLObject quotes neither the slashes of a password nor the at signs of a path.
     shown = re.sub(r"//.*@", "//", connection.uri())
     try:
+        if not options.check:
+            make_file()
         site_models()
         # The example's may set another.
         sqlhub.processConnection = connection

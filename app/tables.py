@@ -75,6 +75,25 @@ def _has_table(value):
     )
 
 
+def make_file():
+    """Make the file of an SQLite database that is not there, and the folder that it is in.
+
+    Raises SchemaError where the log of one that was there lies beside: SQLite would delete it.
+    """
+    connection = sqlhub.processConnection
+    if connection.dbName != "sqlite":
+        return
+    path = Path(connection.filename)
+    wal = Path(f"{path}-wal")
+    if not path.exists() and wal.exists() and wal.stat().st_size:
+        raise SchemaError(
+            f"the file {path} is not there, but its log {wal} is: put the file back in its place, "
+            "or remove the log to begin with nothing"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
 def make_database():
     """Make what is missing of the tables and return lines that say what was done.
 
@@ -83,9 +102,6 @@ def make_database():
     only compared. Raises OSError, SchemaError where a table that is there contradicts its
     model, and the errors of the driver and of sqlobject.dberrors.
     """
-    connection = sqlhub.processConnection
-    if connection.dbName == "sqlite":
-        Path(connection.filename).parent.mkdir(parents=True, exist_ok=True)
     if settings.database:
         # A server that is not there yet is waited for, and no fault of the program's.
         in_one_transaction(lambda: sqlhub.getConnection().queryOne("SELECT 1"))

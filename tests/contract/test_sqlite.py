@@ -1,6 +1,7 @@
 """What only SQLite does: locks on the whole file, pragmas, transactions that it ends by itself."""
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 from formencode import Invalid
@@ -195,3 +196,26 @@ def test_after_a_request_nothing_is_read_any_more(make_site, method, kept):
     [busy, *pages] = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     other.close()
     assert (busy, pages) == (0, [0, 0])
+
+
+def test_a_file_that_is_gone_is_not_made_and_nothing_acknowledged_is_lost(make_site, uri, caplog):
+    """By a new thread, which has no session yet, while the log lies beside."""
+    path = Path(uri.removeprefix("sqlite://"))
+    path.touch()
+    site = make_site(create=False)
+    site.request(lambda: Entry(name="a") and "made")
+    away = path.rename(f"{path}-away")
+
+    def ask(method):
+        return site.request(lambda: Entry.get(1).name, method)
+
+    for answer in in_threads(lambda: ask("GET"), lambda: ask("POST")):
+        assert answer.status == "503 Service Unavailable"
+        assert answer.headers["Retry-After"] == "1"
+    assert f"{path} is not there: put the database back in its place" in caplog.text
+    assert not path.exists()
+    away.rename(path)
+    assert [answer.data for answer in in_threads(lambda: ask("GET"), lambda: ask("POST"))] == [
+        b"a",
+        b"a",
+    ]

@@ -367,3 +367,14 @@ def test_a_full_disk_is_told(tmp_path, uri):
         text=True,
     )
     assert (done.returncode, "Make room on the disk" in done.stderr) == (2, True), done.stderr
+
+
+def test_beside_the_log_of_a_file_that_is_gone_none_is_made(tmp_path, uri):
+    """SQLite would delete the log, in which what was acknowledged last may be."""
+    run(uri)
+    (tmp_path / "site.db").rename(tmp_path / "away.db")
+    (tmp_path / "site.db-wal").write_bytes(b"a log")
+    done = run(uri)
+    assert (done.returncode, "put the file back in its place" in done.stderr) == (3, True)
+    assert not (tmp_path / "site.db").exists()
+    assert (tmp_path / "site.db-wal").read_bytes() == b"a log"

@@ -1,7 +1,10 @@
 """SQLite for requests and for SQLObject outside of them."""
 
+import logging
+import os
 import sqlite3
 from functools import partial
+from urllib.parse import quote
 
 from sqlobject.dbconnection import Boolean
 from sqlobject.sqlite.sqliteconnection import SQLiteConnection
@@ -14,6 +17,12 @@ from .queue import queue_for
 from .session import SQLiteSession
 from .statements import look_at
 
+log = logging.getLogger(__name__)
+
+
+class NotThere(sqlite3.OperationalError):
+    """The file of a database is not there, and is not to be made."""
+
 
 class Engine(threads.Engine, SQLiteConnection):
     """SQLite through connections that belong to one thread of one process each.
@@ -25,7 +34,7 @@ class Engine(threads.Engine, SQLiteConnection):
 
     # The class of its sessions.
     SESSION = SQLiteSession
-    OPTIONS = frozenset(["cache_rows", "foreign_keys", "queue"])
+    OPTIONS = frozenset(["cache_rows", "foreign_keys", "queue", "create"])
     # In the order in which the rows come, be it that of an ORDER BY in the subquery: rule 16 of
     # https://www.sqlite.org/optoverview.html#subquery_flattening.
     LIST_OF_ALL = "json_group_array(id)"
@@ -33,20 +42,29 @@ class Engine(threads.Engine, SQLiteConnection):
     TOKEN_EXPRESSION = "(SELECT data_version FROM pragma_data_version)"
 
     def __init__(
-        self, filename, timeout=5, cache_rows=10_000, foreign_keys=True, queue=True, **kw
+        self,
+        filename,
+        timeout=5,
+        cache_rows=10_000,
+        foreign_keys=True,
+        queue=True,
+        create=True,
+        **kw,
     ):
         """`filename` is the database's path, `timeout` the seconds to wait for a lock;
         `cache_rows` rows are kept for each thread's reading requests. `foreign_keys`: whether
         SQLite enforces them, which stock SQLObject does not ask it to. `queue`: whether writers
-        stand in a queue, for which there is a file beside the database (queue.py)."""
+        stand in a queue, for which there is a file beside the database (queue.py). `create`:
+        whether a file that is not there is made; else its requests are answered 503."""
         self._cache_rows = int(cache_rows)
         self.foreign_keys = bool(Boolean(foreign_keys))
         self._queue = bool(Boolean(queue))
+        self._create = bool(Boolean(create))
         super().__init__(filename, factory=lambda module: self.SESSION, timeout=timeout, **kw)
 
     def open_session(self, use=None):
         """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
-        session = SQLiteConnection.makeConnection(self)
+        session = self._connect()
         session.cursor_of_ours = session.cursor()
         session.patience = self._connOptions["timeout"]
         if not self._memory:
@@ -65,6 +83,21 @@ class Engine(threads.Engine, SQLiteConnection):
         elif use == "writing":
             session.queue = self.queue_of_writers()
         return self.adopt_session(session, use)
+
+    def _connect(self):
+        if self._create or self._memory:
+            return SQLiteConnection.makeConnection(self)
+        try:
+            address = f"file:{quote(self.filename)}?mode=rw"
+            session = self.module.connect(address, uri=True, **self._connOptions)
+        except sqlite3.OperationalError as error:
+            if not os.path.exists(self.filename):
+                # A new file in its place would have SQLite delete the log that lies beside it.
+                log.error("%s is not there: put the database back in its place", self.filename)
+                raise NotThere(f"{self.filename} is not there") from error
+            raise
+        session.text_factory = str
+        return session
 
     def queue_of_writers(self):
         """Return the Queue in which those who begin a writing transaction stand, or None."""
@@ -160,6 +193,8 @@ class Engine(threads.Engine, SQLiteConnection):
         if not isinstance(error, sqlite3.Error):
             error = error.__context__
         code = getattr(error, "sqlite_errorcode", None)
+        if isinstance(error, NotThere):
+            return Verdict.GONE
         if code is None:
             return Verdict.FAILED
         # The extended READONLY codes tell of a database that nobody can write.
