@@ -24,9 +24,11 @@ def own_application(load_sqlo):
     load_sqlo()
     module, _, name = settings.application.partition(":")
     found = _attribute(import_own(module), name, "SITE_APPLICATION")
+    _check_debug()
     application = found if isinstance(found, web.application) else application_of(found)
     if application is not None:
-        import_handlers(adopt(application, load_sqlo))
+        with _kept_to_ourselves(module):
+            import_handlers(adopt(application, load_sqlo))
     elif not callable(found):
         raise SettingsError(
             f"SITE_APPLICATION names {found!r}: name the web.application, as wiki.code:app does"
@@ -34,21 +36,21 @@ def own_application(load_sqlo):
     elif not adopted():
         raise SettingsError(
             "SITE_APPLICATION names a WSGI callable whose requests would have no transactions: "
-            "name its web.application, or write adopt(app, load_sqlo) before it is made a "
-            "callable, with `from app import load_sqlo` and `from app.web import adopt`"
+            "write adopt(app, load_sqlo) for the web.application in it, with `from app import "
+            "load_sqlo` and `from app.web import adopt`"
         )
     return found
 
 
-def own_models():
+def own_models(with_pages=True):
     """Return the application's SQLObject classes, those whose names begin with _ left out.
 
-    They are those that are there when the module of SITE_DATABASE has been imported, or without
-    that setting the application. Raises as `own_application` does.
+    They are those that are there when it has been imported; unless `with_pages`, the module of
+    SITE_DATABASE alone, if that is set. Raises as `own_application` does.
     """
     if settings.database:
         import_own(settings.database.partition(":")[0])
-    else:
+    if with_pages or not settings.database:
         from app import app  # noqa: F401
     return [
         model
@@ -63,21 +65,28 @@ def run_database_program():
     Raises as `import_own` does, and what it raises.
     """
     module, _, function = settings.database.partition(":")
-    if function:
-        _attribute(import_own(module), function, "SITE_DATABASE")()
-        return
-    with _kept_to_ourselves(module), _good_exit_ignored():
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    with _good_exit_ignored():
+        if function:
+            _attribute(import_own(module), function, "SITE_DATABASE")()
+            return
+        with _kept_to_ourselves(module):
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def import_own(name):
     """Import the module `name` of one's own application and return it.
 
-    Raises SettingsError where that is another one than SITE_PATH has, starts a server or connects
-    to another database than the site's; what the module raises comes through.
+    Raises SettingsError where that is another one than SITE_PATH has, starts a server, ends the
+    process or connects to another database than the site's; what else it raises comes through.
     """
     with _kept_to_ourselves(name):
-        module = import_module(name)
+        try:
+            module = import_module(name)
+        except SystemExit as ended:
+            raise SettingsError(
+                f"{name} ends the process when it is imported, with status {ended.code}: write "
+                'what does so below if __name__ == "__main__":'
+            ) from ended
     _check_place(module, name)
     return module
 
@@ -87,10 +96,11 @@ def enter():
     """Give this process what one's own application expects of its surroundings.
 
     That is SITE_PATH, where its modules are found first and which is the working directory, and
-    the settings file's other lines in os.environ, in which what is there already wins.
+    in os.environ DATABASE_URI and the settings file's other lines; what is there already wins.
     """
     for name, value in settings.others.items():
         os.environ.setdefault(name, value)
+    os.environ["DATABASE_URI"] = settings.database_uri
     if settings.path is not None:
         sys.path.insert(0, str(settings.path))
         os.chdir(settings.path)
@@ -109,14 +119,20 @@ def _kept_to_ourselves(name):
         )
 
     enter()
-    connection = sqlhub.processConnection
+    process, thread = vars(sqlhub), vars(sqlhub.threadingLocal)
+    connection, of_thread = sqlhub.processConnection, thread.get("connection")
     run_server, web.httpserver.runsimple = web.httpserver.runsimple, refuse
     try:
         yield
-        _check_database(vars(sqlhub)["processConnection"], connection)
+        _check_database("processConnection", process["processConnection"], connection)
+        if thread.get("connection") not in (None, of_thread):
+            _check_database("threadConnection", thread["connection"], connection)
     finally:
         web.httpserver.runsimple = run_server
         sqlhub.processConnection = connection
+        thread.pop("connection", None)
+        if of_thread is not None:
+            thread["connection"] = of_thread
 
 
 @contextmanager
@@ -129,12 +145,21 @@ def _good_exit_ignored():
             raise
 
 
-def _check_database(given, connection):
+def _check_debug():
+    """Refuse web.py's debugging, which shows each error with its source to the client."""
+    if web.config.debug:
+        raise SettingsError(
+            "the application sets web.config.debug, so that each error would show its source to "
+            "the client: remove that line; scripts/serve --reload picks up changed code"
+        )
+
+
+def _check_database(name, given, connection):
     from app.transactions.bypass import is_same_database
 
     if given is not connection and not is_same_database(given, connection):
         raise SettingsError(
-            "the application sets sqlhub.processConnection to another database than DATABASE_URI "
+            f"the application sets sqlhub.{name} to another database than DATABASE_URI "
             "says: remove that line of its, or set DATABASE_URI to the same database"
         )
 
@@ -145,8 +170,8 @@ def _check_place(module, name):
     folder = settings.path
     if folder is None or not any((folder / f"{first}{end}").exists() for end in ("", ".py")):
         return
-    file = getattr(module, "__file__", None)
-    if file is None or folder.resolve() not in Path(file).resolve().parents:
+    file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+    if file is None or folder not in Path(file).parents:
         raise SettingsError(
             f"{name} is not that in SITE_PATH but {file or 'a part of Python'}, which was "
             "imported before: rename yours"

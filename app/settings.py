@@ -16,7 +16,9 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parent.parent
 FILE_VARIABLE = "SITE_SETTINGS"
 # The names that are the bundle's own: others may be the application's.
-OWN_NAMES = re.compile("SITE_|WEBPY_")
+OWN_NAMES = re.compile("SITE_|WEBPY_", re.IGNORECASE)
+# What stands in a line of another name only by a slip, where DATABASE_URI is not given.
+ADDRESS = re.compile("(sqlite|postgres|postgresql|mysql)[a-z+0-9]*:/", re.IGNORECASE)
 NAMED = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
 SHORTEST_TOKEN = 16
 SHORTEST_KEY = 32
@@ -60,6 +62,10 @@ def _uri(value):
     """A relative SQLite path would mean another file in each process's working directory."""
     if not re.match(r"[a-z][a-z0-9+]*:", value):
         raise ValueError("is not a database URI: write for example sqlite:///srv/site/site.db")
+    if re.search(r"[\s#]", value):
+        raise ValueError(
+            "has a blank or #: write it as %20 or %23, and a comment into a line without a setting"
+        )
     if "%00" in value:
         raise ValueError("has %00, which no name has: leave it out")
     if value.startswith("sqlite:") and not re.match(r"sqlite:(//)?/[^/]", value):
@@ -171,9 +177,9 @@ def read_settings(environ, default_file):
 
     The file named by SITE_SETTINGS (else `default_file`, if it exists) holds KEY=value lines;
     a variable in `environ` wins over it. A variable with an empty value counts as not set.
-    Raises SettingsError for an unknown SITE_* variable, a WEBPY_* name in the file, a name there
-    that nearly is DATABASE_URI where that is missing, a wrong value, and a file that is missing,
-    unreadable or malformed.
+    Raises SettingsError for an unknown SITE_* variable, a WEBPY_* name in the file, a database's
+    address of another name there where DATABASE_URI is missing, a wrong value, and a file that is
+    missing, unreadable or malformed.
     """
     by_variable = {item.metadata["variable"]: item for item in fields(Settings) if item.metadata}
     _refuse_unknown(
@@ -185,19 +191,23 @@ def read_settings(environ, default_file):
     file = _file_to_read(environ, default_file)
     if file:
         given = _read_file(file)
-        own = [name for name in given if OWN_NAMES.match(name)]
+        own = [name for name in given if OWN_NAMES.match(name) or _is_a_slip(name, by_variable)]
         _refuse_unknown(own, by_variable, f"in {file}")
     others = {name: given.pop(name) for name in list(given) if name not in by_variable}
     given.update((name, environ[name]) for name in by_variable if environ.get(name))
     if "DATABASE_URI" not in given:
         # A slip would have another database served, the one of the default.
-        near = difflib.get_close_matches("DATABASE_URI", others, 1, 0.8)
+        near = [name for name, text in others.items() if ADDRESS.match(text)]
         _refuse_unknown(near, ["DATABASE_URI"], f"in {file}")
     values = {
         by_variable[variable].name: _parsed(by_variable[variable], variable, text)
         for variable, text in given.items()
     }
     return Settings(**values, others=others)
+
+
+def _is_a_slip(name, known):
+    return name not in known and bool(difflib.get_close_matches(name.upper(), known, 1, 0.95))
 
 
 def _parsed(item, variable, text):
@@ -212,13 +222,13 @@ def _parsed(item, variable, text):
 
 def _refuse_unknown(names, known, place):
     for name in names:
-        if name.startswith("WEBPY_"):
+        if name.upper().startswith("WEBPY_"):
             raise SettingsError(
                 f"{name} {place} is a Define of Apache's: write it into the file that includes "
                 "apache/site.conf"
             )
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0)[0]
+            near = difflib.get_close_matches(name.upper(), known, 1, 0)[0]
             raise SettingsError(f"{name} {place} is not a setting: did you mean {near}?")
 
 
@@ -250,6 +260,11 @@ def _read_file(file):
             raise SettingsError(f"{file} line {number} is malformed: write KEY=value")
         if found[1] in given:
             raise SettingsError(f"{found[1]} stands twice in {file}: remove line {number}")
+        if found[2] is None and re.search(r"^['\"]|\s#", found[4]):
+            raise SettingsError(
+                f"{file} line {number} is malformed: put the whole value between quotes, and a "
+                "comment into a line without a setting"
+            )
         given[found[1]] = found[4] if found[2] is None else found[3]
     return {name: value for name, value in given.items() if value}
 

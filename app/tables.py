@@ -7,14 +7,17 @@ import time
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import filterfalse
 from pathlib import Path
 
 from sqlobject import SQLObject, sqlhub
+from sqlobject.inheritance import InheritableSQLObject
 
 from app.own import own_models
 from app.program import AGAIN
 from app.settings import ROOT, settings
 from app.transactions.tables import (
+    ATTEMPTS,
     SchemaError,
     in_one_transaction,
     missing_in_table,
@@ -25,8 +28,9 @@ from app.web.health import healthy
 # Seconds for others who are at work on the tables, such as the same command elsewhere.
 LONGEST_TURN = 60
 IN_THE_WAY = (
-    "another transaction was in its way, as is the program's own where it has a second connection "
-    "to the database: web.py's DBStore, connectionForURI, a class with _connection"
+    "what another transaction holds or has made was in its way each time, see above. A row that "
+    "it makes may be there already; or it waits for itself, with a second connection to the "
+    "database: web.py's DBStore, connectionForURI, a class with _connection"
 )
 CURE = "`python -m app.database` makes what is missing."
 
@@ -43,14 +47,14 @@ class Health:
         return healthy()
 
 
-def site_models():
+def site_models(with_pages=True):
     """Return the SQLObject classes of the site that have a table.
 
     For the example these are what `from app.models import *` gives, in its order; for another
     application what app.own.own_models says. Raises SchemaError where there is none.
     """
     if settings.application:
-        public, cure = own_models(), "name the module that has them in SITE_DATABASE"
+        public, cure = own_models(with_pages), "name the module that has them in SITE_DATABASE"
     else:
         public, cure = _public(), "write them into app/models.py, or import them there"
     found = list(dict.fromkeys(filter(_has_table, public)))
@@ -98,15 +102,15 @@ def make_database():
     """Make what is missing of the tables and return lines that say what was done.
 
     Works on `sqlhub.processConnection`, in one transaction, which is tried again when another
-    one is in its way. With the setting SITE_DATABASE its program makes the tables, and they are
-    only compared. Raises OSError, SchemaError where a table that is there contradicts its
-    model, and the errors of the driver and of sqlobject.dberrors.
+    one is in its way. With the setting SITE_DATABASE its program makes the tables, to which only
+    columns and indexes are added here. Raises OSError, SchemaError where a table that is there
+    contradicts its model, and the errors of the driver and of sqlobject.dberrors.
     """
     if settings.database:
-        # A server that is not there yet is waited for, and no fault of the program's.
-        in_one_transaction(lambda: sqlhub.getConnection().queryOne("SELECT 1"))
+        # First, because the program may use columns that are new.
+        done = in_one_transaction(_update_tables)
         _run_program()
-        return check_database()
+        return done + check_database()
     return in_one_transaction(_make_tables)
 
 
@@ -117,9 +121,10 @@ def _run_program():
     """
     command = [sys.executable, "-m", "app.program"]
     deadline = time.monotonic() + LONGEST_TURN
-    while True:
+    for attempt in range(1, ATTEMPTS + 1):
         done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        if done.returncode != AGAIN or time.monotonic() > deadline:
+        late = attempt == ATTEMPTS or time.monotonic() > deadline
+        if done.returncode != AGAIN or late:
             break
         time.sleep(random.uniform(0, 0.2))
     sys.stderr.write(done.stderr)
@@ -127,6 +132,10 @@ def _run_program():
         raise SchemaError(f"SITE_DATABASE={settings.database}: {IN_THE_WAY}")
     if done.returncode != 0:
         raise SchemaError(f"SITE_DATABASE={settings.database} failed, status {done.returncode}")
+
+
+def _update_tables():
+    return [line for model in site_models() if model.tableExists() for line in update_table(model)]
 
 
 def _make_tables():
@@ -198,7 +207,7 @@ def _check_file(path):
 
 def _check_tables():
     said, missing, contradictions = [], [], []
-    for model in site_models():
+    for model in filterfalse(_is_base, site_models()):
         table = model.sqlmeta.table
         try:
             lacks = missing_in_table(model) if model.tableExists() else ["it"]
@@ -215,6 +224,12 @@ def _check_tables():
     if missing or contradictions:
         raise SchemaError("\n".join([*contradictions, *missing, *([CURE] if missing else [])]))
     return said
+
+
+def _is_base(model):
+    """Whether a class has no table because it is only what others inherit from."""
+    inherited = bool(model.__subclasses__()) and not issubclass(model, InheritableSQLObject)
+    return bool(settings.database) and inherited and not model.tableExists()
 
 
 def _missing_join_tables(model):

@@ -1,5 +1,6 @@
 """Puts the transactions where they belong in a web.py application that is there already."""
 
+import re
 from importlib import import_module
 from inspect import getclosurevars, isfunction
 from weakref import WeakSet
@@ -47,10 +48,12 @@ def application_of(function):
 def import_handlers(application):
     """Import the modules that a web.application names in its URLs; their errors come through.
 
-    web.py would import them at the first request only.
+    Those of its sub-applications, too. web.py would import them at the first request only.
     """
     for _, handler in application.mapping:
-        if isinstance(handler, str) and "." in handler and not handler.startswith("redirect "):
+        if isinstance(handler, web.application):
+            import_handlers(handler)
+        elif isinstance(handler, str) and re.fullmatch(r"[\w.]+\.\w+", handler):
             import_module(handler.rpartition(".")[0])
 
 

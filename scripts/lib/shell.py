@@ -7,7 +7,7 @@ try:
     from app.tables import SchemaError, site_models
 
     load_sqlo()
-    models = {model.__name__: model for model in site_models()}
+    models = {model.__name__: model for model in site_models(with_pages=False)}
 except SettingsError as error:
     stop(error)
 except SchemaError as error:

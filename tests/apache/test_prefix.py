@@ -66,3 +66,12 @@ def test_the_labs_modes_answer_below_the_prefix(site, mode):
     headers = {"Authorization": f"Bearer {site.token}"}
     assert httpx.post(f"{lab}/reset", headers=headers, json={"keys": 1, "value": 7}).is_success
     assert httpx.get(f"{lab}/keys?ids=1").json()["values"] == {"1": 7}
+
+
+def test_a_prefix_is_no_pattern():
+    """Of /wiki.c no other address leads to the site."""
+    with apache(defines={"WEBPY_PREFIX": "/wiki.c+"}, path="/wiki.c+/") as odd:
+        assert httpx.get(f"{odd.url}/wiki.c+").headers["Location"] == f"{odd.url}/wiki.c+/"
+        assert httpx.get(f"{odd.url}/wiki.c+/view").status_code == 200
+        for path in ("/wikixc", "/wiki.c", "/wiki.cc"):
+            assert httpx.get(odd.url + path).status_code in (403, 404)

@@ -34,7 +34,8 @@ class Index:
 
 class Surroundings:
     def GET(self):
-        return f"{os.environ['WIKI_NAME']} {os.getcwd()} {os.path.exists('wiki/code.py')}"
+        where = f"{os.getcwd()} {os.path.exists('wiki/code.py')}"
+        return f"{os.environ['WIKI_NAME']} {where} {os.environ['DATABASE_URI']}"
 
 
 class Fail:
@@ -63,8 +64,10 @@ class Page(SQLObject):
 
 
 def make():
+    import sys
     Page.createTable(ifNotExists=True)
     Page(title="by the function")
+    sys.exit(0)
 
 
 if __name__ == "__main__":
@@ -147,8 +150,11 @@ def test_it_is_served_with_transactions_and_without_the_example(wiki, name):
 
 
 def test_it_finds_its_folder_and_the_files_other_lines(wiki):
-    said = ask(wiki, ("GET", "/surroundings"))
-    assert said["answers"] == [[200, f"ours {wiki} True"]]
+    uri = f"sqlite://{wiki.parent}/site.db"
+    with open(wiki.parent / "site.env", "a") as file:
+        file.write(f"DATABASE_URI={uri}\n")
+    said = ask(wiki, ("GET", "/surroundings"), DATABASE_URI="")
+    assert said["answers"] == [[200, f"ours {wiki} True {uri}"]]
 
 
 def test_the_environment_wins_over_the_files_other_lines(wiki):
@@ -195,6 +201,40 @@ def test_a_program_that_makes_no_tables_is_told_and_leaves_nothing(wiki, main, s
     assert (check.returncode, "table page: it is missing" in check.stderr) == (3, True)
 
 
+def test_what_a_class_has_more_is_added_to_what_the_program_has_made(wiki):
+    assert make_database(wiki, SITE_DATABASE="wiki.model").returncode == 0
+    model = wiki / "wiki" / "model.py"
+    model.write_text(
+        MODEL.replace("title = StringCol()", "title = StringCol(); by = StringCol(default=None)")
+    )
+    done = make_database(wiki, SITE_DATABASE="wiki.model")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "table page: added column by" in done.stdout
+
+
+def test_a_class_that_others_inherit_from_needs_no_table(wiki):
+    model = wiki / "wiki" / "model.py"
+    model.write_text(MODEL.replace("_Base", "Base").replace("Page(SQLObject)", "Page(Base)"))
+    assert make_database(wiki, SITE_DATABASE="wiki.model").returncode == 0
+    assert make_database(wiki, "--check", SITE_DATABASE="wiki.model").returncode == 0
+
+
+def test_a_class_outside_of_the_programs_module_is_missed(wiki):
+    code = wiki / "wiki" / "code.py"
+    code.write_text(CODE + "from sqlobject import SQLObject\nclass Late(SQLObject):\n    pass\n")
+    done = make_database(wiki, SITE_DATABASE="wiki.model")
+    assert (done.returncode, "table late: it is missing" in done.stderr) == (3, True)
+
+
+def test_a_program_whose_row_is_there_already_is_told_the_error(wiki):
+    model = wiki / "wiki" / "model.py"
+    model.write_text(MODEL.replace("StringCol()", "StringCol(alternateID=True, length=50)"))
+    assert make_database(wiki, SITE_DATABASE="wiki.model:make").returncode == 0
+    done = make_database(wiki, SITE_DATABASE="wiki.model:make")
+    assert (done.returncode, "UNIQUE constraint failed" in done.stderr) == (3, True)
+    assert "A row that it makes may be there already" in done.stderr
+
+
 def test_a_program_that_waits_for_itself_is_told_why(wiki):
     """Its second connection to SQLite's file waits for its own transaction."""
     main = (
@@ -229,6 +269,23 @@ def test_without_a_class_it_is_told_where_they_are_looked_for(wiki):
             "from sqlobject import connectionForURI, sqlhub\n"
             "sqlhub.processConnection = connectionForURI('sqlite:///other.db')\n" + CODE,
             "another database than DATABASE_URI",
+        ),
+        (
+            "from sqlobject import connectionForURI, sqlhub\n"
+            "sqlhub.threadConnection = connectionForURI('sqlite:///other.db')\n" + CODE,
+            "sets sqlhub.threadConnection to another database than DATABASE_URI",
+        ),
+        (CODE + "web.config.debug = True\n", "each error would show its source to the client"),
+        (CODE + "raise SystemExit(0)\n", "ends the process when it is imported, with status 0"),
+        (
+            CODE + "app = lambda environ, start_response, app=app: app.wsgifunc()\n",
+            "write adopt(app, load_sqlo) for the web.application in it",
+        ),
+        (
+            CODE.replace(
+                '("/", "Index"', '("/sub", web.application(("/", "no_such.Page")), "/", "Index"'
+            ),
+            "No module named 'no_such'",
         ),
     ],
 )

@@ -92,6 +92,15 @@ def test_a_wrong_setting_is_refused_with_its_name_and_the_cure(tmp_path, environ
         ("WEBPY_THREADS=5", "WEBPY_THREADS in"),
         ("WEBPY_THREADS=5", "is a Define of Apache's"),
         ("DATABASE_URL=sqlite:///srv/wiki.db", "did you mean DATABASE_URI?"),
+        ("DB=mysql://wiki@host/wiki", "did you mean DATABASE_URI?"),
+        ("database_uri=sqlite:///srv/wiki.db", "did you mean DATABASE_URI?"),
+        ("site_application=wiki:app", "did you mean SITE_APPLICATION?"),
+        ("SITEAPPLICATION=wiki:app", "did you mean SITE_APPLICATION?"),
+        ("DATABASE_URI=sqlite:///srv/wiki.db # the wiki's", "line 1 is malformed: put the whole"),
+        ('DATABASE_URI="sqlite:///srv/wiki.db" # it', "line 1 is malformed: put the whole"),
+        ("WIKI='half", "line 1 is malformed: put the whole value between quotes"),
+        ("DATABASE_URI='sqlite:///srv/a b.db'", "DATABASE_URI has a blank or #"),
+        ("DATABASE_URI=sqlite:///srv/a#b.db", "DATABASE_URI has a blank or #"),
         ("DATABASE_UR=sqlite:///srv/wiki.db", "did you mean DATABASE_URI?"),
         ("SITE_RETRY_SECOND=1", "did you mean SITE_RETRY_SECONDS?"),
     ],
@@ -104,10 +113,12 @@ def test_a_malformed_settings_file_is_refused_with_the_place(tmp_path, text, sai
 
 
 def test_other_lines_of_the_file_are_the_applications(tmp_path):
-    (tmp_path / "site.env").write_text("WIKI_mail2='a b'\nSITE_MAX_BODY=2\nEMPTY=\n")
+    (tmp_path / "site.env").write_text(
+        "WIKI_mail2='a # b'\nSITE_MAX_BODY=2\nEMPTY=\nSITENAME=Wiki\n"
+    )
     found = read(tmp_path, SITE_API_TOKEN=TOKEN)
-    assert (found.others, found.max_body) == ({"WIKI_mail2": "a b"}, 2)
-    assert "a b" not in repr(found)
+    assert (found.others, found.max_body) == ({"WIKI_mail2": "a # b", "SITENAME": "Wiki"}, 2)
+    assert "a # b" not in repr(found)
 
 
 def test_a_name_like_database_uri_is_the_applications_where_that_is_given_too(tmp_path):
