@@ -11,16 +11,14 @@ class Forgotten(NamedTuple):
     """One edit that was not made.
 
     changes: file, what the edit made there, what was there. requests: a method, a path and the
-    form's fields. statuses: of the answers, as text; none where the start stops.
-    finds_database: whether the application has DATABASE_URI in its environment, and not only the
-    bundle in site.env. table: SQL of a table that it has. uri: another DATABASE_URI.
+    form's fields. statuses: of the answers, as text; none where the start stops. table: SQL of a
+    table that it has. uri: another DATABASE_URI.
     """
 
     application: str
     changes: list
     requests: list
     statuses: list
-    finds_database: bool = False
     table: str = ""
     uri: str = ""
 
@@ -53,6 +51,8 @@ IMPORTS = "import Visit\nfrom wiki import config\nfrom urllib.parse import unquo
 HOOK = _stock(WIKI, "wiki/model.py", "def load_sqlo", "def session_database")
 SESSIONS = _stock(WIKI, "wiki/model.py", "def session_database", "def create_tables")
 SHOP_URI = _stock(SHOP, "config.py", "database_uri", "sessions")
+# It reads a variable of another name, and so has its default.
+ELSEWHERE = SHOP_URI.replace("DATABASE_URI", "SHOP_DATABASE")
 CONNECTION = _stock(SHOP, "model.py", "import config", "class Setting")
 COMMIT = "        product = find(sku)\n        sqlhub.threadConnection.commit()"
 ROLLBACK = "        product = find(i.sku)\n        sqlhub.threadConnection.rollback()"
@@ -70,12 +70,11 @@ FORGOTTEN = {
         ],
         [FRONT],
         ["500"],
-        finds_database=True,
     ),
     "A connection at import": Forgotten(
         "shop",
         [
-            ("config.py", "sessions =", SHOP_URI + "sessions ="),
+            ("config.py", "sessions =", ELSEWHERE + "sessions ="),
             ("model.py", "class Setting", CONNECTION + "class Setting"),
         ],
         [HOME],
@@ -98,7 +97,6 @@ FORGOTTEN = {
         ],
         [HOME],
         ["500"],
-        finds_database=True,
     ),
     "A server at import": Forgotten(
         "shop",
@@ -167,7 +165,6 @@ FORGOTTEN = {
         ],
         [REGISTER, EDIT],
         ["303", "303"],
-        finds_database=True,
     ),
     "What a thread is given": Forgotten(
         "wiki",
@@ -197,7 +194,6 @@ FORGOTTEN = {
         ],
         [REGISTER],
         ["500"],
-        finds_database=True,
         table="CREATE TABLE sessions (session_id CHAR(128) UNIQUE, atime TIMESTAMP, data TEXT)",
     ),
     "A request inside a handler": Forgotten(

@@ -81,9 +81,8 @@ def test_the_message_of_a_forgotten_edit_is_the_page_s(tmp_path, name):
     _run([sys.executable, "-m", "app.database"], given)
     forgotten.undo(place, tmp_path / "site.db")
     given["DATABASE_URI"] = forgotten.uri or given["DATABASE_URI"]
-    if not forgotten.finds_database:
-        (tmp_path / "site.env").write_text(f"DATABASE_URI={given.pop('DATABASE_URI')}\n")
-        given["SITE_SETTINGS"] = str(tmp_path / "site.env")
+    (tmp_path / "site.env").write_text(f"DATABASE_URI={given.pop('DATABASE_URI')}\n")
+    given["SITE_SETTINGS"] = str(tmp_path / "site.env")
     command = [sys.executable, HERE / "ask.py", json.dumps(forgotten.requests)]
     said = _run(command, given | {"PROJECT": str(ROOT)})
     for message in page.messages()[name]:
