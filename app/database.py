@@ -13,6 +13,7 @@ that program instead, and compares what it has made. Its exit status:
 
 import argparse
 import os
+import pwd
 import re
 import sys
 import time
@@ -153,7 +154,11 @@ def _cure(connection, error):
         for text, cure in SQLITE_CURES.items():
             if text in str(error):
                 return cure
-        return "Let this user write to its directory, or set DATABASE_URI to another place."
+        user = pwd.getpwuid(os.getuid()).pw_name
+        return (
+            f"Let the user {user} write the file and its directory, by chown or chmod, or set "
+            "DATABASE_URI to another place."
+        )
     return (
         "Start the server, or correct the host, port, user, password and database in "
         "DATABASE_URI; characters other than letters and digits are written there as %XX."

@@ -49,7 +49,8 @@ def own_models(with_pages=True):
     SITE_DATABASE alone, if that is set. Raises as `own_application` does.
     """
     if settings.database:
-        import_own(settings.database.partition(":")[0])
+        module, _, function = settings.database.partition(":")
+        _attribute(import_own(module), function, "SITE_DATABASE")
     if with_pages or not settings.database:
         from app import app  # noqa: F401
     return [
@@ -82,6 +83,13 @@ def import_own(name):
     with _kept_to_ourselves(name):
         try:
             module = import_module(name)
+        except ModuleNotFoundError as error:
+            if name != error.name and not name.startswith(f"{error.name}."):
+                raise
+            raise SettingsError(
+                f"there is no module {name}, which SITE_APPLICATION or SITE_DATABASE names: "
+                "correct it, or SITE_PATH, where it is looked for first"
+            ) from None
         except SystemExit as ended:
             raise SettingsError(
                 f"{name} ends the process when it is imported, with status {ended.code}: write "
@@ -180,7 +188,7 @@ def _check_place(module, name):
 
 def _attribute(module, name, variable):
     try:
-        for part in name.split("."):
+        for part in filter(None, name.split(".")):
             module = getattr(module, part)
     except AttributeError:
         raise SettingsError(f"{variable}: there is no {name} in {module.__name__}") from None

@@ -1,5 +1,6 @@
 """The tables of the site's SQLObject classes: made, brought up to date, compared."""
 
+import os
 import random
 import subprocess
 import sys
@@ -82,7 +83,8 @@ def _has_table(value):
 def make_file():
     """Make the file of an SQLite database that is not there, and the folder that it is in.
 
-    Raises SchemaError where the log of one that was there lies beside: SQLite would delete it.
+    Raises SchemaError where the log of one that was there lies beside: SQLite would delete it,
+    and OSError where they cannot be made or written.
     """
     connection = sqlhub.processConnection
     if connection.dbName != "sqlite":
@@ -95,7 +97,12 @@ def make_file():
             "or remove the log to begin with nothing"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    if not path.exists():
+        path.touch()
+    for needed in (path, path.parent):
+        if not os.access(needed, os.W_OK):
+            # Else the site would come up and refuse every write.
+            raise PermissionError(f"{needed} cannot be written")
 
 
 def make_database():

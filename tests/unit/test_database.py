@@ -378,3 +378,17 @@ def test_beside_the_log_of_a_file_that_is_gone_none_is_made(tmp_path, uri):
     assert (done.returncode, "put the file back in its place" in done.stderr) == (3, True)
     assert not (tmp_path / "site.db").exists()
     assert (tmp_path / "site.db-wal").read_bytes() == b"a log"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs to be root, to become another user")
+def test_a_database_that_this_user_cannot_write_stops_the_start(tmp_path, uri):
+    """Its reads would be answered, and each write refused."""
+    run(uri)
+    for path in (tmp_path, *tmp_path.parents[:2], tmp_path / "site.db"):
+        path.chmod(0o755)
+    given = os.environ | {"DATABASE_URI": uri}
+    options = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+    done = subprocess.run(
+        command(), cwd=ROOT, env=given, capture_output=True, text=True, **options
+    )
+    assert (done.returncode, "Let the user nobody write" in done.stderr) == (2, True), done.stderr

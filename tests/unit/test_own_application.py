@@ -315,6 +315,22 @@ def test_its_own_connection_to_the_sites_database_is_replaced(wiki):
     assert said["answers"][1][1] == "0"
 
 
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"SITE_APPLICATION": "wiki.cod:app"}, "there is no module wiki.cod, which"),
+        ({"SITE_APPLICATION": "wiky.code:app"}, "there is no module wiky.code, which"),
+        ({"SITE_DATABASE": "wiki.modle"}, "there is no module wiki.modle, which"),
+        ({"SITE_DATABASE": "wiki.model:mak"}, "SITE_DATABASE: there is no mak in wiki.model"),
+        ({"SITE_APPLICATION": "wiki.code:nope", "SITE_DATABASE": "wiki.model"}, "no nope in wiki"),
+    ],
+)
+def test_a_name_that_is_not_there_stops_the_start_with_status_2(wiki, named, said):
+    done = make_database(wiki, **named)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def hook(handler):
     return handler()
 

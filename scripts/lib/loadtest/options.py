@@ -29,7 +29,8 @@ def parser():
     made = command_parser(
         "scripts/loadtest",
         "Load the site by Locust and check every answer. Without --url it serves the site "
-        "itself, on a new database.",
+        "itself, on a new database; with --path or --locustfile one's own application on the "
+        "database of its settings, in which pages that write do so.",
     )
     add = made.add_argument
     add("--users", type=whole_number(1, 10_000), default=50, help="at a time (default 50)")
