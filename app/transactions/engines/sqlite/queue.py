@@ -8,8 +8,8 @@ SQLite's own lock, as it does programs that know no queue; so whoever goes past 
 nothing wrong.
 
 A blocking `flock` cannot be given up. So a thread of its own, the *usher*, makes that call, and
-writers wait for their turn with a timeout. Where nobody is in the way a writer makes one call
-that does not block, and no other thread is woken.
+writers wait for their turn with a timeout; who has waited in vain asks SQLite itself once. Where
+nobody is in the way a writer makes one call that does not block, and no other thread is woken.
 """
 
 import contextlib
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 # What stands behind the database's name in that of the file beside it.
 SUFFIX = "-queue"
-# How many turns a process has in a row where others may wait.
+# How many turns a process has in a row where others may wait: from thread to thread one is handed
+# on faster than from process to process.
 MOST_TURNS = 4
 
 _queues: "WeakValueDictionary[str, Queue]" = WeakValueDictionary()
@@ -116,7 +117,7 @@ class Queue:
         self._asked = self._granted = False
         self._usher = None
         self._requests = SimpleQueue()
-        # A finalizer may leave a place amid `advance`, in the thread that is at work there.
+        # A finalizer may leave a place amid the work, in the thread that does it.
         self._mutex = threading.RLock()
         self._at_work = self._again = False
 
@@ -131,7 +132,10 @@ class Queue:
         self.__init__(None)
 
     def wait(self, place, seconds):
-        """Wait at most `seconds` for the turn of `place`; return how many it took, 0 for none."""
+        """Wait at most `seconds` for the turn of `place`; return how many were waited.
+
+        `place`: a new one. It is to be left, also where its turn did not come in time.
+        """
         with self._mutex:
             # Most find nobody there.
             if self.current is None and not (self.places or self._asked or self._at_work):
