@@ -1,7 +1,7 @@
 """A process that writes to a SQLite database through the bundle: `started("hold", uri)`.
 
 `hold`: begins a writing transaction, prints "begun", commits at the next line of its input.
-`fork`: begins one, makes a child that lives for a minute, and prints the child's number.
+`fork`: begins one, makes a child that lives until it is killed, and prints the child's number.
 `write THREADS ROWS`: commits so many rows in each of so many threads, and prints the name of each
 once it is acknowledged. A further word names what is done first: one of FIRST.
 """
@@ -82,7 +82,7 @@ def fork(connection):
     child = os.fork()
     if child:
         print(child, flush=True)
-    time.sleep(60)
+    time.sleep(120)
 
 
 def write(connection, threads, rows, first=None):

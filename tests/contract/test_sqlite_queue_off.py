@@ -38,7 +38,8 @@ def test_the_setting_says_whether_there_is_a_queue(uri, value, there):
         "in_transaction(lambda: sqlhub.getConnection().query('CREATE TABLE t (a INT)'))"
     )
     environ = {**os.environ, "DATABASE_URI": uri, "SITE_SQLITE_QUEUE": value}
-    subprocess.run([sys.executable, "-c", work], cwd=ROOT, env=environ, check=True)
+    for command in (["-m", "app.database"], ["-c", work]):
+        subprocess.run([sys.executable, *command], cwd=ROOT, env=environ, check=True)
     assert os.path.exists(queue_file(uri)) is there
 
 

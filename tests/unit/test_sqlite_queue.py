@@ -6,6 +6,7 @@ import itertools
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -36,17 +37,17 @@ def elsewhere(path, queue):
 
 
 def turn(queue):
-    """A Place in `queue`, which has the turn at once."""
-    place = Place(queue)
-    assert place.wait(0) == 0
-    return place
+    """Have the turn in `queue`, at once; returns what ends it."""
+    place = Place()
+    assert queue.wait(place, 0) == 0
+    return partial(queue.leave, place)
 
 
 def is_free(queue):
     """Whether a writer would have the turn at once, which it gives back."""
-    place = Place(queue)
-    waited = place.wait(0)
-    place.leave()
+    place = Place()
+    waited = queue.wait(place, 0)
+    queue.leave(place)
     return waited == 0
 
 
@@ -57,17 +58,17 @@ class Writer(threading.Thread):
         super().__init__()
         self.queue, self._seconds = queue, seconds
         self._order = [] if order is None else order
-        self._place = Place(queue)
+        self._place = Place()
         self.had_turn = False
         self.start()
         wait_until(lambda: self._place in queue.places or not self.is_alive())
 
     def run(self):
-        self._place.wait(self._seconds)
+        self.queue.wait(self._place, self._seconds)
         self.had_turn = self.queue.current is self._place
         if self.had_turn:
             self._order.append(self)
-        self._place.leave()
+        self.queue.leave(self._place)
 
 
 def wait_until(there):
@@ -78,9 +79,9 @@ def wait_until(there):
 
 
 def test_turns_come_in_the_order_in_which_the_writers_came(queue):
-    first, order = turn(queue), []
+    end, order = turn(queue), []
     writers = [Writer(queue, order) for _ in range(10)]
-    first.leave()
+    end()
     for writer in writers:
         writer.join()
     assert order == writers
@@ -88,44 +89,44 @@ def test_turns_come_in_the_order_in_which_the_writers_came(queue):
 
 
 def test_who_gave_up_is_left_out(queue):
-    first, order = turn(queue), []
+    end, order = turn(queue), []
     gone, there = Writer(queue, order, 0), Writer(queue, order)
     gone.join()
-    first.leave()
+    end()
     there.join()
     assert order == [there]
     assert is_free(queue)
 
 
 def test_a_turn_excludes_those_of_other_processes(queue, elsewhere):
-    place = turn(queue)
+    end = turn(queue)
     assert not is_free(elsewhere)
-    place.leave()
+    end()
     wait_until(lambda: is_free(elsewhere))
 
 
 def test_one_who_waits_for_another_process_is_woken_by_its_end(queue, elsewhere):
-    place, order = turn(elsewhere), []
+    end, order = turn(elsewhere), []
     writer = Writer(queue, order)
-    place.leave()
+    end()
     writer.join()
     assert order == [writer]
     wait_until(lambda: is_free(elsewhere))
 
 
 def test_a_turn_that_comes_when_nobody_waits_any_more_goes_to_the_next(queue, elsewhere):
-    place = turn(elsewhere)
+    end = turn(elsewhere)
     Writer(queue, [], 0).join()
-    place.leave()
+    end()
     wait_until(lambda: is_free(elsewhere))
     wait_until(lambda: is_free(queue))
 
 
 def test_another_process_has_a_turn_before_all_of_one_have_had_theirs(queue, elsewhere):
-    first, order = turn(queue), []
+    end, order = turn(queue), []
     writers = [Writer(queue, order) for _ in range(50)]
     other = Writer(elsewhere, order)
-    first.leave()
+    end()
     for writer in [*writers, other]:
         writer.join()
     assert order.index(other) < 50
@@ -134,18 +135,18 @@ def test_another_process_has_a_turn_before_all_of_one_have_had_theirs(queue, els
 
 def test_a_writer_alone_has_no_thread_started(queue):
     before = threading.active_count()
-    turn(queue).leave()
-    turn(queue).leave()
+    turn(queue)()
+    turn(queue)()
     assert threading.active_count() == before
 
 
 def test_a_queue_that_nobody_uses_leaves_neither_thread_nor_file(path):
     queue, elsewhere = queue_for(path), module.Queue(module._open_beside(path))
-    place = turn(elsewhere)
+    end = turn(elsewhere)
     Writer(queue, [], 0).join()
     usher = queue._usher
     del queue
-    place.leave()
+    end()
     usher.join(PATIENCE)
     assert not usher.is_alive()
     gc.collect()
@@ -153,7 +154,7 @@ def test_a_queue_that_nobody_uses_leaves_neither_thread_nor_file(path):
 
 
 def test_a_place_that_a_finalizer_leaves_amid_the_work_is_left(queue, monkeypatch):
-    place, order = turn(queue), []
+    end, order = turn(queue), []
     writer = Writer(queue, order)
     find_next, left = queue._find_next, []
 
@@ -161,10 +162,10 @@ def test_a_place_that_a_finalizer_leaves_amid_the_work_is_left(queue, monkeypatc
         find_next()
         if not left:
             left.append(queue.current)
-            left[0].leave()
+            queue.leave(left[0])
 
     monkeypatch.setattr(queue, "_find_next", with_a_finalizer)
-    place.leave()
+    end()
     writer.join()
     assert left == [writer._place]
     assert is_free(queue)
@@ -201,31 +202,34 @@ def interrupted(number):
 @pytest.mark.parametrize("before", ["nobody", "a thread", "a process"])
 def test_a_wait_that_is_interrupted_at_any_point_keeps_nobody(queue, elsewhere, before):
     for number in itertools.count(1):
-        first = {"a thread": queue, "a process": elsewhere}.get(before)
-        first = first and turn(first)
-        place = Place(queue)
+        end = (
+            turn({"a thread": queue, "a process": elsewhere}[before])
+            if before != "nobody"
+            else None
+        )
+        place = Place()
         with interrupted(number) as done:
-            place.wait(0)
-        place.leave()
-        if first:
-            first.leave()
+            queue.wait(place, 0)
+        queue.leave(place)
+        if end:
+            end()
         assert_turns_come([Writer(queue), Writer(elsewhere)])
         if not done:
             break
-    assert number > 5
+    assert number > 3
 
 
 def test_an_end_that_is_interrupted_at_any_point_keeps_nobody(queue, elsewhere):
     for number in itertools.count(1):
-        place = turn(queue)
+        end = turn(queue)
         writers = [Writer(queue), Writer(elsewhere)]
         with interrupted(number) as done:
-            place.leave()
-        place.leave()
+            end()
+        end()
         assert_turns_come(writers)
         if not done:
             break
-    assert number > 5
+    assert number > 3
 
 
 def assert_turns_come(writers):

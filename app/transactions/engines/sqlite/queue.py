@@ -8,8 +8,8 @@ SQLite's own lock, as it does programs that know no queue; so whoever goes past 
 nothing wrong.
 
 A blocking `flock` cannot be given up. So a thread of its own, the *usher*, makes that call, and
-writers wait for their turn with a timeout. Where nobody is in the way a writer makes one call
-that does not block, and no other thread is woken.
+writers wait for their turn with a timeout; who has waited in vain asks SQLite itself once. Where
+nobody is in the way a writer makes one call that does not block, and no other thread is woken.
 """
 
 import contextlib
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 # What stands behind the database's name in that of the file beside it.
 SUFFIX = "-queue"
-# How many turns a process has in a row where others may wait.
+# How many turns a process has in a row where others may wait: from thread to thread one is handed
+# on faster than from process to process.
 MOST_TURNS = 4
 
 _queues: "WeakValueDictionary[str, Queue]" = WeakValueDictionary()
@@ -90,30 +91,13 @@ def _make_beside(database, path):
 class Place:
     """One writer's place in a queue."""
 
-    __slots__ = ("_queue", "left", "turn")
+    __slots__ = ("left", "turn")
 
-    def __init__(self, queue):
-        self._queue = queue
+    def __init__(self):
         # Whether the writer has done its work or has gone away.
         self.left = False
-        # Locked until its turn has come.
-        self.turn = threading.Lock()
-        self.turn.acquire()
-
-    def wait(self, seconds):
-        """Wait for the turn, at most `seconds`; return how many were waited, 0 for none."""
-        self._queue.places.append(self)
-        self._queue.advance()
-        if self.turn.acquire(blocking=False):
-            return 0
-        started = time.monotonic()
-        self.turn.acquire(timeout=seconds)
-        return time.monotonic() - started
-
-    def leave(self):
-        """Let the next one have its turn. It may be called at any time, and more than once."""
-        self.left = True
-        self._queue.advance()
+        # For one that waits: a lock that is released when its turn has come.
+        self.turn = None
 
 
 class Queue:
@@ -133,7 +117,7 @@ class Queue:
         self._asked = self._granted = False
         self._usher = None
         self._requests = SimpleQueue()
-        # A finalizer may leave a place amid `advance`, in the thread that is at work there.
+        # A finalizer may leave a place amid the work, in the thread that does it.
         self._mutex = threading.RLock()
         self._at_work = self._again = False
 
@@ -147,14 +131,45 @@ class Queue:
         os.close(self._file)
         self.__init__(None)
 
+    def wait(self, place, seconds):
+        """Wait at most `seconds` for the turn of `place`; return how many were waited.
+
+        `place`: a new one. It is to be left, also where its turn did not come in time.
+        """
+        with self._mutex:
+            # Most find nobody there.
+            if self.current is None and not (self.places or self._asked or self._at_work):
+                self.current = place
+                if self._lock():
+                    return 0
+                self.current = None
+        turn = place.turn = threading.Lock()
+        turn.acquire()
+        self.places.append(place)
+        self._advance()
+        if turn.acquire(blocking=False):
+            return 0
+        started = time.monotonic()
+        turn.acquire(timeout=seconds)
+        return time.monotonic() - started
+
+    def leave(self, place):
+        """Let the next one have the turn. It may be called at any time, and more than once."""
+        place.left = True
+        with self._mutex:
+            if self.current is place and not (self.places or self._at_work):
+                self._unlock()
+                self.current = None
+                return
+        self._advance()
+
     def get_file(self):
         """Have the file, however long that takes."""
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._flock(fcntl.LOCK_EX)
         self._granted = True
-        self.advance()
+        self._advance()
 
-    def advance(self):
+    def _advance(self):
         """Do what follows where a place was taken or left, or the file was had.
 
         What an interruption leaves undone, the next call does.
@@ -167,11 +182,11 @@ class Queue:
             try:
                 while self._again:
                     self._again = False
-                    self._advance()
+                    self._make_a_step()
             finally:
                 self._at_work = False
 
-    def _advance(self):
+    def _make_a_step(self):
         if self._granted:
             self._has_file, self._turns = True, 0
             self._asked = self._granted = False
@@ -182,8 +197,9 @@ class Queue:
             places.popleft()
         if self.current is None:
             self._find_next()
-        if self.current is not None and self.current.turn.locked():
-            self.current.turn.release()
+        turn = None if self.current is None else self.current.turn
+        if turn is not None and turn.locked():
+            turn.release()
 
     def _find_next(self):
         waiting = bool(self.places)
@@ -204,16 +220,20 @@ class Queue:
     def _lock(self):
         # First, or an interruption could leave it locked without anybody's knowing.
         self._has_file, self._turns = True, 0
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._has_file = False
+        self._has_file = self._flock(fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._has_file
 
     def _unlock(self):
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._flock(fcntl.LOCK_UN)
         self._has_file = False
+
+    def _flock(self, operation):
+        """Whether the kernel has done so; where it fails, a writer asks SQLite in the end."""
+        try:
+            fcntl.flock(self._file, operation)
+        except OSError:
+            return False
+        return True
 
     def _ask_usher(self):
         try:

@@ -67,8 +67,8 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         if self.queue is None:
             execute("BEGIN IMMEDIATE")
             return
-        self.place = Place(self.queue)
-        waited = self.place.wait(self.patience)
+        self.place = Place()
+        waited = self.queue.wait(self.place, self.patience)
         if waited <= self.patience * _SHORT:
             execute("BEGIN IMMEDIATE")
             return
@@ -90,7 +90,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     def let_go(self):
         if self.place is not None:
-            self.place.leave()
+            self.queue.leave(self.place)
             self.place = None
         super().let_go()
 
