@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from app.check.findings import WRONG
-from scripts.lib.check.inside import PARTS, daemon_environment, look
+from scripts.lib.check.inside import PARTS, look
 from scripts.lib.check.surroundings import surroundings
 from scripts.lib.command import ROOT, command_parser, run, whole_number
 from scripts.lib.serving.site_settings import read_site_settings
@@ -62,7 +62,8 @@ def main(arguments):
     """Check as the command line `arguments` say; returns the exit status."""
     options = parser().parse_args(arguments)
     user = become_daemon()
-    environment = daemon_environment(settings_file(options.var.absolute()))
+    file = settings_file(options.var.absolute())
+    environment = os.environ | ({"SITE_SETTINGS": file} if file else {})
     settings = read_site_settings(environment)
     wrong = False
     for finding in surroundings(user, settings):

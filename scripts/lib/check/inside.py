@@ -21,14 +21,11 @@ MORE_SECONDS = 60
 MOST_SHOWN = 20
 
 
-def daemon_environment(settings_file=None):
-    """The environment variables that Apache's daemons would have, a dictionary.
-
-    `settings_file`: the path of the settings, or None for the default.
-    """
-    kept = {name: value for name, value in os.environ.items() if name not in WITHHELD}
-    kept |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": pwd.getpwuid(os.getuid()).pw_dir}
-    return kept | ({"SITE_SETTINGS": settings_file} if settings_file else {})
+def _of_a_daemon(environment):
+    """The variables of `environment` that a daemon has, with those that mod_wsgi sets."""
+    kept = {name: value for name, value in environment.items() if name not in WITHHELD}
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": home}
 
 
 class Looked(NamedTuple):
@@ -41,9 +38,9 @@ class Looked(NamedTuple):
 def look(part, environment, seconds=30, policy=None):
     """Return what was Looked at in `part`, one of PARTS.
 
-    `environment`: that of a daemon. `seconds`: how long the import may take. `policy`: the
-    Content-Security-Policy; that of apache/site.conf by default. Raises CannotRun where a
-    setting is wrong.
+    `environment`: the variables with which Apache is started. `seconds`: how long the import may
+    take. `policy`: the Content-Security-Policy; that of apache/site.conf by default. Raises
+    CannotRun where a setting is wrong.
     """
     with tempfile.TemporaryFile("w+") as report, tempfile.TemporaryFile("w+") as output:
         command = [sys.executable, "-m", "app.check", part, "--report", str(report.fileno())]
@@ -51,7 +48,7 @@ def look(part, environment, seconds=30, policy=None):
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment,
+            env=_of_a_daemon(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -74,6 +71,19 @@ def look(part, environment, seconds=30, policy=None):
     if status == 2 and said.startswith("error: "):
         raise CannotRun(said.removeprefix("error: "))
     return Looked(found or [_nothing_reported(part, status, said)], status == 0)
+
+
+def refuse_what_does_not_load(environment):
+    """Look at the application before Apache is started, and tell what would be served wrongly.
+
+    `environment` as for `look`. Raises CannotRun where no daemon could load the application.
+    """
+    looked = look("application", environment)
+    wrong = [str(one) for one in looked.findings if one.level == WRONG]
+    if not looked.loads:
+        raise CannotRun("the application does not load\n" + "\n".join(wrong))
+    if wrong:
+        print(*wrong, "scripts/check tells all of it", sep="\n", file=sys.stderr, flush=True)
 
 
 def _nothing_reported(part, status, said):

@@ -108,8 +108,11 @@ def _permissions(user, settings):
     if settings.static != "none" and Path(settings.static).exists():
         paths += [Path(settings.static), *sorted(Path(settings.static).rglob("*"))]
     if settings.path:
-        own = sorted(Path(settings.path).rglob("*"))
-        paths += [Path(settings.path), *(path for path in own if _is_read(path))]
+        own = Path(settings.path)
+        names = settings.application.partition(":")[0].split(".")
+        packages = [own.joinpath(*names[:number]) for number in range(len(names))]
+        paths += [path for path in packages if path.is_dir()]
+        paths += [path for path in sorted(own.rglob("*")) if _is_read(path)]
     # Many files of one closed folder are told by one line.
     told = {}
     for path in paths:

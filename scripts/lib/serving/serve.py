@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from scripts.lib.check.inside import refuse_what_does_not_load
 from scripts.lib.command import ROOT, CannotRun, command_parser, on_stop, run, whole_number
 from scripts.lib.serving import apache
 from scripts.lib.serving.apache import Server
@@ -250,6 +251,7 @@ def main(arguments):
         with database_uri(options.database, options.var.absolute()) as further:
             environment |= further
             make_database(environment)
+            refuse_what_does_not_load(environment)
             return serve(server, environment, watcher)
     except OSError as error:
         raise CannotRun(f"{error}: name another folder with --var") from None

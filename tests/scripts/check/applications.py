@@ -58,6 +58,7 @@ class Application:
         """`uri`: the database; a file of SQLite in `folder` by default."""
         self.folder = folder
         self.uri = uri or f"sqlite://{folder}/data/site.db"
+        self.settings = self.write("notes.env", "")
         self.write("notes/__init__.py", "")
         self.write("notes/model.py", MODEL)
         self.write("notes/pages.py", PAGES)
@@ -86,7 +87,7 @@ class Application:
             "DATABASE_URI": self.uri,
             "SITE_APPLICATION": "notes.pages:app",
             "SITE_PATH": str(self.folder),
-            "SITE_SETTINGS": self.write("empty.env", ""),
+            "SITE_SETTINGS": self.settings,
             **further,
         }
         return {name: value for name, value in kept.items() if value is not None}
