@@ -19,7 +19,7 @@ def look_at_application(policy, loaded):
     """Return the Findings in the application, whose import has ended as `loaded` says."""
     from sqlobject import sqlhub
 
-    from app.check import connections, hooks, kept, reach, sessions, templates
+    from app.check import connections, hooks, kept, markup, reach, sessions, templates
     from app.check.policy import Policy
     from app.check.sources import sources
 
@@ -36,7 +36,8 @@ def look_at_application(policy, loaded):
         *kept.findings(read, engine),
     ]
     pages = templates.templates()
-    stopped = list(templates.findings(pages, Policy(policy)))
+    policy = Policy(policy)
+    stopped = [*templates.findings(pages, policy), *markup.findings(read, policy)]
     # What the import needs has been told of.
     broken = broken if loaded.wholly else []
     return [*loaded.findings, *broken, *_summed_up(read, found, pages, stopped)]

@@ -80,21 +80,30 @@ def root():
         return settings.path
     if settings.application is None:
         return ROOT
-    spec = find_spec(settings.application.partition(":")[0].partition(".")[0])
+    spec = find_spec(_top(settings.application))
+    if spec and spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations))).parent
     return Path(spec.origin).parent if spec and spec.origin else ROOT
+
+
+def _top(named):
+    return named.partition(":")[0].partition(".")[0]
 
 
 def is_own(file):
     """Whether `file`, a path as text, is one of the application's sources."""
     path = Path(file)
-    if not path.is_absolute() or "site-packages" in path.parts:
-        return False
     if ROOT / "app" in path.parents:
         first = path.relative_to(ROOT / "app").parts[0].removesuffix(".py")
         return settings.application is None and first not in BUNDLE
-    if settings.application is None:
+    if settings.application is None or root() not in path.parents:
         return False
-    return root() in path.parents and ROOT / "scripts" not in path.parents
+    inside = path.relative_to(root()).parts
+    if settings.path is None:
+        # A package that pip has installed, or one of the checkout's.
+        tops = {_top(named) for named in (settings.application, settings.database) if named}
+        return inside[0].removesuffix(".py") in tops
+    return "site-packages" not in inside and ROOT / "scripts" not in path.parents
 
 
 def sources():

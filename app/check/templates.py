@@ -8,7 +8,7 @@ from pathlib import Path
 import web
 
 from app.check.findings import WARNING, WRONG, Finding
-from app.check.sources import is_own, root
+from app.check.sources import is_own
 from app.settings import ROOT, settings
 
 _CURE = "or allow it by the Define WEBPY_CSP"
@@ -33,8 +33,10 @@ _MOST = 1_000_000
 def templates():
     """Return the paths of the application's templates, sorted."""
     folders = {Path(one._loc).absolute() for one in gc.get_objects() if _is_render(one)}
-    below = root() if settings.application else ROOT / "app"
-    folders |= {path for path in below.glob("**/templates") if path.is_dir()}
+    if settings.path:
+        folders |= {path for path in settings.path.glob("**/templates") if path.is_dir()}
+    if not settings.application:
+        folders.add(ROOT / "app" / "templates")
     return sorted(
         path
         for path in {path for folder in folders for path in folder.rglob("*")}
@@ -64,9 +66,7 @@ def findings(paths, policy):
         except (OSError, UnicodeDecodeError) as error:
             yield Finding(WRONG, f"cannot be read: {error}: make it UTF-8, chmod o+r", str(path))
             continue
-        looked = _Looked(policy)
-        looked.feed(text)
-        looked.close()
+        looked = _looked(text, policy)
         for line, what in looked.stopped:
             yield Finding(WRONG, what, str(path), line)
         if looked.absolute:
@@ -79,6 +79,18 @@ def findings(paths, policy):
                 str(path),
                 line,
             )
+
+
+def stopped(text, policy):
+    """Return (line, text) of each part of the markup `text` that the Policy stops."""
+    return _looked(text, policy).stopped
+
+
+def _looked(text, policy):
+    looked = _Looked(policy)
+    looked.feed(text)
+    looked.close()
+    return looked
 
 
 class _Looked(HTMLParser):

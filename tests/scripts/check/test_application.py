@@ -388,6 +388,36 @@ def test_what_the_sites_own_policy_allows_is_ok(notes):
     assert len(only_bad(notes.look(policy=f"{allowed}; script-src 'self'"))) == 5
 
 
+@pytest.mark.parametrize(
+    ("text", "further", "said"),
+    [
+        ("PAGE = '<p onclick=\"go()\">'\n", 0, "onclick= on <p>"),
+        ('PAGE = """<p>\n</p>\n<script>go()</script>"""\n', 2, "an inline <script>"),
+        ("PAGE = '<p>\\n\\n<style>p {}</style>'\n", 0, "an inline <style>"),
+        ("import web.form\nweb.form.Button('go', onclick='go()')\n", 1, "onclick= on <input>"),
+    ],
+)
+def test_markup_in_code_is_looked_at(notes, text, further, said):
+    file, line = notes.add(text)
+    found(notes, WRONG, file, line + further, "the Content-Security-Policy stops", said)
+
+
+def test_a_text_about_markup_is_none(notes):
+    notes.add("ABOUT = 'write <p> on the page; style = none'\n")
+    assert only_bad(notes.look()) == []
+
+
+def test_an_application_without_a_path_is_looked_at(tmp_path):
+    """Such as one that pip has installed; this one is below the checkout."""
+    application = Application(tmp_path)
+    environment = application.environment(
+        SITE_PATH=None, SITE_APPLICATION="tests.scripts.check.without_path:app"
+    )
+    [wrong] = only_bad(look("application", environment).findings)
+    assert (wrong.level, wrong.file) == (WRONG, f"{ROOT}/tests/scripts/check/without_path.py")
+    assert "calls doInTransaction in a request" in wrong.text
+
+
 def test_a_link_that_misses_the_prefix_is_told_once_for_each_file(notes):
     notes.write("templates/other.html", TEMPLATE.replace("$ctx.homepath/", "/"))
     found(
