@@ -91,6 +91,12 @@ def _tables():
 def _file_findings(connection):
     """Look at SQLite's file without opening it, which would make it or turn it to WAL."""
     path = Path(connection.filename)
+    # Below a closed folder nothing can be told of.
+    ways = [*reversed(path.parents), path]
+    closed = next((one for one in ways[:-1] if one.exists() and not os.access(one, os.X_OK)), None)
+    if closed:
+        text = f"the daemons' user cannot enter it: run `chmod o+x {closed}`, or chown www-data"
+        return [Finding(WRONG, text, str(closed))]
     if not path.exists():
         return [Finding(WRONG, f"the database is not there: {MAKE}", str(path))]
     for one in (path.parent, path, *path.parent.glob(f"{path.name}-*")):

@@ -6,16 +6,16 @@ Everything runs as the daemons' user and in their environment; nothing is change
 import argparse
 import os
 import re
+from itertools import chain
 from pathlib import Path
 
 from app.check.findings import WRONG
+from scripts.lib.check.apache import read_apache
 from scripts.lib.check.inside import PARTS, look
 from scripts.lib.check.surroundings import surroundings
 from scripts.lib.command import ROOT, command_parser, run, whole_number
 from scripts.lib.serving.site_settings import read_site_settings
-from scripts.lib.serving.user import become_daemon
-
-SITE_CONF = ROOT / "apache" / "site.conf"
+from scripts.lib.serving.user import DAEMON_USER, become_daemon
 
 
 def parser():
@@ -27,6 +27,8 @@ def parser():
         "would be served wrongly; 2: an option or a setting is wrong.",
     )
     add = made.add_argument
+    add("--apache", type=Path, metavar="FILE", help="look at the Apache that serves it, too: its "
+        "main configuration (Debian's: /etc/apache2/apache2.conf)")  # fmt: skip
     add("--csp", type=_policy, metavar="POLICY", help="the Content-Security-Policy, if the Define "
         "WEBPY_CSP has another than apache/site.conf")  # fmt: skip
     add("--seconds", type=whole_number(1, 600), default=30, help="how long the application may "
@@ -36,8 +38,8 @@ def parser():
         type=Path,
         default=ROOT / "var",
         metavar="DIR",
-        help="the state folder of "
-        "scripts/serve, whose settings are used if there are no others (default: var)",
+        help="the state folder of scripts/serve, whose settings are used if there are no others "
+        "(default: var)",
     )
     return made
 
@@ -48,33 +50,41 @@ def _policy(text):
     return text
 
 
-def settings_file(folder):
-    """The settings file, or None: as scripts/serve and scripts/shell choose it."""
-    if os.environ.get("SITE_SETTINGS"):
-        return os.environ["SITE_SETTINGS"]
-    if (ROOT / "site.env").exists():
-        return str(ROOT / "site.env")
-    made = folder / "site.env"
-    return str(made) if os.access(made, os.R_OK) else None
+def apache_environment(options):
+    """The environment variables that the Apache has, with the settings file that is used.
+
+    For scripts/serve's, where no other is named, that is the one that scripts/serve has made.
+    """
+    made = options.var.absolute() / "site.env"
+    named = os.environ.get("SITE_SETTINGS") or (ROOT / "site.env").exists()
+    if named or options.apache or not os.access(made, os.R_OK):
+        return dict(os.environ)
+    return os.environ | {"SITE_SETTINGS": str(made)}
 
 
 def main(arguments):
     """Check as the command line `arguments` say; returns the exit status."""
     options = parser().parse_args(arguments)
-    user = become_daemon()
-    file = settings_file(options.var.absolute())
-    environment = os.environ | ({"SITE_SETTINGS": file} if file else {})
+    # Its configuration, or its certificates, may be root's.
+    server = read_apache(options.apache.absolute()) if options.apache else None
+    user = become_daemon(server.user if server else DAEMON_USER)
+    environment = apache_environment(options)
     settings = read_site_settings(environment)
-    wrong = False
-    for finding in surroundings(user, settings):
-        wrong = _told(finding) or wrong
-    for part in PARTS:
-        for finding in look(part, environment, options.seconds, options.csp).findings:
-            wrong = _told(finding) or wrong
-    return 1 if wrong else 0
+    policy = options.csp or (server and server.policy)
+    found = chain(
+        surroundings(user, settings, server),
+        *(_findings(part, environment, options.seconds, policy) for part in PARTS),
+    )
+    return 1 if sum(map(_told, found)) else 0
+
+
+def _findings(*arguments):
+    # Only when it is its turn, because each line is printed when it is known.
+    yield from look(*arguments).findings
 
 
 def _told(finding):
+    """Print it; returns whether it is wrong."""
     print(finding, flush=True)
     return finding.level == WRONG
 

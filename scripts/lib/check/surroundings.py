@@ -13,21 +13,26 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from app.check.findings import OK, WARNING, WRONG, Finding
+from scripts.lib.check import apache
+from scripts.lib.check.apache import LOCALE
 from scripts.lib.command import ROOT, CannotRun
 from scripts.lib.serving.apache import CONFIGURATION, find_apache
 from scripts.lib.serving.modwsgi import check_linkage, module_path
 from scripts.lib.serving.preflight import check_python_home, check_readable
 
-LOCALE = "C.UTF-8"
 LITTLE_SPACE = 200 << 20
 FEW_FILES = 1000
 # Between this machine's clock and that of who wrote the file.
 SECONDS_AHEAD = 60
 
 
-def surroundings(user, settings):
-    """Yield the Findings for `user`, the name of who is running, and the SiteSettings."""
-    yield from _python()
+def surroundings(user, settings, server=None):
+    """Yield the Findings for `user`, the name of who is running, and the SiteSettings.
+
+    `server`: the Apache that is to serve, or None for that of scripts/serve.
+    """
+    yield from _python(server.module if server else None)
+    yield from apache.findings(server) if server else ()
     yield from _versions()
     yield from _apache()
     yield from _locale()
@@ -45,11 +50,12 @@ def _told(check, text):
     return Finding(OK, text)
 
 
-def _python():
+def _python(module):
     python = f"Python {platform.python_version()}"
     yield _told(lambda: check_python_home(sys.prefix), f"python-home: {python} in {sys.prefix}")
     yield _told(
-        lambda: check_linkage(module_path()), "libpython: mod_wsgi has that of python-home"
+        lambda: check_linkage(module or module_path()),
+        "libpython: mod_wsgi has that of python-home",
     )
 
 

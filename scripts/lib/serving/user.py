@@ -6,14 +6,14 @@ import pwd
 DAEMON_USER = "www-data"
 
 
-def become_daemon():
-    """Have this process be of the daemons' user for good where it is root's.
+def become_daemon(name=DAEMON_USER):
+    """Have this process be of the user `name` for good where it is root's.
 
-    Returns the name of the user that is now running: www-data, or whoever has started it.
+    Returns the name of the user that is now running: `name`, or whoever has started it.
     """
     if os.getuid() != 0:
         return pwd.getpwuid(os.getuid()).pw_name
-    user = pwd.getpwnam(DAEMON_USER)
+    user = pwd.getpwnam(name)
     os.initgroups(user.pw_name, user.pw_gid)
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)
