@@ -76,9 +76,10 @@ def main(arguments):
 def _look(options, report):
     """Report the Findings; returns 0, or 1 where a daemon could not load the application."""
     from app import load_sqlo
-    from app.check.database import closed_file, findings
+    from app.check.database import findings
     from app.check.listening import Listener
     from app.check.loading import give_up_after, load
+    from app.check.sqlite import closed_file
 
     load_sqlo()
     listener = Listener(closed_file())

@@ -14,8 +14,8 @@ _THREAD_ELSEWHERE = (
     "this where a request comes by"
 )
 _PROCESS = (
-    "sets sqlhub.processConnection in a request, which is refused: remove it, because "
-    "DATABASE_URI names the site's database"
+    "sets sqlhub.processConnection in a request, for whatever the process does outside of "
+    "requests: remove it, because load_sqlo has set the site's"
 )
 _PROCESS_AT_IMPORT = (
     "sets sqlhub.processConnection, in whose place the site's is put: remove it, because "
@@ -82,7 +82,7 @@ def _told_of_target(node, function, reached):
     if "threadConnection" in names:
         return (WRONG, _THREAD) if function in reached else (WARNING, _THREAD_ELSEWHERE)
     if "processConnection" in names and function in reached:
-        return WRONG, _PROCESS
+        return WARNING, _PROCESS
     if "processConnection" in names and function is None:
         return WARNING, _PROCESS_AT_IMPORT
     return None

@@ -17,8 +17,8 @@ _TEXTS = {
     ),
     "ShelfStore": (
         WRONG,
-        "keeps sessions in a shelf, which several processes damage when they write it at the "
-        f"same time. {_IN_MODELS}, or in a DiskStore",
+        "keeps sessions in a shelf, which is for one process: the others cannot open it, or "
+        f"damage it. {_IN_MODELS}, or in a DiskStore",
     ),
     "DiskStore": (
         WARNING,

@@ -11,19 +11,10 @@ from scripts.lib.command import ROOT
 from scripts.lib.serving.apache import Server, write_configuration
 from scripts.lib.serving.own_site import daemon_user
 from scripts.lib.serving.ports import free_port
-from tests.apache.server import pypi_module, run_as_daemon
-from tests.scripts.check.applications import Application
-from tests.scripts.check.test_check_script import bad, check, open_to_all
+from tests.apache.server import pypi_module
+from tests.scripts.check.test_check_script import bad, check
 
-
-@pytest.fixture
-def notes(folder):
-    """The application and its database."""
-    made = Application(folder)
-    open_to_all(folder)
-    command = [sys.executable, "-m", "app.database"]
-    run_as_daemon(command, cwd=ROOT, env=made.environment(), stdout=subprocess.DEVNULL)
-    return made
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -9,25 +9,11 @@ import pytest
 
 from scripts.lib.command import ROOT
 from scripts.lib.serving.own_site import daemon_user
-from tests.apache.server import hermetic_environment, run_as_daemon
-from tests.scripts.check.applications import Application
+from tests.apache.server import hermetic_environment
 
 CHECK = [ROOT / "scripts" / "check"]
 
-
-@pytest.fixture
-def notes(folder):
-    """The application in a folder that the daemons can read, and its database."""
-    made = Application(folder)
-    open_to_all(folder)
-    command = [sys.executable, "-m", "app.database"]
-    run_as_daemon(command, cwd=ROOT, env=made.environment(), stdout=subprocess.DEVNULL)
-    return made
-
-
-def open_to_all(folder):
-    for name in ("notes", "templates", "notes.env"):
-        subprocess.run(["chmod", "-R", "go+rX", folder / name], check=True)
+pytestmark = pytest.mark.slow
 
 
 def check(environment, *options, command=CHECK):

@@ -122,6 +122,22 @@ def test_a_class_that_takes_its_columns_from_the_table_does_not_contradict_it(da
     assert only_bad(database.look()) == []
 
 
+def test_a_class_whose_table_is_not_there_to_take_its_columns_from_is_told(sqlite):
+    """The servers have no such class: they fail its import."""
+    meta = "    class sqlmeta:\n        fromDatabase = True\n"
+    sqlite.application.write("notes/model.py", f"{MODEL}\n\nclass Kinds(SQLObject):\n{meta}")
+    [told] = only_bad(sqlite.look())
+    assert told.level == WRONG
+    assert told.text.endswith("make it by a program that SITE_DATABASE names, or by hand")
+
+
+def test_an_application_without_a_class_is_told(sqlite):
+    sqlite.application.write("notes/model.py", "Note = None\n")
+    [told] = only_bad(sqlite.look())
+    assert told.level == WRONG
+    assert "the site has no SQLObject class: name the module" in told.text
+
+
 def test_without_an_application_that_loads_the_database_is_looked_at(database):
     database.application.add("1 / 0\n")
     [reached] = database.look()
