@@ -19,7 +19,7 @@ def look_at_application(policy, loaded):
     """Return the Findings in the application, whose import has ended as `loaded` says."""
     from sqlobject import sqlhub
 
-    from app.check import connections, hooks, kept, markup, reach, sessions, templates
+    from app.check import connections, habits, hooks, kept, markup, reach, sessions, templates
     from app.check.policy import Policy
     from app.check.sources import sources
 
@@ -31,6 +31,7 @@ def look_at_application(policy, loaded):
     ]
     found = [
         *hooks.findings(read, reached, connections.webpy_names(read)),
+        *habits.findings(read, reached),
         *connections.findings(read, reached, engine),
         *sessions.findings(read),
         *kept.findings(read, engine),

@@ -251,6 +251,47 @@ def test_web_pys_connection_is_wrong_where_a_request_uses_it(notes):
     found(notes, WRONG, file, line, "opens a second connection to the site's database")
 
 
+CAUGHT = """\
+        try:
+            Note(text="twice")
+        except dberrors.DuplicateEntryError:
+            {}
+"""
+
+
+@pytest.mark.parametrize("after", ["pass", "raise web.seeother('/')"])
+def test_an_error_that_is_caught_outside_of_a_savepoint_is_told(notes, after):
+    notes.add("from sqlobject import dberrors\n")
+    place = notes.add(CAUGHT.format(after), before=POST)
+    found(notes, WARNING, *place, "catches DuplicateEntryError outside of savepoint()")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Note(", "with savepoint(): Note("), ("pass", "raise web.conflict()"), ("pass", "raise")],
+)
+def test_one_that_leaves_a_savepoint_or_ends_the_request_is_let_be(notes, before, after):
+    notes.add("from sqlobject import dberrors\n")
+    notes.add(CAUGHT.format("pass").replace(before, after), before=POST)
+    assert only_bad(notes.look()) == []
+
+
+@pytest.mark.parametrize(("call", "cure"), [("commit", "leave it out"), ("rollback", "doom()")])
+@pytest.mark.parametrize("whose", ["threadConnection", "getConnection()"])
+def test_a_commit_or_rollback_in_a_request_is_told(notes, call, cure, whose):
+    notes.add("from sqlobject import sqlhub\n")
+    place = notes.add(f"        sqlhub.{whose}.{call}()\n", before=POST)
+    found(notes, WRONG, *place, f"calls {call}() in a request, which is refused", cure)
+
+
+def test_a_thread_that_a_request_starts_is_told_unless_the_commit_does(notes):
+    notes.add("import threading\nfrom app.transactions import on_commit\n")
+    notes.add("        on_commit(threading.Thread(target=print).start)\n", before=POST)
+    assert only_bad(notes.look()) == []
+    place = notes.add("        threading.Thread(target=print).start()\n", before=POST)
+    found(notes, WARNING, *place, "starts a thread in a request", "on_commit()")
+
+
 def test_the_recipes_function_is_told_as_a_whole(notes):
     first = notes.add(
         "from sqlobject import sqlhub\n"
