@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from functools import wraps
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import web
 from sqlobject.mysql.mysqlconnection import MySQLConnection
@@ -101,7 +102,13 @@ class Listener:
         raise WritesWhenImported(what)
 
     def _is_closed(self, path):
-        return self._closed and os.path.realpath(path) == os.path.realpath(self._closed)
+        if not self._closed:
+            return False
+        path = os.fsdecode(path)
+        if path.startswith("file:"):
+            # https://www.sqlite.org/uri.html
+            path = unquote(path[len("file:") :].partition("?")[0])
+        return os.path.realpath(path) == os.path.realpath(self._closed)
 
     def _noticed(self, stock, position):
         @wraps(stock)

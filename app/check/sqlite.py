@@ -50,7 +50,11 @@ def file_findings(connection):
         text = f"the daemons' user cannot enter it: run `chmod o+x {closed}`, or chown www-data"
         return [Finding(WRONG, text, str(closed))]
     if not path.exists():
-        return [Finding(WRONG, f"the database is not there: {MAKE}", str(path))]
+        log = Path(f"{path}-wal")
+        cure = MAKE
+        if log.exists() and log.stat().st_size:
+            cure = f"but its log {log} is: put the file back in its place"
+        return [Finding(WRONG, f"the database is not there: {cure}", str(path))]
     for one in (path.parent, path, *path.parent.glob(f"{path.name}-*")):
         if not os.access(one, os.R_OK | os.W_OK):
             return [

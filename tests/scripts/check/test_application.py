@@ -139,6 +139,13 @@ def test_a_file_that_is_not_there_is_not_made_by_a_query_at_the_import(tmp_path)
     assert list((tmp_path / "data").iterdir()) == []
 
 
+def test_a_file_that_is_not_in_wal_mode_is_not_opened_by_a_query_at_the_import(notes):
+    query(notes, "PRAGMA journal_mode=DELETE")
+    place = notes.add("list(Note.select())\n")
+    found(notes, WRONG, *place, "asks the database when it is imported (opens ")
+    assert query(notes, "PRAGMA journal_mode") == [("delete",)]
+
+
 def test_columns_from_the_database_are_told(notes):
     meta = "\n    class sqlmeta:\n        fromDatabase = True\n"
     place = notes.add(f"from sqlobject import SQLObject\nclass Other(SQLObject):{meta}")

@@ -183,6 +183,16 @@ def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+def test_a_file_whose_log_alone_is_there_is_told_to_be_put_back(tmp_path):
+    application = Application(tmp_path)
+    application.write("data/site.db-wal", "acknowledged")
+    [missing] = application.look("database")
+    assert missing.text == (
+        f"the database is not there: but its log {tmp_path}/data/site.db-wal is: put the file "
+        "back in its place"
+    )
+
+
 def test_a_file_that_is_not_in_wal_mode_is_told_and_left_so(sqlite):
     sqlite.execute("PRAGMA journal_mode=DELETE")
     [told] = sqlite.look()
