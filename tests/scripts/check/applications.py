@@ -1,6 +1,8 @@
 """Small applications for scripts/check to look at, in a folder of their own."""
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from scripts.lib.check.inside import look
@@ -100,3 +102,17 @@ class Application:
 def only_bad(findings):
     """The Findings that are not ok."""
     return [one for one in findings if one.level != "ok"]
+
+
+def found(application, level, file, line, *said, **options):
+    """Check that exactly one thing is found, with this level, place and texts."""
+    [finding] = only_bad(application.look(**options))
+    assert (finding.level, finding.file, finding.line) == (level, file, line), finding
+    for text in said:
+        assert text in finding.text
+
+
+def query(application, text):
+    """The rows that a query of the application's SQLite database gives; it is committed."""
+    with closing(sqlite3.connect(application.folder / "data" / "site.db")) as raw, raw:
+        return raw.execute(text).fetchall()

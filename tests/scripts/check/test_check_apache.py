@@ -18,6 +18,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
+def notes(notes_of_daemons):
+    return notes_of_daemons
+
+
+@pytest.fixture
 def look(folder, checkout, notes):
     """Look at an Apache that serves a checkout, in whose site.env the application is named."""
     shutil.copy(ROOT / "pyproject.toml", checkout)

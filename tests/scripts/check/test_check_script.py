@@ -16,6 +16,11 @@ CHECK = [ROOT / "scripts" / "check"]
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture
+def notes(notes_of_daemons):
+    return notes_of_daemons
+
+
 def check(environment, *options, command=CHECK):
     """Run it; returns its status, its lines and what it says on stderr."""
     done = subprocess.run(
