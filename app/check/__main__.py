@@ -40,7 +40,10 @@ def look_at_application(policy, loaded):
     policy = Policy(policy)
     stopped = [*templates.findings(pages, policy), *markup.findings(read, policy)]
     # What the import needs has been told of.
-    broken = broken if loaded.wholly else []
+    if loaded.wholly:
+        found += kept.debug(read)
+    else:
+        broken = []
     return [*loaded.findings, *broken, *_summed_up(read, found, pages, stopped)]
 
 

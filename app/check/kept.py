@@ -36,7 +36,6 @@ def findings(sources, engine):
         *_assigned(sources),
         *_classes(sources, engine),
         *_tables(sources),
-        *_debug(sources),
     ]
 
 
@@ -171,17 +170,17 @@ def _line_of_connection(tree, name):
     return found
 
 
-def _debug(sources):
-    lines = [
+def debug(sources):
+    """Return the Findings of what turns web.py's debug mode on, where it is on."""
+    if not web.config.get("debug"):
+        return []
+    return [
         Finding(WRONG, _DEBUG, str(source.path), node.lineno)
         for source in sources
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Assign) and any(map(_is_debug, node.targets))
         if isinstance(node.value, ast.Constant) and node.value.value
-    ]
-    if web.config.get("debug") and not lines:
-        return [Finding(WRONG, _DEBUG)]
-    return lines if web.config.get("debug") else []
+    ] or [Finding(WRONG, _DEBUG)]
 
 
 def _is_debug(target):

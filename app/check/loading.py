@@ -8,8 +8,9 @@ import traceback
 from typing import NamedTuple
 
 from app.check.findings import OK, WRONG, Finding
+from app.check.kept import debug
 from app.check.listening import own_place
-from app.check.sources import is_own
+from app.check.sources import is_own, sources
 from app.settings import SettingsError, settings
 
 NAME = settings.application or "the example"
@@ -91,7 +92,11 @@ def _place(error):
         return error.filename, error.lineno
     own = [
         (frame.filename, frame.lineno)
-        for frame in traceback.extract_tb(error.__traceback__)
+        for one in (error, error.__cause__)
+        if one is not None
+        for frame in traceback.extract_tb(one.__traceback__)
         if is_own(frame.filename)
     ]
+    if not own and isinstance(error, SettingsError) and "web.config.debug" in str(error):
+        own = [one[-2:] for one in debug(sources())]
     return own[-1] if own else (None, None)

@@ -55,7 +55,7 @@ def test_two_classes_of_one_table_are_told(notes):
 )
 def test_debug_mode_is_told(notes, text):
     place = notes.add(text)
-    found(notes, WRONG, *place, "reload")
+    found(notes, WRONG, *place, "debug" if "debug" in text else "autoreload")
 
 
 @pytest.mark.parametrize(
