@@ -153,6 +153,7 @@ def _make_tables():
             if model.tableExists():
                 done += [f"table {table}: there already", *update_table(model)]
                 continue
+            _refuse_if_from_database(model)
             # Not ifNotExists: of two commands at once the later must notice.
             constraints += model.createTable(createJoinTables=False, applyConstraints=False)
             done.append(f"table {table}: made")
@@ -217,7 +218,8 @@ def _check_tables():
     for model in filterfalse(_is_base, site_models()):
         table = model.sqlmeta.table
         try:
-            lacks = missing_in_table(model) if model.tableExists() else ["it"]
+            there = model.tableExists() or _refuse_if_from_database(model)
+            lacks = missing_in_table(model) if there else ["it"]
         except SchemaError as error:
             contradictions.append(str(error))
             continue
@@ -237,6 +239,15 @@ def _is_base(model):
     """Whether a class has no table because it is only what others inherit from."""
     inherited = bool(model.__subclasses__()) and not issubclass(model, InheritableSQLObject)
     return bool(settings.database) and inherited and not model.tableExists()
+
+
+def _refuse_if_from_database(model):
+    """Refuse to make the table of a class that would take its columns from it; returns None."""
+    if model.sqlmeta.fromDatabase:
+        raise SchemaError(
+            f"table {model.sqlmeta.table}: it is missing, and its class takes its columns from it "
+            "(fromDatabase): make it by a program that SITE_DATABASE names, or by hand"
+        )
 
 
 def _missing_join_tables(model):

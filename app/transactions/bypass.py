@@ -24,8 +24,8 @@ def look_at_classes(engine):
     Raises RuntimeError where it is to the database of `engine`, so that what they write would be
     committed at once, whatever becomes of its request.
     """
-    own = [(cls, connection) for cls in _models() if (connection := _own_connection(cls))]
-    certain = [_name(cls) for cls, connection in own if is_same_database(connection, engine)]
+    own = classes_with_connection(engine)
+    certain = [_name(cls) for cls, of_engine in own if of_engine]
     if certain:
         raise RuntimeError(
             f"{', '.join(certain)}: a connection of its own to the site's database, past the "
@@ -40,6 +40,12 @@ def look_at_classes(engine):
             "transactions: what it writes is there whatever becomes of its request. Remove "
             "`_connection = …`, `__connection__ = …` or setConnection(…), unless that is meant",
         )
+
+
+def classes_with_connection(engine):
+    """Return (SQLObject class, whether it surely is to the database of `engine`) of each."""
+    own = [(cls, connection) for cls in _models() if (connection := _own_connection(cls))]
+    return [(cls, is_same_database(connection, engine)) for cls, connection in own]
 
 
 def look_at_process():

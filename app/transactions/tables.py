@@ -80,14 +80,12 @@ def update_table(model: type[SQLObject]) -> list[str]:
     rows that are not; and the errors of sqlobject.dberrors. MariaDB commits each addition by
     itself: one before a refused one stays.
     """
-    wanted = _model_columns(model)
-    if not wanted:
-        table = model.sqlmeta.table
-        return [f"table {table}: not compared, for this user may not make a temporary table"]
-    found, missing = _compared(model, wanted)
-    done = [_add(model, what, statement) for what, statement in missing]
-    extra = [name for name in found if name not in wanted]
     table = model.sqlmeta.table
+    compared = _compared(model)
+    if compared is None:
+        return [f"table {table}: not compared, for this user may not make a temporary table"]
+    extra, missing = compared
+    done = [_add(model, what, statement) for what, statement in missing]
     return done + [f"table {table}: left column {name}, not in the model" for name in extra]
 
 
@@ -98,20 +96,30 @@ def missing_in_table(model: type[SQLObject]) -> list[str] | None:
     of the database may not make a temporary table. Raises as `update_table` does before it
     changes anything.
     """
-    wanted = _model_columns(model)
-    return [what for what, _ in _compared(model, wanted)[1]] if wanted else None
+    compared = _compared(model)
+    return None if compared is None else [what for what, _ in compared[1]]
 
 
-def _compared(model, wanted):
-    """Return the table's Columns by name, and what it lacks as `_missing_columns` yields it.
+def _compared(model):
+    """Return the names of the table's columns that the model does not have, and what it lacks.
 
-    Raises SchemaError where the table and the model contradict each other.
+    The latter as `_missing_columns` yields it. None where nothing can be compared. Raises
+    SchemaError where the table and the model contradict each other.
     """
     connection, table = model._connection, model.sqlmeta.table
     found = _columns(connection, table)
+    columns = model.sqlmeta.columnList
+    if model.sqlmeta.fromDatabase:
+        # What SQLObject has read from the table is no statement about it.
+        columns = [column for column in columns if column.dbName.lower() not in found]
+        found = {name: found[name] for name in [model.sqlmeta.idName.lower()] if name in found}
+    wanted = _model_columns(model, columns)
+    if wanted is None:
+        return None
     if faults := [f"table {table}: column {fault}" for fault in _faults(wanted, found)]:
         raise SchemaError("\n".join([*faults, CURE]))
-    return found, [*_missing_columns(model, wanted, found), *_missing_indexes(model)]
+    extra = [name for name in found if name not in wanted]
+    return extra, [*_missing_columns(model, columns, found), *_missing_indexes(model)]
 
 
 def _columns(connection, table):
@@ -119,25 +127,27 @@ def _columns(connection, table):
     return {row[0].lower(): Column(*row) for row in connection.table_columns(table)}
 
 
-def _model_columns(model):
-    """Return the Columns that a table made from `model` would have, as `_columns` does.
+def _model_columns(model, columns):
+    """Return the Columns that a table of the model's id and `columns` would have.
 
-    None where the user of the database may not make any.
+    As `_columns` does; None where the user of the database may not make any.
     """
     connection = model._connection
-    create, _ = connection.createTableSQL(model)
-    named = f"CREATE TABLE {model.sqlmeta.table}"
+    definitions = [connection.createColumn(model, column) for column in columns]
+    definitions = ", ".join([connection.createIDColumn(model), *definitions])
     connection.query(f"SAVEPOINT {SCRATCH}")
     try:
-        connection.query(create.replace(named, f"CREATE TEMPORARY TABLE {SCRATCH}", 1))
+        connection.query(
+            f"CREATE TEMPORARY TABLE {SCRATCH} ({definitions}){connection.TABLE_OPTIONS}"
+        )
     except dberrors.Error as error:
         if not _is(error, connection.MAY_NOT_CREATE):
             raise
         connection.query(f"ROLLBACK TO SAVEPOINT {SCRATCH}")
         return None
-    columns = _columns(connection, SCRATCH)
+    made = _columns(connection, SCRATCH)
     connection.query(f"DROP TABLE {SCRATCH}")
-    return columns
+    return made
 
 
 def _faults(wanted, found):
@@ -172,12 +182,12 @@ def _holds(there, wanted):
     return bool(first and second) and first[1] == second[1] and int(first[2]) >= int(second[2])
 
 
-def _missing_columns(model, wanted, found):
+def _missing_columns(model, columns, found):
     """Yield, for each column to add, what it is called in messages and the statement for it."""
     # Not SQLObject's addColumn: on SQLite it ends with VACUUM, which no transaction may hold.
     connection, alter = model._connection, f"ALTER TABLE {model.sqlmeta.table} "
-    # The first one is the id.
-    for name, column in zip(list(wanted)[1:], model.sqlmeta.columnList, strict=True):
+    for column in columns:
+        name = column.dbName.lower()
         if name in found:
             continue
         statement = f"{alter}ADD COLUMN {connection.createColumn(model, column)}"

@@ -252,6 +252,14 @@ def test_a_program_that_waits_for_itself_is_told_why(wiki):
     assert "a second connection to the database: web.py's DBStore" in done.stderr
 
 
+def test_a_table_from_which_its_class_takes_the_columns_is_not_made_without_them(wiki):
+    meta = "\n    class sqlmeta:\n        fromDatabase = True\n"
+    (wiki / "wiki" / "model.py").write_text(MODEL.replace("    title = StringCol()\n", meta))
+    for options in ([], ["--check"]):
+        done = make_database(wiki, *options)
+        assert (done.returncode, "takes its columns from it" in done.stderr) == (3, True)
+
+
 def test_without_a_class_it_is_told_where_they_are_looked_for(wiki):
     (wiki / "wiki" / "code.py").write_text("import web\napp = web.application((), globals())\n")
     done = make_database(wiki)

@@ -189,6 +189,8 @@ class Dialect(abc.ABC):
     # a user of the database who may not create a temporary table.
     ADDED_BY_ANOTHER: frozenset = frozenset()
     MAY_NOT_CREATE: frozenset = frozenset()
+    # What every CREATE TABLE ends with.
+    TABLE_OPTIONS = ""
 
     @abc.abstractmethod
     def table_columns(self, table):

@@ -15,8 +15,9 @@ from scripts.lib.serving.apache import Server, drain, start, wait_until_up
 from scripts.lib.serving.databases import SQLite, serving
 from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.ports import free_port
-from scripts.lib.serving.serve import DAEMON_USER, MAKE_DATABASE
+from scripts.lib.serving.serve import MAKE_DATABASE
 from scripts.lib.serving.site_settings import read_site_settings
+from scripts.lib.serving.user import DAEMON_USER
 
 DATABASE = "site"
 

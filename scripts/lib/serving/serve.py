@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from scripts.lib.check.inside import refuse_what_does_not_load
 from scripts.lib.command import ROOT, CannotRun, command_parser, on_stop, run, whole_number
 from scripts.lib.serving import apache
 from scripts.lib.serving.apache import Server
@@ -24,9 +25,9 @@ from scripts.lib.serving.databases import SERVERS, serving
 from scripts.lib.serving.modwsgi import check_linkage, module_path
 from scripts.lib.serving.preflight import check_python_home, check_readable, check_writable
 from scripts.lib.serving.site_settings import read_site_settings
+from scripts.lib.serving.user import DAEMON_USER, become_daemon
 from scripts.lib.serving.watch import Watcher
 
-DAEMON_USER = "www-data"
 MAKE_DATABASE = (sys.executable, "-m", "app.database")
 # The exit status where the site could be served, and Apache does not come up or dies.
 APACHE_FAILED = 1
@@ -71,15 +72,10 @@ def make_state(folder):
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotRun(f"{folder} cannot be made ({error}): name another with --var") from None
-    if os.getuid() != 0:
-        return pwd.getpwuid(os.getuid()).pw_name
-    user = pwd.getpwnam(DAEMON_USER)
-    if folder.stat().st_uid == 0:
+    if os.getuid() == folder.stat().st_uid == 0:
+        user = pwd.getpwnam(DAEMON_USER)
         subprocess.run(["chown", "-hR", f"{user.pw_uid}:{user.pw_gid}", folder], check=True)
-    os.initgroups(user.pw_name, user.pw_gid)
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
-    return user.pw_name
+    return become_daemon()
 
 
 def make_settings(folder):
@@ -255,6 +251,7 @@ def main(arguments):
         with database_uri(options.database, options.var.absolute()) as further:
             environment |= further
             make_database(environment)
+            refuse_what_does_not_load(environment)
             return serve(server, environment, watcher)
     except OSError as error:
         raise CannotRun(f"{error}: name another folder with --var") from None

@@ -77,8 +77,7 @@ class PlainConnection(MySQLConnection):
         The server's default collation takes "a", "A" and "a " for one value of a UNIQUE column.
         """
         create, constraints = super().createTableSQL(soClass)
-        create += " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
-        return create, constraints
+        return create + self.TABLE_OPTIONS, constraints
 
 
 class Engine(ServerEngine, PlainConnection):
