@@ -44,7 +44,7 @@ def before_and_after(tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize("name", page.rows().keys() - NOT_IN_THEM)
+@pytest.mark.parametrize("name", sorted(page.rows().keys() - NOT_IN_THEM))
 def test_a_row_is_of_the_two_applications(before_and_after, name):
     stock, moved = before_and_after
     before, after, _ = page.rows()[name]
