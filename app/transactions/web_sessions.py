@@ -7,6 +7,8 @@ SQLObject classes. Session may be added to the application before the processor 
   changed it.
 - In a store of models, what changes while the transaction is open is a part of it. Any other
   store is written once the transaction has ended.
+- Where it was loaded in another transaction than it is saved in, only what the request has changed
+  in it is saved (session_merge.py).
 - It is saved where the answer's status is below 500, however the transaction has ended. Else it
   is as it was; a new one is saved as it began, because its cookie is sent.
 - One of models that has not changed is not saved, which would make every GET a writing request.
@@ -18,6 +20,7 @@ SQLObject classes. Session may be added to the application before the processor 
 import logging
 import pickle
 import time
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from typing import NamedTuple
@@ -28,6 +31,7 @@ from web.session import Session
 from . import patches
 from .current import NoTransaction, connection_set_to, current
 from .in_transaction import in_transaction
+from .session_merge import Change, save_elsewhere, save_in_transaction
 from .web_stores import (
     PICKLING,
     UNSHARED,
@@ -38,6 +42,8 @@ from .web_stores import (
     of_models,
     remove,
     touch,
+    touch_elsewhere,
+    write,
 )
 
 log = logging.getLogger(__name__)
@@ -47,10 +53,11 @@ LOADED = "_loaded_web_sessions"
 
 
 class Loaded(NamedTuple):
-    """A web session as it was loaded: its pickle, or None; whether it is a new one."""
+    """A web session as it was loaded: its pickle, or None; whether it is a new one; its id."""
 
     image: bytes | None = None
     new: bool = False
+    id: str | None = None
 
 
 class AtEnd(NamedTuple):
@@ -77,7 +84,12 @@ class AtEnd(NamedTuple):
         except Exception:
             if not self.optional:
                 raise
-            log.warning("a web session was not touched, so it may expire early", exc_info=True)
+            log.log(
+                logging.WARNING if self.models else logging.ERROR,
+                "a web session was not saved. Nothing in it was changed, so it may only expire "
+                "early; where this is told again and again, see that its store can be written",
+                exc_info=True,
+            )
 
 
 class Found:
@@ -133,43 +145,48 @@ def _load(session, stock=_STOCK["_load"]):
         # A run may change in place what it is given.
         _unbind(session)
     new = web.cookies().get(session._config.cookie_name) != session.session_id
-    web.ctx[LOADED] = {**before, session: Loaded(_image(session._data), new)}
+    web.ctx[LOADED] = {**before, session: Loaded(_image(session._data), new, session.session_id)}
 
 
 def _save(session, stock=_STOCK["_save"]):
     _check(session)
     transaction = current()
-    models = of_models(session.store)
-    if transaction is None and not models:
-        stock(session)
-        return
     headers = len(web.ctx.headers)
     written = {}
     stock(WithStore(session, written))
     for id, value in written.items():
-        _wait(transaction, _saving(session, id, value, models, transaction is not None))
+        _wait(transaction, _saving(session, id, value, transaction))
     if not written and session.get("_killed"):
         _wait(transaction, AtEnd(None, partial(_take_back, web.ctx.headers[headers:])))
 
 
-def _saving(session, id, value, models, in_request):
+def _saving(session, id, value, transaction):
     """Save `value` inside the request's transaction or not yet; return the rest, an AtEnd."""
     store = session.store
+    models = of_models(store)
     loaded = web.ctx.get(LOADED, {}).get(session, Loaded())
     image = _image(value)
     begin = None
     if loaded.new and loaded.image is not None:
-        begin = partial(store.__setitem__, id, pickle.loads(loaded.image))
-    if models and image is not None and image == loaded.image:
-        return _saving_unchanged(session, id, begin)
+        begin = partial(write, store, id, pickle.loads(loaded.image))
+    if image is not None and image == loaded.image:
+        return _saving_unchanged(session, id, begin, models)
     note_saved(id)
-    do = partial(store.__setitem__, id, _copy(value, image))
-    if models and in_request:
-        do()
-    return AtEnd(do, begin, models, inside=models and in_request)
+    as_it_is = partial(write, store, id, _copy(value, image))
+    do = as_it_is
+    if not loaded.new and id == loaded.id and image is not None and loaded.image is not None:
+        save = save_in_transaction if models else save_elsewhere
+        do = partial(save, store, id, Change(loaded.image, image))
+    inside = models and transaction is not None
+    if inside:
+        # A transaction that has not paused was there when it was loaded.
+        (do if transaction.paused else as_it_is)()
+    return AtEnd(do, begin, models, inside=inside)
 
 
-def _saving_unchanged(session, id, begin):
+def _saving_unchanged(session, id, begin, models):
+    if not models:
+        return AtEnd(begin or partial(touch_elsewhere, session.store, id), begin, optional=True)
     due = begin is not None or is_due(id, session._config.timeout)
     if due:
         note_saved(id)
@@ -191,7 +208,11 @@ def _kill(session, stock=_STOCK["kill"]):
 
 def _clean_up(session, stock=_STOCK["_cleanup"]):
     transaction = current()
-    if transaction is None or transaction.has_begun() or not of_models(session.store):
+    if not of_models(session.store):
+        # Another process may be at the same files; the next request goes on.
+        with suppress(FileNotFoundError):
+            stock(session)
+    elif transaction is None or transaction.has_begun():
         stock(session)
     elif time.time() - session._last_cleanup_time > session._config.timeout:
         # It writes: it must not make this a writing request, nor conflict with others in it.

@@ -1,6 +1,10 @@
 """What a store of web.py's sessions is, and what of its work can wait."""
 
+import fcntl
+import os
 import time
+from contextlib import contextmanager, suppress
+from threading import Lock, get_ident
 
 from web.session import DBStore, DiskStore, MemoryStore, ShelfStore
 
@@ -14,6 +18,8 @@ _OF_WEBPY = (*PICKLING, MemoryStore)
 _NOBODY = "0" * 40
 _MOST_REMEMBERED = 10_000
 _TOUCHES = 10
+# Each is for the web sessions whose ids have one hash.
+_LOCKS = tuple(Lock() for _ in range(64))
 
 # Whether a store is of models, by its id; with the store, so that no other gets its id.
 _known: dict = {}
@@ -106,6 +112,54 @@ def touch(store, id):
     """Save what is in the store once more: it may be newer than what the request has seen."""
     if id in store:
         store[id] = store[id]
+
+
+def touch_elsewhere(store, id):
+    """As `touch`, in a store that is not of models."""
+    with alone(store, id):
+        if id in store:
+            write(store, id, store[id])
+
+
+@contextmanager
+def alone(store, id):
+    """Have no other request save the web session `id` in `store` during the block.
+
+    None of this process; in a DiskStore on a local file system none of this machine.
+    """
+    with _LOCKS[hash(id) % len(_LOCKS)]:
+        if not isinstance(store, DiskStore):
+            yield
+            return
+        folder = os.open(store.root, os.O_RDONLY)
+        try:
+            # Network file systems have no such lock.
+            with suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+
+def write(store, id, values):
+    """Save a web session; raises what the store raises, and OSError where DiskStore is silent.
+
+    DiskStore also lets two processes write to one file, and a full disk leave a part of one.
+    """
+    if type(store) is not DiskStore:
+        store[id] = values
+        return
+    path = store._get_path(id)
+    unfinished = f"{path}.{os.getpid()}.{get_ident()}"
+    encoded = store.encode(values)
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(encoded)
+        os.replace(unfinished, path)
+    except OSError:
+        with suppress(OSError):
+            os.remove(unfinished)
+        raise
 
 
 def remove(store, id):

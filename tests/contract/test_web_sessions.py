@@ -1,13 +1,23 @@
 """web.py's sessions: changed and saved once, by the run that counts, wherever they are kept."""
 
 import os
+import shutil
 import uuid
+from functools import partial
 
 import pytest
 import web
 from sqlobject import sqlhub
 
-from app.transactions import doom, in_transaction, on_commit, reading, runs
+from app.transactions import (
+    doom,
+    in_transaction,
+    no_transaction,
+    on_commit,
+    on_rollback,
+    reading,
+    runs,
+)
 from tests.contract.busy import Busy
 from tests.contract.internals import forget_saved_sessions, is_writing
 from tests.contract.site import Entry, add, in_threads
@@ -541,3 +551,203 @@ def test_a_session_in_a_transaction_that_is_rolled_back_is_as_it_was(make_visito
 def count(session):
     session.count += 1
     return str(session.count)
+
+
+# Nothing of the request is open while its visitor asks for another.
+each_without_wait = pytest.mark.parametrize("store", ["disk", "shelf", "memory", "db", *OF_MODELS])
+
+
+def served_meanwhile(visitor, meanwhile, handler):
+    """Answer by `handler` without a transaction; meanwhile its visitor asks for `meanwhile`."""
+    other = Visitor(visitor.site)
+    other.cookie = visitor.cookie
+
+    @no_transaction
+    def slow():
+        in_threads(lambda: other.request(meanwhile, "POST"))
+        return handler()
+
+    return visitor.request(slow, "POST")
+
+
+@pytest.fixture
+def filled(make_visitor):
+    """Make a Visitor whose session has `first`, which it has had before this request."""
+
+    def make(store, place):
+        visitor = make_visitor(store, place)
+        visitor.request(lambda: setattr(visitor.site.session, "first", "here"), "POST")
+        return visitor
+
+    return make
+
+
+@each_place
+@each_without_wait
+def test_what_a_request_changes_stays_where_a_slow_one_changes_something_else(
+    filled, store, place
+):
+    visitor = filled(store, place)
+    session = visitor.site.session
+
+    def meanwhile():
+        session.cart.append("item")
+        del session["first"]
+
+    def handler():
+        session.count += 1
+        session.new = ["news"]
+        return "done"
+
+    assert served_meanwhile(visitor, meanwhile, handler).data == b"done"
+    names = ("cart", "first", "count", "new")
+    assert [visitor.get(name) for name in names] == [["item"], None, 1, ["news"]]
+
+
+@each_place
+@each_without_wait
+def test_what_a_slow_request_leaves_alone_stays_as_another_has_changed_it(filled, store, place):
+    visitor = filled(store, place)
+    session = visitor.site.session
+
+    def meanwhile():
+        session.cart.append("item")
+        session.first = "another"
+
+    assert served_meanwhile(visitor, meanwhile, lambda: session.first).data == b"here"
+    assert [visitor.get(name) for name in ("cart", "first")] == [["item"], "another"]
+
+
+@each_place
+@each_of_models
+def test_two_changes_of_one_value_past_the_transaction_are_not_acknowledged(
+    filled, store, place, capsys
+):
+    visitor = filled(store, place)
+    session = visitor.site.session
+
+    def handler():
+        session.cart.append("mine")
+        session.count = 1
+        return "done"
+
+    answer = served_meanwhile(visitor, lambda: session.cart.append("theirs"), handler)
+    assert answer.status.startswith("500")
+    assert "has changed ['cart'] of the same web session meanwhile" in capsys.readouterr().err
+    assert (visitor.get("cart"), visitor.get("count")) == (["theirs"], 0)
+
+
+@each_place
+@each_of_models
+def test_two_who_count_to_the_same_number_are_not_both_acknowledged(filled, store, place):
+    visitor = filled(store, place)
+    session = visitor.site.session
+    answer = served_meanwhile(visitor, lambda: count(session), lambda: count(session))
+    assert answer.status.startswith("500")
+    assert visitor.get("count") == 1
+
+
+@each_place
+@each_of_models
+def test_two_who_take_the_same_token_are_not_both_acknowledged(filled, store, place):
+    visitor = filled(store, place)
+    session = visitor.site.session
+
+    def take():
+        return session.pop("first")
+
+    assert served_meanwhile(visitor, take, take).status.startswith("500")
+    assert visitor.get("first") is None
+
+
+@each_place
+@pytest.mark.parametrize("store", ["models", "disk"])
+def test_a_slow_request_brings_back_no_session_that_was_logged_out(filled, store, place):
+    visitor = filled(store, place)
+    session, cookie = visitor.site.session, visitor.cookie
+
+    def handler():
+        session.count = 1
+        return "done"
+
+    answer = served_meanwhile(visitor, session.kill, handler)
+    assert answer.status.startswith("500" if store == "models" else "200")
+    visitor.cookie = cookie
+    assert visitor.get("first") is None
+
+
+@each_of_models
+def test_a_doomed_request_s_session_loses_no_change_of_another(filled, store):
+    visitor = filled(store, "after")
+    session = visitor.site.session
+    other = Visitor(visitor.site)
+    other.cookie = visitor.cookie
+
+    def handler():
+        session.count = 1
+        doom()
+        on_rollback(lambda: in_threads(lambda: other.request(meanwhile, "POST")))
+        return "doomed"
+
+    def meanwhile():
+        session.cart.append("item")
+
+    assert visitor.request(handler, "POST").data == b"doomed"
+    assert (visitor.get("cart"), visitor.get("count")) == (["item"], 1)
+
+
+@each_place
+@pytest.mark.parametrize("store", ["disk", "shelf", "memory", "db"])
+def test_elsewhere_the_later_of_two_changes_of_one_value_counts_and_the_log_tells(
+    filled, store, place, caplog
+):
+    visitor = filled(store, place)
+    session = visitor.site.session
+
+    def handler():
+        session.cart.append("mine")
+        return "done"
+
+    answer = served_meanwhile(visitor, lambda: session.cart.append("theirs"), handler)
+    assert answer.data == b"done"
+    assert visitor.get("cart") == ["mine"]
+    assert "has changed ['cart'] of the same web session meanwhile" in caplog.text
+
+
+@each_place
+def test_a_folder_of_sessions_that_cannot_be_written_is_told(make_visitor, place, caplog, capsys):
+    visitor = make_visitor("disk", place)
+    site = visitor.site
+    shutil.rmtree(site.store.root)
+    with open(site.store.root, "w"):
+        pass
+    answer = Visitor(site).request(lambda: "read", "POST")
+    assert answer.data == b"read"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "a web session was not saved" in caplog.text
+    answer = Visitor(site).request(lambda: setattr(site.session, "user", "ada"), "POST")
+    assert answer.status.startswith("500")
+    assert "NotADirectoryError" in capsys.readouterr().err
+
+
+def test_parallel_requests_of_a_visitor_leave_a_whole_session_on_disk(filled):
+    visitor = filled("disk", "after")
+    session = visitor.site.session
+
+    def set_own(name):
+        mine = Visitor(visitor.site)
+        mine.cookie = visitor.cookie
+        for number in range(20):
+            mine.request(partial(session.__setitem__, name, [number] * 100), "POST")
+
+    names = ["one", "two", "three", "four"]
+    in_threads(*[partial(set_own, name) for name in names])
+    assert [visitor.get(name) for name in names] == [[19] * 100] * 4
+
+
+def test_what_two_clean_up_at_once_is_no_error(make_visitor):
+    visitor = make_visitor("disk", "after")
+    # It is in the list of files, and not there when it is looked at.
+    os.symlink("removed", os.path.join(visitor.site.store.root, "by-another-process"))
+    visitor.site.session._last_cleanup_time = 0
+    assert visitor.request(lambda: "hello").data == b"hello"
