@@ -4,6 +4,8 @@ What surely does is refused, before anything is executed; what may be meant is l
 """
 
 import logging
+import re
+import sys
 from inspect import getattr_static
 
 from sqlobject import SQLObject, sqlhub
@@ -11,11 +13,14 @@ from sqlobject.dbconnection import ConnectionHub, Transaction
 
 from .current import NoTransaction, current
 from .engines.threads import Engine, engines, place_of
+from .outcomes import is_without_transactions
 
 log = logging.getLogger(__name__)
 
 _warned: set = set()
 _OUTSIDE = ("outside of requests",)
+_WRITES = ("writes outside of transactions",)
+_CHANGES_ROWS = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 
 
 def look_at_classes(engine):
@@ -73,18 +78,27 @@ def notice_thread(connection):
 def notice_use(connection):
     """Notice that `connection` is used, which is not that of the thread's transaction.
 
-    Raises RuntimeError where a transaction is open and it is to the same database.
+    Raises RuntimeError where a transaction is open and it is to the same database, and where it is
+    ours in a request of web.py that has no transaction.
     """
+    # Asked for anything else, SQLObject's transaction would be noticed once more.
+    if isinstance(connection, Transaction):
+        connection = connection._dbConnection
     transaction = current()
-    if transaction is None:
+    if transaction is None and isinstance(connection, Engine):
+        _refuse_without_transactions()
+        return
+    if transaction is None or (transaction.implicit and not transaction.has_begun()):
+        # A function that is called after its request may do as it likes.
         _notice_outside(connection)
         return
     if is_same_database(connection, transaction._dbConnection):
         raise RuntimeError(
             "another connection than that of the request was used in it, past its transaction: "
-            "remove `connection=…` from the call, or the module-level connection that an instance "
-            "was read with; read instances in the request. What must be there whatever becomes "
-            "of the request belongs into on_commit() and on_rollback()"
+            "remove `connection=…` from the call, transaction() and getConnection() of "
+            "sqlhub.processConnection, or the module-level connection that an instance was read "
+            "with; read instances in the request, and use savepoint() for a part of it. What must "
+            "be there whatever becomes of the request belongs into on_commit() and on_rollback()"
         )
     _warn_once(
         place_of(connection),
@@ -103,6 +117,35 @@ def _notice_outside(connection):
             "SQLObject's own connection to the site's database was used outside of requests: it "
             "shows values that other processes have changed since, and loses updates. Leave out "
             "`connection=…`, and have in_transaction(function) do the work",
+        )
+
+
+def _refuse_without_transactions():
+    """Raise RuntimeError where the caller is in a request of web.py that has no transaction."""
+    if is_without_transactions(sys._getframe()):
+        raise RuntimeError(
+            "models were used in a request of web.py without a transaction: its application has "
+            "no load_sqlo, or the processor that used them comes before web.py's own. Call "
+            "application.add_processor(load_sqlo) on each web.application that is served or asked "
+            "by request(), and add other processors after it"
+        )
+
+
+def notice_change(engine, arguments):
+    """Warn that rows are changed outside of transactions by `engine`, where it serves requests.
+
+    `arguments`: what SQLObject's method is called with, the statement or the row. A script or a
+    shell does so on purpose, and its process serves nobody.
+    """
+    if not engine.serves_requests or _WRITES in _warned:
+        return
+    (first, *_) = arguments or ("",)
+    if isinstance(first, SQLObject) or (isinstance(first, str) and _CHANGES_ROWS.match(first)):
+        _warn_once(
+            _WRITES,
+            "rows were changed outside of transactions in a process that serves requests, as by a "
+            "thread of a handler: a request may have changed what was read before, and its "
+            "acknowledged change is then lost. Have in_transaction(function) do the work",
         )
 
 

@@ -8,6 +8,8 @@ import web
 from .errors import RunEnded
 
 _WEBPY = web.application.wsgifunc.__code__.co_filename
+# Its functions in which all of a request is done: the answer, and the chunks of a stream.
+_ANSWERING = ("wsgi", "build_result")
 
 _STATUS = re.compile("[1-9][0-9][0-9] ")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -63,6 +65,25 @@ def is_called_by_web_py(frame):
     while frame is not None and not _is_web_py(frame):
         frame = frame.f_back
     return frame is not None
+
+
+def is_without_transactions(frame):
+    """Whether `frame` is within a request of web.py none of whose applications has a processor.
+
+    web.ctx may be left full by a request whose answer was not read to its end, and web.py runs the
+    main module once more within web.application().
+    """
+    while frame is not None and not any(_is_web_py(frame, name) for name in _ANSWERING):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    applications = web.ctx.get("app_stack", ())
+    return not any(opens_transactions(one) for app in applications for one in app.processors)
+
+
+def opens_transactions(processor):
+    """Whether `processor` is one that `transaction_per_request` has returned."""
+    return getattr(processor, "opens_transactions", False) is True
 
 
 def status_of(error=None):

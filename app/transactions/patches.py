@@ -156,11 +156,17 @@ def noticed(stock):
 
     @wraps(stock)
     def method(self, *arguments):
-        if not isinstance(self, Engine) or _is_outside(self):
+        # Ours are noticed where they open a session (engines/threads.py).
+        if not isinstance(self, Engine) or _is_begun(self):
             bypass.notice_use(self)
         return stock(self, *arguments)
 
     return method
+
+
+def _is_begun(connection):
+    """Whether `connection` is SQLObject's own transaction, which may be older than the request."""
+    return isinstance(connection, Transaction) and not isinstance(connection, RequestTransaction)
 
 
 def _set_thread_connection(self, connection):

@@ -106,6 +106,7 @@ def transaction_per_request(
             return server(handler, request)
         return server.on_used_thread(outer, handler, request)
 
+    vars(load_sqlo)["opens_transactions"] = True
     return load_sqlo
 
 
@@ -129,6 +130,7 @@ class _Server:
             # Classes may be made after the processor.
             bypass.look_at_classes(self.connection)
             bypass.look_at_process()
+            self.connection.serves_requests = True
             self.looked = True
         replay = Replay(request)
         started = time.monotonic()

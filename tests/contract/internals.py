@@ -12,6 +12,7 @@ from sqlobject import sqlhub
 from app.transactions import bypass, web_stores
 from app.transactions.engines.mariadb.session import MariaDBSession
 from app.transactions.engines.sqlite.session import SQLiteSession
+from app.transactions.engines.threads import place_of as place_of
 
 # The package has a function of the module's name.
 in_transaction = importlib.import_module("app.transactions.in_transaction")

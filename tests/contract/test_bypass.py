@@ -1,6 +1,7 @@
 """What goes past the transactions: an old hook, a connection of its own. Refused where certain."""
 
 import gc
+import re
 from itertools import count
 
 import pytest
@@ -8,9 +9,9 @@ import web
 from sqlobject import SQLObject, StringCol, connectionForURI, sqlhub
 from sqlobject.dbconnection import ConnectionHub
 
-from app.transactions import connection_for, transaction_per_request
-from tests.contract.internals import warnings_forgotten
-from tests.contract.site import Entry, add, no_transaction
+from app.transactions import connection_for, in_transaction, transaction_per_request
+from tests.contract.internals import place_of, warnings_forgotten
+from tests.contract.site import SERVERS, Entry, add, in_threads, no_transaction
 
 # SQLObject's own connection to MariaDB.
 pytestmark = pytest.mark.filterwarnings("ignore:The reconnect parameter:DeprecationWarning")
@@ -234,3 +235,237 @@ def test_an_application_without_any_of_this_is_not_warned(site, caplog):
     site.request(add())
     site.request(add("b"), "GET")
     assert caplog.records == []
+
+
+class Writes:
+    """A page of an application beside the site's, which has no processor."""
+
+    def POST(self):
+        Entry(name="half")
+        raise ZeroDivisionError
+
+
+class Streams:
+    def GET(self):
+        yield "first"
+        Entry(name="half")
+        yield "second"
+
+
+class Takes:
+    def POST(self):
+        raw = sqlhub.processConnection.getConnection()
+        raw.cursor().execute("INSERT INTO entry (name, number) VALUES ('half', 0)")
+        raw.commit()
+
+
+class Asks:
+    """A request inside a request empties web.ctx."""
+
+    def POST(self):
+        before = web.ctx.copy()
+        web.application(("/", "nobody"), {}, autoreload=False).request("/elsewhere")
+        try:
+            Entry(name="half")
+        finally:
+            web.ctx.update(before)
+
+
+BESIDE = ("/", Writes, "/streams", Streams, "/takes", Takes, "/asks", Asks)
+
+
+@pytest.fixture
+def of_process(site, monkeypatch):
+    """The site, whose connection is that of the process, as it is where there is one processor."""
+    monkeypatch.setattr(sqlhub, "processConnection", site.connection, raising=False)
+    return site
+
+
+def application(*mapping):
+    made = web.application(mapping, autoreload=False)
+    made.internalerror = web.webapi._InternalError
+    return made
+
+
+def refused(site, app, capsys, path="/", method="POST"):
+    """Whether `app`, asked for `path`, refuses what is done with models there."""
+    try:
+        status = app.request(path, method=method).status
+    except RuntimeError as error:
+        # In the middle of a stream.
+        assert "add_processor(load_sqlo)" in str(error)
+        status = "500"
+    else:
+        assert "add_processor(load_sqlo)" in capsys.readouterr().err
+    return status.startswith("500") and site.names() == []
+
+
+@pytest.mark.parametrize("path", ["/", "/takes", "/asks"])
+def test_an_application_beside_the_site_s_has_its_models_refused(of_process, path, capsys):
+    """Such as the second one of a dispatcher over two applications."""
+    assert refused(of_process, application(*BESIDE), capsys, path)
+    assert of_process.request(add()).data == b"added"
+
+
+def test_a_stream_of_an_application_beside_the_site_s_is_refused(of_process, capsys):
+    assert refused(of_process, application(*BESIDE), capsys, "/streams", "GET")
+
+
+def test_an_application_around_the_site_s_has_its_models_refused(of_process, capsys):
+    around = application("/site", of_process.app, *BESIDE)
+    assert refused(of_process, around, capsys)
+    answer = around.request("/site/", method="POST", env={"tests.handler": add()})
+    assert answer.data == b"added"
+
+
+def test_an_application_that_a_handler_asks_in_a_thread_is_refused(of_process):
+    beside = application(*BESIDE)
+
+    def handler():
+        [answer] = in_threads(lambda: beside.request("/", method="POST"))
+        return answer.status
+
+    assert of_process.request(handler).data.startswith(b"500")
+    assert of_process.names() == []
+
+
+def test_an_application_whose_processors_were_made_anew_is_refused(of_process, capsys):
+    beside = application(*BESIDE)
+    beside.add_processor(of_process.processor)
+    beside.processors = beside.processors[:2]
+    assert refused(of_process, beside, capsys)
+
+
+def test_a_processor_before_web_py_s_own_is_refused(of_process, capsys):
+    def audit(handler):
+        Entry(name="audit")
+        return handler()
+
+    of_process.app.processors.insert(0, audit)
+    assert refused(of_process, of_process.app, capsys)
+
+
+def test_a_processor_between_web_py_s_and_ours_is_outside_of_the_transaction(of_process, caplog):
+    """It does as before, and is told of once, because its writes stay whatever happens."""
+
+    def audit(handler):
+        Entry(name=f"audit {Entry.select().count()}")
+        return handler()
+
+    of_process.app.processors.insert(2, audit)
+    for _ in range(2):
+        assert of_process.request(add(f"{_}", ZeroDivisionError)).status.startswith("500")
+    assert of_process.names() == ["audit 0", "audit 1"]
+    [record] = caplog.records
+    assert "in_transaction(function)" in record.message
+
+
+def test_a_thread_whose_last_answer_was_not_read_to_its_end_may_use_models(of_process):
+    beside = application("/", type("Page", (), {"GET": lambda self: "text"}))
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+    unread = beside.wsgifunc()(environ, lambda *_: None)
+    assert "env" in web.ctx
+    assert Entry.select().count() == 0
+    del unread
+    web.ctx.clear()
+
+
+def changes():
+    Entry.get(1).number += 1
+
+
+def inserts():
+    Entry(name="b")
+
+
+def deletes():
+    Entry.delete(1)
+
+
+@pytest.mark.parametrize("change", [changes, inserts, deletes])
+def test_a_thread_that_changes_rows_without_a_transaction_is_warned_of_once(
+    of_process, change, caplog
+):
+    of_process.request(add())
+
+    def handler():
+        in_threads(change)
+        return "started"
+
+    assert of_process.request(handler, "GET").data == b"started"
+    [record] = caplog.records
+    assert "in_transaction(function)" in record.message
+    assert "test_bypass.py" in record.stack_info
+    in_threads(lambda: Entry(name="once more"))
+    assert len(caplog.records) == 1
+
+
+def test_a_thread_that_reads_or_has_a_transaction_is_not_warned_of(of_process, caplog):
+    def begins():
+        transaction = of_process.connection.transaction()
+        Entry(name="c", connection=transaction)
+        transaction.commit(close=True)
+
+    of_process.request(add())
+    in_threads(lambda: Entry.get(1).name, lambda: in_transaction(changes))
+    in_threads(begins)
+    assert caplog.records == []
+
+
+def test_a_process_that_serves_no_requests_is_not_warned_of(of_process, caplog):
+    """A script, or a shell: nobody is beside it."""
+    Entry(name="a")
+    changes()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_transaction_of_another_database_is_warned_of_once(site, other_uri, other, own, caplog):
+    elsewhere = connection_for(other_uri) if own else other
+
+    def handler():
+        transaction = elsewhere.transaction()
+        Entry(name="there", connection=transaction)
+        transaction.commit(close=True)
+        Entry(name="here")
+        raise ZeroDivisionError
+
+    site.request(handler)
+    [record] = caplog.records
+    assert "another database" in record.message
+    assert site.names() == []
+    assert Entry.selectBy(name="there", connection=elsewhere).count() == 1
+    elsewhere.close()
+
+
+@pytest.mark.engines(*SERVERS)
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1"])
+def test_the_same_server_by_another_name_of_this_machine_is_refused(site, uri, host, capsys):
+    stock = connectionForURI(re.sub("@[^/:?]*", f"@{host}", uri))
+
+    def handler():
+        Entry(name="a", connection=stock)
+
+    assert site.request(handler).status.startswith("500")
+    assert "another connection" in capsys.readouterr().err
+    assert site.names() == []
+    stock.close()
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "mysql"])
+@pytest.mark.parametrize(
+    ("host", "same"),
+    [
+        ("", True),
+        ("localhost", True),
+        ("localhost.", True),
+        ("127.0.0.1", True),
+        ("[::1]", True),
+        ("db.example.org", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_the_names_of_this_machine_are_one_place(scheme, host, same):
+    site = connectionForURI(f"{scheme}://u:p@localhost/d")
+    other = connectionForURI(f"{scheme}://u:p@{host}/d")
+    assert (place_of(site) == place_of(other)) is same

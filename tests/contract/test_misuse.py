@@ -83,22 +83,88 @@ def test_the_process_s_connection_is_refused_before_the_transaction_has_begun(si
     assert site.names() == []
 
 
-@pytest.mark.engines("sqlite")
-def test_a_request_does_not_wait_for_a_transaction_that_its_handler_has_begun(site):
+def begins(connection):
+    transaction = connection.transaction()
+    Entry(name="past", connection=transaction)
+    transaction.commit(close=True)
+
+
+def takes(connection):
+    raw = connection.getConnection()
+    raw.cursor().execute("INSERT INTO entry (name, number) VALUES ('past', 0)")
+    raw.commit()
+    connection.releaseConnection(raw)
+
+
+def makes(connection):
+    raw = connection.makeConnection()
+    raw.cursor().execute("INSERT INTO entry (name, number) VALUES ('past', 0)")
+    raw.commit()
+    raw.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("use", [begins, takes, makes])
+@pytest.mark.parametrize("before", [lambda: None, lambda: Entry.select().count()])
+def test_nothing_of_the_process_s_connection_s_goes_past_a_request(
+    site, use, method, before, capsys
+):
     def handler():
-        other = site.connection.transaction()
-        Entry(name="other", connection=other)
+        before()
+        use(sqlhub.processConnection)
+        raise ZeroDivisionError
+
+    assert site.request(handler, method).status.startswith("500")
+    assert "savepoint" in capsys.readouterr().err
+    assert site.names() == []
+    assert no_transaction()
+
+
+def before_the_request(site, function):
+    """Have `function()` called by a processor that comes before ours."""
+
+    def hook(handler):
+        function()
+        return handler()
+
+    site.app.processors.insert(2, hook)
+
+
+def test_a_transaction_that_is_older_than_the_request_is_refused_in_it(site, capsys):
+    begun = []
+    before_the_request(site, lambda: begun.append(site.connection.transaction()))
+
+    def handler():
+        Entry(name="past", connection=begun[0])
+
+    assert site.request(handler).status.startswith("500")
+    assert "another connection" in capsys.readouterr().err
+    begun[0].rollback()
+    assert site.names() == []
+
+
+@pytest.mark.engines("sqlite")
+def test_a_request_does_not_wait_for_a_transaction_that_its_thread_has_begun(site):
+    begun = []
+
+    def begin():
+        begun.append(site.connection.transaction())
+        Entry(name="other", connection=begun[0])
+
+    before_the_request(site, begin)
+
+    def handler():
         began = time.monotonic()
         with pytest.raises(RuntimeError, match="connection.transaction"):
             Entry(name="a")
         assert time.monotonic() - began < PATIENCE / 2
-        other.rollback()
-        Entry(name="after")
         return "refused"
 
     # The request itself has caught an error.
     assert site.request(handler).status.startswith("500")
+    begun[0].rollback()
     assert site.names() == []
+    del site.app.processors[2]
     assert site.request(add("next")).data == b"added"
 
 
@@ -106,44 +172,40 @@ def test_a_request_does_not_wait_for_a_transaction_that_its_handler_has_begun(si
 def test_a_transaction_that_has_ended_is_in_nobody_s_way(site, end):
     ended = []
 
-    def handler():
+    def begin():
         other = site.connection.transaction()
         Entry(name="other", connection=other)
         end(other)
         ended.append(site.names())
-        Entry(name="a")
-        return "added"
 
-    assert site.request(handler).data == b"added"
+    before_the_request(site, begin)
+    assert site.request(add()).data == b"added"
     assert site.names() == [*ended[0], "a"]
 
 
 @pytest.mark.engines("sqlite", *POSTGRES)
 def test_a_transaction_that_only_reads_is_in_nobody_s_way(site):
-    def handler():
-        other = site.connection.transaction()
-        count = Entry.select(connection=other).count()
-        Entry(name="a")
-        other.rollback()
-        return str(count)
+    begun = []
 
-    assert site.request(handler).data == b"0"
+    def begin():
+        begun.append(site.connection.transaction())
+        Entry.select(connection=begun[0]).count()
+
+    before_the_request(site, begin)
+    assert site.request(add()).data == b"added"
+    begun[0].rollback()
     assert site.names() == ["a"]
 
 
-def test_another_transaction_after_the_request_is_as_ever(site):
-    def later():
-        transaction = site.connection.transaction()
-        Entry(name="later", connection=transaction)
-        transaction.commit(close=True)
-
+@pytest.mark.parametrize("use", [begins, takes, makes])
+def test_another_transaction_after_the_request_is_as_ever(site, use):
     def handler():
         Entry(name="a")
-        on_commit(later)
+        on_commit(lambda: use(site.connection))
         return "added"
 
     assert site.request(handler).data == b"added"
-    assert site.names() == ["a", "later"]
+    assert site.names() == ["a", "past"]
 
 
 def test_do_in_transaction_in_a_request_is_refused_with_the_cure(site):

@@ -15,6 +15,8 @@ from .base import Dialect, Statements
 _engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 _inherited: list = []
 _PORTS = {"postgres": 5432, "mysql": 3306}
+# The names of this machine; none is that of a server's socket. No name is looked up.
+_HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
 class ThreadSessions:
@@ -61,6 +63,8 @@ class Engine(Statements, Dialect):
     OPTIONS: frozenset[str] = frozenset()
     # How many seconds the driver waits for another transaction's lock.
     timeout = 5
+    # Whether a processor has served a request with it in this process.
+    serves_requests = False
     # Whether the first query of a transaction brings its snapshot token without a further wait.
     TOKEN_COMES_ALONG = False
     # SQL for a JSON list of the column `id` of all rows, and for the token within a query.
@@ -105,7 +109,11 @@ class Engine(Statements, Dialect):
         return self._per_thread.sessions
 
     def makeConnection(self):
-        """Open a session for use outside of requests, as SQLObject asks for it."""
+        """Open a session for use outside of requests, as SQLObject asks for it.
+
+        Raises RuntimeError as `refuse_past_requests` does.
+        """
+        self.refuse_past_requests()
         return self.open_session()
 
     def adopt_session(self, session, use=None):
@@ -119,8 +127,12 @@ class Engine(Statements, Dialect):
         return session
 
     def getConnection(self):
+        """Return a session for use outside of requests; RuntimeError as in `makeConnection`."""
         idle = self._per_thread.sessions.idle
-        return idle.pop() if idle else self.makeConnection()
+        if not idle:
+            return self.makeConnection()
+        self.refuse_past_requests()
+        return idle.pop()
 
     def releaseConnection(self, conn, explicit=False):
         """Give `conn` back to its own thread, whichever thread calls."""
@@ -137,11 +149,15 @@ class Engine(Statements, Dialect):
         else:
             session.rollback()
 
+    def _runWithConnection(self, meth, *args):
+        bypass_of_requests().notice_change(self, args)
+        return super()._runWithConnection(meth, *args)
+
     def iterSelect(self, select):
         return FreshIteration(self.cache, super().iterSelect(select))
 
     def transaction(self):
-        self.refuse_to_wait_for_itself()
+        self.refuse_past_requests()
         return _transaction_class(type(self))(self)
 
     def roll_back_left(self):
@@ -151,8 +167,11 @@ class Engine(Statements, Dialect):
                 session.spoiled = True
                 session.roll_back_transaction()
 
-    def refuse_to_wait_for_itself(self):
-        """Raise RuntimeError where this thread's request holds locks that only it releases."""
+    def refuse_past_requests(self):
+        """Raise RuntimeError where a session of its own would go past this thread's request.
+
+        Also where the request holds locks that only it releases, and in one without transactions.
+        """
         for engine in list(_engines):
             if engine.place == self.place and engine.holds_locks():
                 raise RuntimeError(
@@ -160,6 +179,7 @@ class Engine(Statements, Dialect):
                     "would wait in vain; use savepoint() inside it, and on_commit() for what "
                     "comes after it"
                 )
+        bypass_of_requests().notice_use(self)
 
     def holds_locks(self):
         """Whether the calling thread's request is in a writing transaction."""
@@ -170,6 +190,14 @@ class Engine(Statements, Dialect):
         if hasattr(self, "_per_thread"):
             self._per_thread.sessions.close()
         super().close()
+
+
+@cache
+def bypass_of_requests():
+    """Return the module bypass.py, which imports this one."""
+    from .. import bypass
+
+    return bypass
 
 
 @cache
@@ -189,7 +217,10 @@ def place_of(connection):
     if kind == "sqlite":
         return kind, os.path.realpath(connection.filename)
     port = getattr(connection, "port", None) or _PORTS.get(kind)
-    return kind, getattr(connection, "host", None), port, getattr(connection, "db", None)
+    host = str(getattr(connection, "host", None) or "").lower().strip("[]").removesuffix(".")
+    # A path is the folder of PostgreSQL's socket.
+    here = host in _HERE or host.startswith("/")
+    return kind, "localhost" if here else host, port, getattr(connection, "db", None)
 
 
 def _leave_sessions_to_the_parent():

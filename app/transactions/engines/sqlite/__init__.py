@@ -146,14 +146,10 @@ class Engine(threads.Engine, SQLiteConnection):
             conn.changed = True
         return SQLiteConnection._executeRetry(self, conn, cursor, query)
 
-    def makeConnection(self):
-        self.refuse_to_wait_for_itself()
-        return super().makeConnection()
-
     def getConnection(self):
         if self._memory:
+            self.refuse_past_requests()
             return SQLiteConnection.getConnection(self)
-        self.refuse_to_wait_for_itself()
         session = super().getConnection()
         if session.in_transaction:
             session.rollback()
