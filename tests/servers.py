@@ -187,8 +187,8 @@ def session(server, database, autocommit=False):
 
 
 @contextlib.contextmanager
-def pgbouncer(server, database):
-    """PgBouncer in transaction pooling mode with one session of `server`; yields the URI."""
+def pgbouncer(server, database, sessions=1):
+    """PgBouncer in transaction pooling mode with `sessions` of `server`; yields the URI."""
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
     if not program:
         pytest.skip("PgBouncer is missing: run scripts/install --test")
@@ -199,7 +199,7 @@ def pgbouncer(server, database):
             f"[databases]\n* = host=127.0.0.1 port={server.port}\n[pgbouncer]\n"
             f"listen_addr=127.0.0.1\nlisten_port={port}\nunix_socket_dir=\n"
             f"auth_type=scram-sha-256\nauth_file={folder}/users\n"
-            "pool_mode=transaction\ndefault_pool_size=1\nlogfile=\n"
+            f"pool_mode=transaction\ndefault_pool_size={sessions}\nlogfile=\n"
         )
         process = subprocess.Popen([program, folder / "ini"], stderr=subprocess.DEVNULL, **as_user)
         try:

@@ -19,6 +19,8 @@ class Kinds:
     deadline = None
     # How many requests are at work in it that another request has made (nested.py).
     joined = 0
+    # Whether a writing run is to be alone, told by how many were, this one included (retry.py).
+    alone = 0
     # Whether its handler is marked @no_transaction, and whether that handler is at work.
     paused = resting = False
 
@@ -26,6 +28,15 @@ class Kinds:
     def holds_back(self):
         """Whether a stream's chunks are to wait for the commit."""
         return self.writing and not self.paused
+
+    def session_of_kind(self, seconds):
+        """Return the thread's session, with a transaction of this kind begun on it.
+
+        Arguments and errors as of the engine's session_for.
+        """
+        if self.writing and self.alone:
+            return self._dbConnection.session_alone(self.alone, seconds)
+        return self._dbConnection.session_for(self.writing, seconds)
 
     def become(self, writing):
         """Make it a reading or a writing transaction; restart the run where it has read before.

@@ -4,9 +4,9 @@ A *reading request* (GET, HEAD, OPTIONS) runs in a read-only snapshot that the e
 a *writing request* (any other method) is strictly serializable. `@reading` and `@writing` on a
 handler's method say otherwise (handlers.py). A reading request whose handler writes is refused
 by the engine, rolled back and run again as a writing request. A request that conflicts with
-another is rolled back and run again after a short random pause. So **a handler may run more than
-once**: side effects belong into `on_commit`. A request that uses no database takes no connection
-and begins nothing.
+another is rolled back and run again after a short random pause, and when that has not helped,
+alone. So **a handler may run more than once**: side effects belong into `on_commit`. A request
+that uses no database takes no connection and begins nothing.
 
 The handler                                  The transaction
 -------------------------------------------  ----------------------------------------------

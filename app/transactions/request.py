@@ -136,7 +136,7 @@ class RequestTransaction(Kinds, Savepoints):
         self._may_go_on()
         seconds = None if self.deadline is None else self.deadline - time.monotonic()
         try:
-            self._session = self._dbConnection.session_for(self.writing, seconds)
+            self._session = self.session_of_kind(seconds)
             self.snapshot.begin(self._session)
         except Exception as error:
             self._judge(error)

@@ -13,6 +13,8 @@ FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
 # What is run again at once and without a bound: the cause is gone in the next run.
 AT_ONCE = frozenset([Verdict.REFUSED, Verdict.STALE, Verdict.OVERTAKEN, Verdict.OTHER_KIND])
+# After so many conflicts a run waits until it is alone.
+ALONE_AFTER = 2
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,17 @@ def again(transaction, started, begin, work, limits, put_back=lambda: None):
     `transaction`: its, begun at the time `started`, of time.monotonic(). `put_back()` is called
     after each further run that comes to nothing.
     """
-    conflicts = 0
+    conflicts = times_alone = 0
+    alone = False
     for runs in itertools.count(2):
         reason = transaction.ended_by
         if reason not in AT_ONCE:
             conflicts += 1
-            _pause(transaction, conflicts, started, limits)
+            alone = _goes_alone(transaction, conflicts, started, limits)
+            if alone:
+                times_alone += 1
+            else:
+                time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**conflicts)))
         writing, forced = transaction.writing, transaction.forced
         if reason is Verdict.REFUSED:
             writing = forced = True
@@ -57,17 +64,21 @@ def again(transaction, started, begin, work, limits, put_back=lambda: None):
             writing = forced = transaction.wanted
         transaction = begin(writing)
         transaction.runs, transaction.forced = runs, forced
+        transaction.alone = times_alone if alone else 0
         try:
             return work(transaction)
         except RunEnded:
             put_back()
 
 
-def _pause(transaction, conflicts, started, limits):
-    """Wait a little after so many conflicts; raises GivenUp where nothing is run again."""
+def _goes_alone(transaction, conflicts, started, limits):
+    """Whether the run after so many conflicts is to be alone, as the last one is.
+
+    Raises GivenUp where nothing is run again.
+    """
     attempts = transaction.attempts or limits.attempts
     late = time.monotonic() - started > limits.seconds
     if transaction.ended_by is not Verdict.CONFLICT or late or conflicts >= attempts:
         after.given_up(transaction)
         raise GivenUp(transaction.ended_by)
-    time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**conflicts)))
+    return conflicts % ALONE_AFTER == 0 or conflicts == attempts - 1

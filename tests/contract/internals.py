@@ -13,6 +13,7 @@ from app.transactions import bypass, web_stores
 from app.transactions.engines.mariadb.session import MariaDBSession
 from app.transactions.engines.sqlite.session import SQLiteSession
 from app.transactions.engines.threads import place_of as place_of
+from app.transactions.retry import ALONE_AFTER as ALONE_AFTER
 
 # The package has a function of the module's name.
 in_transaction = importlib.import_module("app.transactions.in_transaction")
@@ -20,6 +21,7 @@ in_transaction = importlib.import_module("app.transactions.in_transaction")
 SQLITE_SESSION = "app.transactions.engines.sqlite.Engine.SESSION"
 HELD = "app.transactions.identity_map.HELD"
 MYSQLDB_CONNECT = "app.transactions.engines.mariadb.MariaDBSession"
+FIRST_WAIT_OF_ALONE = "app.transactions.engines.postgres.limits._FIRST_WAIT"
 MARIADB_MODULE = "app.transactions.engines.mariadb"
 
 
@@ -209,3 +211,16 @@ def attaching(path, name):
             self.execute(f"ATTACH DATABASE '{path}' AS {name}")
 
     return Attaching
+
+
+_ALONE = {
+    "postgres": "SELECT count(*) FROM pg_locks WHERE relation = 'pg_settings'::regclass "
+    "AND mode = 'ShareRowExclusiveLock' AND granted",
+    "mysql": "SELECT count(IS_USED_LOCK('alone in {database}'))",
+}
+
+
+def somebody_is_alone(site):
+    """Whether a writing request of `site` is alone, as another session sees it."""
+    query = _ALONE[site.connection.dbName].format(database=site.database)
+    return bool(site.execute(query)[0][0])

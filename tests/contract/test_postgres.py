@@ -42,9 +42,9 @@ def test_begin_goes_out_with_the_first_query(make_site):
     site = make_site(cache_rows=0)
     site.request(add("a"))
     [read] = sent_for(site, lambda: Entry.get(1).name)
-    assert read.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;")
+    assert read.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SELECT")
     first, write, commit = sent_for(site, lambda: Entry.get(1).set(number=7), "POST")
-    assert first.startswith("BEGIN ISOLATION LEVEL SERIALIZABLE;")
+    assert first.startswith("BEGIN ISOLATION LEVEL SERIALIZABLE;LOCK")
     assert "SELECT" in first and write.startswith("UPDATE") and commit == "COMMIT"
 
 

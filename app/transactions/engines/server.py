@@ -20,6 +20,10 @@ class ServerSession(abc.ABC):
     used = 0.0
 
     @abc.abstractmethod
+    def open_transaction(self, writing, seconds=None, alone=0):
+        """As Session's; `alone`: the attempt to have a writing one go alone, from 1 on, or 0."""
+
+    @abc.abstractmethod
     def check(self):
         """Ask the server whether it is there; raises the driver's error."""
 
@@ -69,13 +73,19 @@ class ServerEngine(threads.Engine):
         One that is dead though no request has noticed is replaced once by a new one: nothing
         has been done on it yet.
         """
+        return self._session(writing, seconds, 0)
+
+    def session_alone(self, attempt, seconds=None):
+        return self._session(True, seconds, attempt)
+
+    def _session(self, writing, seconds, alone):
         session = self.own_sessions().by_use.get(USE)
         if session is not None:
             session.reused = True
             try:
                 if time.monotonic() - session.used > self.check_after:
                     session.check()
-                session.open_transaction(writing, seconds)
+                session.open_transaction(writing, seconds, alone)
                 return session
             except BaseException as error:
                 session.discard()
@@ -84,7 +94,7 @@ class ServerEngine(threads.Engine):
                     raise
         session = self.open_session(USE)
         try:
-            session.open_transaction(writing, seconds)
+            session.open_transaction(writing, seconds, alone)
         except BaseException:
             session.discard()
             raise

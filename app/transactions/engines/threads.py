@@ -100,6 +100,14 @@ class Engine(Statements, Dialect):
         Session.open_transaction. Raises the driver's error.
         """
 
+    def session_alone(self, attempt, seconds=None):
+        """As session_for a writing transaction, while which no other one of requests begins.
+
+        Those that have begun are waited for, a little longer in each `attempt`, from 1 on. Where
+        an engine's writing transactions are alone anyway there is nothing to do for that.
+        """
+        return self.session_for(True, seconds)
+
     def reading_session(self):
         """Return the calling thread's session that has kept rows, or None."""
         return None

@@ -7,7 +7,15 @@ the ratio within a round; the table gives the median over the rounds.
 
 import sys
 
-from scripts.lib.benchmark import growth, in_process, memory, open_loop, own_pages, report
+from scripts.lib.benchmark import (
+    contention,
+    growth,
+    in_process,
+    memory,
+    open_loop,
+    own_pages,
+    report,
+)
 from scripts.lib.benchmark.load import ROUTES, load
 from scripts.lib.benchmark.options import parse_options
 from scripts.lib.benchmark.peers import versions
@@ -84,6 +92,10 @@ def main(arguments):
         print("\n".join(own_pages.table(own_pages.measure(options))))
     elif options.growth:
         grow(options)
+    elif options.contention:
+        found = contention.measure(options)
+        print("\n".join(contention.table(found)))
+        return 0 if all(one.is_valid() for one in found) else 1
     elif options.memory:
         return 0 if remember(options) else 1
     else:

@@ -37,12 +37,16 @@ class Load:
 
     The load is a closed loop: a connection sends its next request after the answer. A stall
     counts for one request of each connection only; open_loop.py counts all who would have come.
+    written: number of acknowledged writes whose site tells their runs; retried: how often their
+    handlers were run again.
     """
 
     rate: float
     p50: float
     p99: float
     errors: int
+    written: int = 0
+    retried: int = 0
 
 
 def load(address, route, options):
@@ -68,7 +72,9 @@ def load(address, route, options):
     ]
     # An error is answered fast, and is no work done.
     good = (answers - bad) / answers if answers else 0
-    return Load(float(found(r"Requests/sec:\s+([\d.]+)")[0]) * good, *times, failures)
+    rate = float(found(r"Requests/sec:\s+([\d.]+)")[0]) * good
+    [(written, retried)] = found(r"Written: (\d+), retried: (\d+)")
+    return Load(rate, *times, failures, int(written), int(retried))
 
 
 def _milliseconds(number, unit):

@@ -15,9 +15,19 @@ APART = {
     "path": ("modes", "peers", "routes", "rows", "kept_rows", "database"),
     "in_process": ("peers", "seconds", "processes", "threads", "connections"),
     "growth": ("peers", "routes"),
+    "contention": (
+        "modes",
+        "peers",
+        "routes",
+        "rows",
+        "kept_rows",
+        "rounds",
+        "threads",
+        "connections",
+    ),
     "memory": ("peers", "routes", "rounds", "seconds", "processes", "connections"),
 }
-KINDS = ("path", "in_process", "open_loop", "growth", "memory")
+KINDS = ("path", "in_process", "open_loop", "growth", "memory", "contention")
 ROWS = 100
 # More than the threads of a process keep together.
 ROWS_TO_READ = 50_000
@@ -129,6 +139,8 @@ def _add_kinds(made):
         "all), or such as rows=100,1000"
     )
     add("--growth", nargs="*", type=growth.axis_values, metavar="AXIS", help=growth_help)
+    contention_help = "16 and 64 clients write ten rows; status 1 where one is refused or lost"
+    add("--contention", action="store_true", help=contention_help)
     memory_help = "the size of a process after so many reads (default 1000000): does it grow?"
     reads = whole_number(1000, 1_000_000_000)
     add("--memory", nargs="?", type=reads, const=1_000_000, metavar="READS", help=memory_help)

@@ -23,6 +23,7 @@ class Row:
 
     rates: requests per second of each round. ratios: {mode: this one's requests per second as
     ratio to that mode's, of each round}, for the modes that were measured on the route.
+    retries: of 1,000 acknowledged writes, over all rounds; None where the site tells none.
     """
 
     route: str
@@ -33,6 +34,7 @@ class Row:
     errors: int
     rates: list
     ratios: dict
+    retries: float | None = None
 
     def ratio(self, other):
         """The median ratio to the mode `other`; None if that was not measured."""
@@ -55,11 +57,17 @@ def rows(results):
                 for other, others in modes.items()
                 if others and all(its.rate for its in others)
             },
+            retries=_retries(loads),
         )
         for route, modes in results.items()
         for mode, loads in modes.items()
         if loads
     ]
+
+
+def _retries(loads):
+    written = sum(load.written for load in loads)
+    return 1000 * sum(load.retried for load in loads) / written if written else None
 
 
 def table(found):
@@ -70,13 +78,15 @@ def table(found):
     """
     bases = [base for base in BASES if any(base in row.ratios for row in found)]
     ratios = "".join(f" to {base} (range) |" for base in bases)
-    yield f"| route | mode | requests/s |{ratios} closed-loop p50 ms | p99 ms | errors |"
-    yield "|---" * (6 + len(bases)) + "|"
+    last = "closed-loop p50 ms | p99 ms | errors | retries of 1,000 writes |"
+    yield f"| route | mode | requests/s |{ratios} {last}"
+    yield "|---" * (7 + len(bases)) + "|"
     for row in found:
         told = "".join(f" {ratio_told(row.ratios.get(base))} |" for base in bases)
+        retries = "" if row.retries is None else f"{row.retries:.1f}"
         yield (
             f"| {ROUTES[row.route].title} | {row.mode} | {row.rate:.0f} |{told} {row.p50:.1f} "
-            f"| {row.p99:.1f} | {row.errors} |"
+            f"| {row.p99:.1f} | {row.errors} | {retries} |"
         )
 
 

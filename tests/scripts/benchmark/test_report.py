@@ -41,8 +41,8 @@ def test_the_table_has_a_row_for_each_route_and_mode_with_the_range_of_its_ratio
     heading, _, *lines = table(rows(LOADS))
     assert "| to default (range) | closed-loop p50 ms | p99 ms |" in heading
     assert lines == [
-        "| one row by id | default | 100 | 1.00 | 2.0 | 20.0 | 1 |",
-        "| one row by id | bundle | 150 | 1.50 (1.00–2.00) | 5.0 | 50.0 | 5 |",
+        "| one row by id | default | 100 | 1.00 | 2.0 | 20.0 | 1 |  |",
+        "| one row by id | bundle | 150 | 1.50 (1.00–2.00) | 5.0 | 50.0 | 5 |  |",
     ]
 
 
@@ -52,10 +52,17 @@ def test_the_table_has_the_ratios_to_each_base_that_was_measured():
         "row": {"flask": [Load(100, 1, 1, 0)]},
     }
     assert list(table(rows(loads)))[2:] == [
-        "| page without database | raw | 400 | 1.00 | 1.0 | 1.0 | 0 |",
-        "| page without database | flask | 100 | 0.25 | 1.0 | 1.0 | 0 |",
-        "| one row by id | flask | 100 |  | 1.0 | 1.0 | 0 |",
+        "| page without database | raw | 400 | 1.00 | 1.0 | 1.0 | 0 |  |",
+        "| page without database | flask | 100 | 0.25 | 1.0 | 1.0 | 0 |  |",
+        "| one row by id | flask | 100 |  | 1.0 | 1.0 | 0 |  |",
     ]
+
+
+def test_retries_are_of_a_thousand_writes_over_all_rounds():
+    loads = [Load(1, 1, 1, 0, written=300, retried=2), Load(1, 1, 1, 0, written=700, retried=1)]
+    [row] = rows({"write": {"bundle": loads}})
+    assert row.retries == 3
+    assert list(table([row]))[2].endswith("| 3.0 |")
 
 
 def test_the_run_keeps_the_table_the_figures_of_each_round_and_the_plot(tmp_path):

@@ -17,6 +17,7 @@ from sqlobject.mysql.mysqlconnection import ErrorMessage, MySQLConnection
 
 from ..base import OutcomeUnknown, Verdict
 from ..server import ServerEngine
+from .alone import Turnstile
 from .errors import LOSSES, code_of, verdict_of
 from .statements import look_at
 
@@ -105,6 +106,9 @@ class Engine(ServerEngine, PlainConnection):
             f"innodb_lock_wait_timeout={lock_timeout}, lock_wait_timeout={lock_timeout}, "
             f"max_statement_time={self.statement_timeout}"
         )
+        # Names are of the whole server, and have 64 characters at most.
+        name = self.sqlrepr(f"alone in {self.db}"[:64])
+        self._turnstile = Turnstile(name, self.timeout, self.statement_timeout)
         self._modes = {
             True: f"ISOLATION LEVEL {self.writing_level.upper()}, READ WRITE",
             False: f"ISOLATION LEVEL {self.reading_level.upper()}, READ ONLY",
@@ -129,7 +133,7 @@ class Engine(ServerEngine, PlainConnection):
         if "MariaDB" not in session.get_server_info():
             session.close()
             raise dberrors.NotSupportedError("the server is not MariaDB, which this site needs")
-        session.modes = self._modes
+        session.modes, session.turnstile = self._modes, self._turnstile
         session.used = time.monotonic()
         session.query(self._setup)
         # For what is done outside of requests; these set their own.

@@ -17,11 +17,17 @@ log = logging.getLogger(__name__)
 # No transaction but this one has the savepoint: neither one that a statement has begun after the
 # engine, or an implicit commit, has ended this one, nor one that a handler has begun by itself.
 _MARK = "begin_of_request"
-_COMMIT_WRITING = f"BEGIN NOT ATOMIC RELEASE SAVEPOINT {_MARK}; COMMIT; END"
+_COMMIT_WRITING = f"RELEASE SAVEPOINT {_MARK}; COMMIT"
 _STARTS = {
     True: f"START TRANSACTION; SAVEPOINT {_MARK}",
     False: "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 }
+
+
+def _compound(statements):
+    # Several statements in one text would need a connection that executes whatever an injection
+    # puts behind a semicolon.
+    return f"BEGIN NOT ATOMIC {statements}; END" if ";" in statements else statements
 
 
 class MariaDBSession(Session, ServerSession, Connection):
@@ -29,6 +35,9 @@ class MariaDBSession(Session, ServerSession, Connection):
 
     # What SET TRANSACTION says for each kind of request; given by the engine.
     modes = None
+    # The Turnstile of writing transactions, given by the engine; whether this one has shut it.
+    turnstile = None
+    alone = False
     # The kind of request for which the session is set.
     mode = None
     lost = False
@@ -63,13 +72,16 @@ class MariaDBSession(Session, ServerSession, Connection):
         self.refuse_in_transaction()
         super().begin()
 
-    def open_transaction(self, writing, seconds=None):
+    def open_transaction(self, writing, seconds=None, alone=0):
         self._settle()
         if self.writing is not None:
             # Left by an answer that another thread dropped, which could not roll back here.
-            self.query("ROLLBACK")
+            self._end("ROLLBACK")
             self.writing = None
         start = _STARTS[writing]
+        if writing:
+            start = self.turnstile.before(alone, seconds) + start
+            self.alone = bool(alone)
         if seconds is not None:
             self.spoiled = True
             start = f"SET SESSION max_statement_time={max(0.001, seconds)}; {start}"
@@ -78,9 +90,7 @@ class MariaDBSession(Session, ServerSession, Connection):
             start = f"SET SESSION autocommit=0; SET SESSION TRANSACTION {mode}; {start}"
         # First, or an interruption could leave a transaction that nobody looks for.
         self.writing, self.mode = writing, None
-        # A compound statement, because several statements in one text would need a connection
-        # that executes whatever an injection puts behind a semicolon.
-        self.query(f"BEGIN NOT ATOMIC {start}; END" if ";" in start else start)
+        self.query(_compound(start))
         self.mode = writing
 
     def _settle(self):
@@ -98,7 +108,7 @@ class MariaDBSession(Session, ServerSession, Connection):
         """
         try:
             if self.writing:
-                self.query(_COMMIT_WRITING)
+                self._end(_COMMIT_WRITING)
             else:
                 self.send_query("COMMIT")
                 self.unanswered = True
@@ -126,13 +136,19 @@ class MariaDBSession(Session, ServerSession, Connection):
     def roll_back_transaction(self):
         try:
             if not self.lost:
-                self.query("ROLLBACK")
+                self._end("ROLLBACK")
         except MySQLdb.Error:
             self.lost = True
             log.warning("ROLLBACK failed, the connection is thrown away", exc_info=True)
         self.ended()
 
+    def _end(self, statements):
+        if self.alone:
+            statements += f"; {self.turnstile.opened}"
+        self.query(_compound(statements))
+
     def ended(self):
+        self.alone = False
         self.used = time.monotonic()
         self.spoiled = self.spoiled or self.lost
         super().ended()

@@ -2,6 +2,10 @@
 
 import math
 
+# Milliseconds for which one that is alone waits for another's lock in the first attempt. Most
+# transactions that do nothing but query the database end within them.
+_FIRST_WAIT = 20
+
 
 class Limits:
     """The statements that set the limits: for a transaction, or for the whole session.
@@ -15,6 +19,18 @@ class Limits:
         milliseconds = {name: math.ceil(limit * 1000) for name, limit in limits.items()}
         self.of_transaction = _set("SET LOCAL", milliseconds)
         self.of_session = _set("SET", milliseconds)
+        self._milliseconds = milliseconds
+
+    def of_alone(self, attempt):
+        """Return those of a transaction that is alone, in the `attempt` from 1 on.
+
+        It may do nothing for as long as a statement may take: its process may have been stopped,
+        or its host be away. The longest wait for a lock keeps all others waiting too.
+        """
+        idle = self._milliseconds["statement_timeout"]
+        wait = min(self._milliseconds["lock_timeout"], _FIRST_WAIT * 2 ** (attempt - 1))
+        limits = {"idle_in_transaction_session_timeout": idle, "lock_timeout": wait}
+        return _set("SET LOCAL", limits)
 
     @staticmethod
     def of_statements(seconds):

@@ -10,6 +10,7 @@ from sqlobject import dberrors
 from ..base import OutcomeUnknown, TokenSession, TransactionLost, Verdict
 from ..server import ServerSession
 from ..statements import guarded
+from .alone import ENTER, INSIDE, MAY_LOCK, go_alone, warn_of_missing_right
 from .errors import verdict_of
 from .limits import Limits
 from .statements import look_at
@@ -52,6 +53,8 @@ class PostgresSession(TokenSession, ServerSession):
     # Whether the server's session is this connection's own, and holds the limits and the token's
     # prepared query. Behind a pooler it is not.
     own = False
+    # Whether its user may take the lock by which a transaction goes alone.
+    may_lock = False
 
     @abc.abstractmethod
     def send(self, query):
@@ -81,8 +84,11 @@ class PostgresSession(TokenSession, ServerSession):
         that was told for this connection.
         """
         self.autocommit = True
-        _, (process,) = self.send("SELECT pg_backend_pid()")
+        _, (process, may_lock) = self.send(f"SELECT pg_backend_pid(), {MAY_LOCK}::int")
         self.own = int(process) == self.info.backend_pid
+        self.may_lock = bool(int(may_lock))
+        if not self.may_lock:
+            warn_of_missing_right(self.info.user)
         if self.own:
             self.send(self.limits.of_session)
             if self.rows is not None:
@@ -110,7 +116,7 @@ class PostgresSession(TokenSession, ServerSession):
                 "written before a COMMIT is there"
             )
 
-    def open_transaction(self, writing, seconds=None):
+    def open_transaction(self, writing, seconds=None, alone=0):
         """Have the transaction begin with the first query."""
         self._settle()
         if self.closed:
@@ -119,10 +125,18 @@ class PostgresSession(TokenSession, ServerSession):
             # Left by an answer that another thread dropped.
             self.state = State.OPEN
             self.roll_back_transaction()
-        self.opening = self._limited(self.openings[writing])
+        limits = self._limited("")
         if seconds is not None:
-            self.opening += Limits.of_statements(seconds)
+            limits += Limits.of_statements(seconds)
+        self.opening = self.openings[writing] + limits
         self.state, self.writing = State.BEGIN_NOT_SENT, writing
+        if not (writing and self.may_lock):
+            return
+        if alone:
+            self.state = State.OPEN
+            go_alone(self, alone)
+        else:
+            self.opening += ENTER + limits + INSIDE
 
     def _limited(self, opening):
         return opening if self.own else opening + self.limits.of_transaction

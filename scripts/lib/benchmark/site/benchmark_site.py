@@ -50,13 +50,26 @@ class List:
 
 
 class Write:
+    """Answers in which run of the handler it was done: 1 more than its retries."""
+
+    # A stock mode has one only.
+    runs = staticmethod(lambda: 1)
+
     def POST(self):
         item = Item.get(random.randint(1, ROWS))
         item.number = item.number + 1
-        return "written"
+        return str(self.runs())
+
+
+class Total:
+    """How often rows were written, all together."""
+
+    def GET(self):
+        return str(Item.select().sum("number"))
 
 
 URLS = (
+    *("/total", Total),
     *("/empty", Empty, "/row", Row, "/any", Any),
     *("/twenty", Twenty, "/list", List, "/write", Write),
 )
@@ -86,8 +99,9 @@ def make_app(mode, uri):
 
         app.add_processor(recipe(uri))
     elif mode in ("bundle", "uncached"):
-        from app.transactions import transaction_per_request
+        from app.transactions import runs, transaction_per_request
 
+        Write.runs = staticmethod(runs)
         cache_rows = CACHE_ROWS if mode == "bundle" else 0
         app.add_processor(transaction_per_request(uri, cache_rows=cache_rows))
     else:
