@@ -180,6 +180,7 @@ class Engine(Statements, Dialect):
 
         Also where the request holds locks that only it releases, and in one without transactions.
         """
+        bypass_of_requests().notice_use(self)
         for engine in list(_engines):
             if engine.place == self.place and engine.holds_locks():
                 raise RuntimeError(
@@ -187,7 +188,6 @@ class Engine(Statements, Dialect):
                     "would wait in vain; use savepoint() inside it, and on_commit() for what "
                     "comes after it"
                 )
-        bypass_of_requests().notice_use(self)
 
     def holds_locks(self):
         """Whether the calling thread's request is in a writing transaction."""
