@@ -1,8 +1,21 @@
 """Database servers for all tests, started when the first test asks for one."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.servers import running
+
+# What is in these folders needs load, a browser or an engine: all of it is slow.
+SLOW = {"apache", "applications", "browser", "docker"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of the SLOW folders."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
