@@ -246,7 +246,10 @@ class RequestTransaction(Kinds, Savepoints):
         """Keep it: the connection is the transaction's until the request ends."""
 
     def begin(self):
-        raise RuntimeError("a request has one transaction already; use savepoint() inside it")
+        raise RuntimeError(
+            "a request has one transaction already; use savepoint() inside it, or remove the hook "
+            "that begins another one"
+        )
 
     transaction = begin
 
