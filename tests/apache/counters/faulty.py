@@ -50,8 +50,8 @@ class EarlyPostgresSession(driver_psycopg.Session):
 
     early = None
 
-    def open_transaction(self, writing, seconds=None):
-        super().open_transaction(writing, seconds)
+    def open_transaction(self, writing, seconds=None, alone=0):
+        super().open_transaction(writing, seconds, alone)
         if not writing:
             _, (self.early,) = self.send(TOKEN)
             # Long enough that somebody does commit meanwhile.

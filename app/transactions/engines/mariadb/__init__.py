@@ -33,6 +33,7 @@ from .session import MariaDBSession
 
 # What is here replaces the server's default: without NO_BACKSLASH_ESCAPES and ANSI_QUOTES, with
 # which SQLObject's string literals would be read otherwise than they are meant.
+_TABLE_OPTIONS = " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 _SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
@@ -78,7 +79,7 @@ class PlainConnection(MySQLConnection):
         The server's default collation takes "a", "A" and "a " for one value of a UNIQUE column.
         """
         create, constraints = super().createTableSQL(soClass)
-        return create + self.TABLE_OPTIONS, constraints
+        return create + _TABLE_OPTIONS, constraints
 
 
 class Engine(ServerEngine, PlainConnection):
@@ -89,6 +90,8 @@ class Engine(ServerEngine, PlainConnection):
     without autocommit, so that nothing a handler does after the engine has ended its transaction
     (a deadlock, an implicit commit) is committed by itself.
     """
+
+    TABLE_OPTIONS = _TABLE_OPTIONS
 
     # https://mariadb.com/kb/en/mariadb-error-codes/
     ADDED_BY_ANOTHER = frozenset([1060, 1061])
