@@ -1,7 +1,7 @@
 """The counters' application under a real Apache, and clients that load it."""
 
 import contextlib
-import threading
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -9,6 +9,7 @@ import pytest
 
 from scripts.lib.command import ROOT
 from tests.apache.server import apache
+from tests.threads import in_threads
 
 PROCESSES = THREADS = 4
 COUNTERS = (
@@ -44,21 +45,9 @@ def clients(count, work):
 
     Returns the results in order; raises the first exception of any of them.
     """
-    results = [None] * count
-    errors = []
 
     def run(number):
-        try:
-            with httpx.Client(timeout=60) as client:
-                results[number] = work(number, client)
-        except Exception as error:
-            errors.append(error)
+        with httpx.Client(timeout=60) as client:
+            return work(number, client)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
+    return in_threads(*(partial(run, number) for number in range(count)))

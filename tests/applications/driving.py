@@ -2,10 +2,13 @@
 
 import re
 import threading
+from functools import partial
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+
+from tests.threads import in_threads
 
 DEADLINE = 30
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")
@@ -114,24 +117,13 @@ def together(count, work):
 
     Raises the first exception of any of them.
     """
-    results, errors = [None] * count, []
     start = threading.Barrier(count)
 
     def run(number):
-        try:
-            start.wait(DEADLINE)
-            results[number] = work(number)
-        except BaseException as error:
-            errors.append(error)
+        start.wait(DEADLINE)
+        return work(number)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
+    return in_threads(*(partial(run, number) for number in range(count)))
 
 
 def from_every_process(base, path, processes, auth=None):

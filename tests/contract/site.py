@@ -1,12 +1,12 @@
 """A web.py application with one route, on any engine, whose handler each request brings along."""
 
 import io
-import threading
 
 import web
 from sqlobject import IntCol, SQLObject, StringCol, sqlhub
 
 from app.transactions import transaction_per_request
+from tests.threads import in_threads as in_threads
 
 POSTGRES = ("postgres", "postgres-psycopg2")
 SERVERS = (*POSTGRES, "mariadb")
@@ -109,27 +109,3 @@ def inside(site, handler, method="POST"):
 def no_transaction():
     """Whether the calling thread is left without a transaction."""
     return not hasattr(sqlhub.threadingLocal, "connection")
-
-
-def in_threads(*functions):
-    """Call each function in a thread of its own and return their results in order.
-
-    Raises the first exception of any of them, once all have ended.
-    """
-    results = [None] * len(functions)
-    errors = []
-
-    def call(number, function):
-        try:
-            results[number] = function()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=call, args=each) for each in enumerate(functions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
