@@ -8,14 +8,21 @@ from tests.servers import running
 
 # What is in these folders needs load, a browser or an engine: all of it is slow.
 SLOW = {"apache", "applications", "browser", "docker"}
+# Slow tests of these folders may run beside others: they wait, and load nothing.
+BESIDE_OTHERS = {"applications", "browser", "contract"}
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of the SLOW folders."""
+    """Mark the tests of the SLOW folders, and those that must run alone."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] in SLOW:
+        if not item.path.is_relative_to(here):
+            continue
+        folder = item.path.relative_to(here).parts[0]
+        if folder in SLOW:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow") and folder not in BESIDE_OTHERS:
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")
