@@ -1,11 +1,10 @@
 """The site's settings: read once from the environment and one settings file, checked, frozen.
 
-To add a setting, add one line to `Settings`: its field, variable, parser and default.
+To add a setting, add one line to `Settings`: its field, variable, parser (parsers.py) and default.
 A line of the file that is no setting of the site's is the application's (`Settings.others`).
 """
 
 import difflib
-import math
 import os
 import re
 import sys
@@ -13,117 +12,18 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import quote
 
+from app import parsers
+
 ROOT = Path(__file__).resolve().parent.parent
 FILE_VARIABLE = "SITE_SETTINGS"
 # The names that are the bundle's own: others may be the application's.
 OWN_NAMES = re.compile("SITE_|WEBPY_", re.IGNORECASE)
 # What stands in a line of another name only by a slip, where DATABASE_URI is not given.
 ADDRESS = re.compile("(sqlite|postgres|postgresql|mysql)[a-z+0-9]*:/", re.IGNORECASE)
-NAMED = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
-SHORTEST_TOKEN = 16
-SHORTEST_KEY = 32
 
 
 class SettingsError(Exception):
     """A setting is wrong or missing; the message names the variable and the cure."""
-
-
-def _flag(value):
-    known = {"on": True, "true": True, "yes": True, "1": True}
-    known |= {"off": False, "false": False, "no": False, "0": False}
-    if value.lower() not in known:
-        raise ValueError(f"is {value!r}: write on or off")
-    return known[value.lower()]
-
-
-def _seconds(value):
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= 3600:
-        raise ValueError(f"is {value!r}: write a number of seconds above 0, at most 3600")
-    return seconds
-
-
-def _count(value):
-    if not re.fullmatch(r"[0-9]{1,12}", value) or int(value) < 1:
-        raise ValueError(f"is {value!r}: write a whole number, at least 1")
-    return int(value)
-
-
-def _count_or_none(value):
-    if value == "0":
-        return 0
-    return _count(value)
-
-
-def _uri(value):
-    """A relative SQLite path would mean another file in each process's working directory."""
-    if not re.match(r"[a-z][a-z0-9+]*:", value):
-        raise ValueError("is not a database URI: write for example sqlite:///srv/site/site.db")
-    if re.search(r"[\s#]", value):
-        raise ValueError(
-            "has a blank or #: write it as %20 or %23, and a comment into a line without a setting"
-        )
-    if "%00" in value:
-        raise ValueError("has %00, which no name has: leave it out")
-    if value.startswith("sqlite:") and not re.match(r"sqlite:(//)?/[^/]", value):
-        raise ValueError("needs an absolute path: write for example sqlite:///srv/site/site.db")
-    return value
-
-
-def _token(value):
-    if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", value):
-        raise ValueError(
-            f"needs at least {SHORTEST_TOKEN} printable ASCII characters without spaces: "
-            "make one with `openssl rand -hex 32`"
-        )
-    return value
-
-
-def _key(value):
-    if len(value) < SHORTEST_KEY:
-        raise ValueError(
-            f"needs at least {SHORTEST_KEY} characters: make one with `openssl rand -hex 32`"
-        )
-    return value
-
-
-def _application(value):
-    if not re.fullmatch(f"{NAMED}:{NAMED}", value):
-        raise ValueError(f"is {value!r}: write module:name, for example wiki.code:app")
-    return value
-
-
-def _database(value):
-    if not re.fullmatch(f"{NAMED}(:{NAMED})?", value):
-        raise ValueError(
-            f"is {value!r}: write the module that is run to make the tables, for example "
-            "wiki.model, or module:function"
-        )
-    return value
-
-
-def _folder(value):
-    path = Path(value)
-    if not path.is_absolute() or not path.is_dir():
-        raise ValueError(f"is {value!r}: write the absolute path of a folder that is there")
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise ValueError(f"is {value!r}, closed to this user: run `chmod o+rx {path}`")
-    # `app` is imported before anything of the application's, and stays what `import app` gives.
-    for own in (path / "app.py", path / "app"):
-        if own != ROOT / "app" and own.exists():
-            raise ValueError(
-                f"has {own}, and `import app` gives the bundle's package: rename yours"
-            )
-    return path
-
-
-def _address(value):
-    if not re.fullmatch("/[!-~]*", value):
-        raise ValueError(f"is {value!r}: write a path on the site, for example /")
-    return value
 
 
 def _setting(variable, parse, default=None, secret=False):
@@ -134,27 +34,30 @@ def _setting(variable, parse, default=None, secret=False):
 class Settings:
     """The checked values. Times are in seconds, sizes in bytes; secrets are not in the repr."""
 
-    application: str | None = _setting("SITE_APPLICATION", _application)
-    path: Path | None = _setting("SITE_PATH", _folder)
-    database: str | None = _setting("SITE_DATABASE", _database)
-    health: str | None = _setting("SITE_HEALTH", _address)
+    application: str | None = _setting("SITE_APPLICATION", parsers.application)
+    path: Path | None = _setting("SITE_PATH", parsers.folder)
+    database: str | None = _setting("SITE_DATABASE", parsers.database)
+    health: str | None = _setting("SITE_HEALTH", parsers.address)
     database_uri: str = _setting(
-        "DATABASE_URI", _uri, "sqlite://" + quote(str(ROOT / "var" / "site.db")), secret=True
+        "DATABASE_URI",
+        parsers.uri,
+        "sqlite://" + quote(str(ROOT / "var" / "site.db")),
+        secret=True,
     )
-    cache_rows: int = _setting("SITE_CACHE_ROWS", _count_or_none, 10_000)
-    busy_timeout: float = _setting("SITE_BUSY_TIMEOUT", _seconds, 5.0)
-    statement_timeout: float = _setting("SITE_STATEMENT_TIMEOUT", _seconds, 30.0)
-    connect_timeout: float = _setting("SITE_CONNECT_TIMEOUT", _seconds, 5.0)
-    check_after: float = _setting("SITE_CHECK_AFTER", _seconds, 30.0)
-    foreign_keys: bool = _setting("SITE_FOREIGN_KEYS", _flag, True)
-    sqlite_queue: bool = _setting("SITE_SQLITE_QUEUE", _flag, True)
-    demo: bool = _setting("SITE_DEMO", _flag, False)
-    lab: bool = _setting("SITE_LAB", _flag, False)
-    api_token: str | None = _setting("SITE_API_TOKEN", _token, secret=True)
-    secret_key: str | None = _setting("SITE_SECRET_KEY", _key, secret=True)
-    max_body: int = _setting("SITE_MAX_BODY", _count, 1024 * 1024)
-    retry_attempts: int = _setting("SITE_RETRY_ATTEMPTS", _count, 10)
-    retry_seconds: float = _setting("SITE_RETRY_SECONDS", _seconds, 10.0)
+    cache_rows: int = _setting("SITE_CACHE_ROWS", parsers.count_or_none, 10_000)
+    busy_timeout: float = _setting("SITE_BUSY_TIMEOUT", parsers.seconds, 5.0)
+    statement_timeout: float = _setting("SITE_STATEMENT_TIMEOUT", parsers.seconds, 30.0)
+    connect_timeout: float = _setting("SITE_CONNECT_TIMEOUT", parsers.seconds, 5.0)
+    check_after: float = _setting("SITE_CHECK_AFTER", parsers.seconds, 30.0)
+    foreign_keys: bool = _setting("SITE_FOREIGN_KEYS", parsers.flag, True)
+    sqlite_queue: bool = _setting("SITE_SQLITE_QUEUE", parsers.flag, True)
+    demo: bool = _setting("SITE_DEMO", parsers.flag, False)
+    lab: bool = _setting("SITE_LAB", parsers.flag, False)
+    api_token: str | None = _setting("SITE_API_TOKEN", parsers.token, secret=True)
+    secret_key: str | None = _setting("SITE_SECRET_KEY", parsers.key, secret=True)
+    max_body: int = _setting("SITE_MAX_BODY", parsers.count, 1024 * 1024)
+    retry_attempts: int = _setting("SITE_RETRY_ATTEMPTS", parsers.count, 10)
+    retry_seconds: float = _setting("SITE_RETRY_SECONDS", parsers.seconds, 10.0)
     # The file's other lines, which reach the application in os.environ.
     others: dict[str, str] = field(default_factory=dict, repr=False)
 
