@@ -29,6 +29,7 @@ SHORTENED = {
     "scripts/test": ("--strict tests/unit/test_readme.py -k names", ""),
     "scripts/shell": ("", "print('users:', len(list(User.select())))\n"),
     "scripts/benchmark": (f"{SHORT} --modes default bundle --routes row", ""),
+    "scripts/benchmark --contention": ("--seconds 1", ""),
     "scripts/benchmark --peers": (f"{SHORT} --modes default --routes row", ""),
     "scripts/benchmark --open-loop": (f"{SHORT} --modes bundle --routes row", ""),
     "scripts/benchmark --growth": (f"processes=1 {SHORT} --modes bundle", ""),
