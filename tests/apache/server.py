@@ -19,7 +19,7 @@ site.root           the folder that is served: the checkout or the copy of app_r
 site.data           a folder that the daemons can write, for databases; applications of the test's
                     own find it in os.environ["TEST_DATA"]
 site.error_log()    everything in the error log
-site.pids()         process ids of the daemons
+site.pids()         process ids of the daemons for requests that read
 site.process        the Popen of Apache's parent
 site.server         the scripts.lib.serving.apache.Server
 """
@@ -78,7 +78,7 @@ class Site:
         return self.server.log.read_text(errors="replace")
 
     def pids(self):
-        """The process ids of the daemons, as a set."""
+        """The process ids of the daemons for requests that read, as a set."""
         return daemon_pids(self.process.pid, self.server.name)
 
 

@@ -41,6 +41,17 @@ def test_three_hosts_answer_one_address(cluster):
     in_rotation(cluster, 3)
 
 
+def test_what_a_client_says_of_itself_is_not_believed(cluster):
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
+    with client(cluster) as http:
+        page = http.get("/view?forged", headers=said).raise_for_status()
+    assert "Strict-Transport-Security" not in page.headers
+    balancer, *_ = cluster.containers("balancer")
+    address = cluster.inspect(balancer)["NetworkSettings"]["Networks"].popitem()[1]["IPAddress"]
+    [line] = [line for line in cluster.log("web").splitlines() if "/view?forged" in line]
+    assert "198.51.100.7" not in line and address not in line
+
+
 def test_of_the_containers_that_started_together_one_made_the_users(cluster):
     log = cluster.log("web")
     assert log.count("table users: made") == 1

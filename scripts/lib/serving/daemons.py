@@ -1,6 +1,7 @@
 """The daemon processes of one group: finding them, and replacing them one after the other.
 
-A group is known by the title of its processes: `(wsgi:NAME)`, and in the lab `(lab:MODE)`.
+A group is known by the title of its processes: `(wsgi:NAME)` of a site's readers, `(post:NAME)` of
+its writers, and in the lab `(lab:MODE)`.
 Each one gets SIGUSR1, lets its requests end while the others take new ones, and is replaced by
 Apache; the next follows when the replacement has loaded the application. So no request is lost or
 waits for the application to load. Old and new code serve side by side meanwhile.
@@ -52,6 +53,11 @@ def groups(parent):
     """The pairs of kind and name of all daemons' groups below the Apache with pid `parent`."""
     found = (re.fullmatch(r"\((\w+):(.+)\)", title) for title in _titles(parent).values())
     return {(match[1], match[2]) for match in found if match}
+
+
+def site_groups(parent, name):
+    """The sorted groups that serve the site called `name` below the Apache with pid `parent`."""
+    return sorted((kind, found) for kind, found in groups(parent) if found == name)
 
 
 def loaded_pids(parent, name, kind="wsgi"):
@@ -109,3 +115,11 @@ def roll(parent, name, seconds=120, kind="wsgi"):
     for pid in pids:
         _replace(group, pid, seconds)
     return len(pids)
+
+
+def roll_site(parent, name):
+    """Replace all daemons of the site called `name`, as `roll` does; returns how many."""
+    found = site_groups(parent, name)
+    if not found:
+        raise CannotRun(f"the Apache with process id {parent} has no daemon named {name}")
+    return sum(roll(parent, name, kind=kind) for kind, name in found)

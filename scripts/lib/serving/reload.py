@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts.lib.command import ROOT, CannotRun, command_parser, run
-from scripts.lib.serving.daemons import LONGEST_TITLE, daemon_pids, roll
+from scripts.lib.serving.daemons import LONGEST_TITLE, daemon_pids, roll_site
 from scripts.lib.serving.trial import try_as_daemon
 
 
@@ -54,7 +54,7 @@ def main(arguments):
         pids = sorted(daemon_pids(parent, options.name))
         if pids and not options.untried:
             try_as_daemon(pids[0])
-        count = roll(parent, options.name)
+        count = roll_site(parent, options.name)
     except PermissionError:
         raise CannotRun("not allowed: run it as Apache's user or root") from None
     print(f"replaced {count} processes")
