@@ -3,11 +3,13 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.apache.raw import AMBIGUOUS, refused
+from tests.apache.server import SECRET_KEY
 
 # Seconds: a site that hangs takes longer.
 HANGS = 20
@@ -79,3 +81,19 @@ def test_a_scanner_finds_nothing_above_informational(site, tmp_path):
     }
     assert not any(above.values()), above
     assert "passwd" in access_log(site)
+
+
+def test_no_secret_is_in_an_error_answer_a_log_or_a_process_title(site):
+    given = {"Authorization": f"Bearer {site.token}", "Cookie": "form=" + "c" * 40}
+    answers = [
+        httpx.post(site.url + "/api/users", headers=given, content=body)
+        for body in (b"", b"{", b'{"name": 1}', b'{"password": "hidden-password"}')
+    ]
+    answers.append(httpx.get(site.url + "/api/users?limit=x", headers=given))
+    answers.append(httpx.post(site.url + "/missing", headers=given))
+    assert all(400 <= answer.status_code < 500 for answer in answers)
+    titles = [Path(f"/proc/{pid}/cmdline").read_text() for pid in site.pids()]
+    assert titles
+    told = [*titles, *(answer.text for answer in answers), site.error_log(), access_log(site)]
+    for secret in (site.token, SECRET_KEY, "c" * 40, "hidden-password"):
+        assert not any(secret in text for text in told)
