@@ -55,6 +55,7 @@ from scripts.lib.serving.ports import free_port
 
 VENV = Path(sys.prefix)
 TOKEN = "token-of-the-tests-under-apache"
+SECRET_KEY = "a secret key of the tests under a real Apache"
 DEBIAN_MODULE = ROOT / ".venv/debian/usr/lib/apache2/modules/mod_wsgi.so"
 
 
@@ -122,7 +123,7 @@ def site_settings(data):
     return {
         "DATABASE_URI": f"sqlite://{data}/site.db",
         "SITE_DEMO": "1",
-        "SITE_SECRET_KEY": "a secret key of the tests under a real Apache",
+        "SITE_SECRET_KEY": SECRET_KEY,
         "SITE_API_TOKEN": TOKEN,
     }
 

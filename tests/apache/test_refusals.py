@@ -115,10 +115,14 @@ def test_a_body_in_chunks_above_the_limit_gets_one_answer(guarded):
 def test_a_body_that_ends_early_is_not_taken(guarded):
     """mod_wsgi answers 500 in the place of the application, which has read the end as an error."""
     allowed = f"Authorization: Bearer {guarded.token}"
+    whole = b'{"name": "cut-off", "fullname": "Cut Off", "password": "long-enough-12"}'
+    longer = f"Content-Length: {len(whole) + 5}"
     with connect(guarded) as connection:
-        connection.sendall(head("POST", "/api/users", JSON, allowed, "Content-Length: 100") + b"{")
+        connection.sendall(head("POST", "/api/users", JSON, allowed, longer) + whole)
         connection.shutdown(1)
         status, headers, body, _ = answer(connection, "POST")
+    names = {one["name"] for one in httpx.get(guarded.url + "/api/users").json()["users"]}
+    assert names and "cut-off" not in names
     assert status == 500
     assert is_problem(500, headers, body)
     assert "Traceback" not in guarded.error_log()
