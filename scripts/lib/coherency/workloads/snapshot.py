@@ -1,0 +1,35 @@
+"""Groups of keys that are always written together, read in one request in several ways."""
+
+from scripts.lib.coherency.checkers import snapshot
+from scripts.lib.coherency.workloads.base import Workload
+
+SIZE = 4
+VALUES = 4
+
+
+def _steps(turn):
+    if turn.choice.random() < 0.3:
+        value = turn.choice.randrange(VALUES)
+        return [("write", key, value) for key in turn.keys]
+    return [_look(turn) for _ in range(turn.choice.randint(3, 6))]
+
+
+def _look(turn):
+    group = (turn.keys[0], turn.keys[-1])
+    value = turn.choice.randrange(VALUES)
+    return turn.choice.choice(
+        [
+            ("read", turn.key()),
+            ("read", turn.key()),
+            ("list", group),
+            ("list", (*group, value)),
+            ("count", (*group, value)),
+        ]
+    )
+
+
+def _check(history):
+    return snapshot.check(history, SIZE)
+
+
+WORKLOAD = Workload("snapshot", _steps, _check, window=SIZE, seen={"nocache": "read skew"})
