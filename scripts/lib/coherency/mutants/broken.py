@@ -55,6 +55,7 @@ MUTANTS = (
         "return ids if token is not None and self.arrive(session, token, False) else None",
         "self.rows, self.state = session.rows, PEEKED; return ids",
         "list-freshness",
+        seconds=12,
     ),
     _mutant(
         "a list is made of rows that no token proves",
@@ -70,6 +71,7 @@ MUTANTS = (
         "session.rows = RowCache(self._cache_rows)",
         'session.rows = self.__dict__.setdefault("shared", RowCache(self._cache_rows))',
         "register",
+        seconds=12,
     ),
     _mutant(
         "an overtaken request is not run again",
@@ -77,6 +79,7 @@ MUTANTS = (
         "if seen is not None and seen != (session, token):",
         "if seen is not None and seen[0] is not session:",
         "snapshot",
+        seconds=12,
     ),
     _mutant(
         "the token is read before the transaction's BEGIN",
@@ -84,6 +87,7 @@ MUTANTS = (
         "self.snapshot.arrive(self, self._token() if self._is_alone() else None)",
         'self.snapshot.arrive(self, self._token()); self.execute("COMMIT"); self.execute("BEGIN")',
         "snapshot",
+        seconds=12,
     ),
     _mutant(
         "a writing request uses kept rows",
@@ -92,7 +96,7 @@ MUTANTS = (
         "self._usable = True",
         "write-skew",
         POSTGRES,
-        seconds=12,
+        seconds=20,
     ),
     _mutant(
         "a request's body is not put back",

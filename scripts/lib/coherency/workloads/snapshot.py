@@ -5,13 +5,20 @@ from scripts.lib.coherency.workloads.base import Workload
 
 SIZE = 4
 VALUES = 4
+# So few that rows are kept from request to request.
+SHARE_OF_WRITES = 0.15
+PAUSE = 2
 
 
 def _steps(turn):
-    if turn.choice.random() < 0.3:
+    if turn.choice.random() < SHARE_OF_WRITES:
         value = turn.choice.randrange(VALUES)
         return [("write", key, value) for key in turn.keys]
-    return [_look(turn) for _ in range(turn.choice.randint(3, 6))]
+    looks = [_look(turn) for _ in range(turn.choice.randint(3, 6))]
+    if turn.often():
+        # Others write between what needs no transaction and what begins one.
+        return [("read", turn.key()), ("sleep", PAUSE), *looks]
+    return looks
 
 
 def _look(turn):
