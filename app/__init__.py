@@ -40,6 +40,7 @@ def make_load_sqlo():
             settings.database_uri,
             attempts=settings.retry_attempts,
             retry_seconds=settings.retry_seconds,
+            request_seconds=settings.request_seconds,
             unavailable=unavailable,
             cache_rows=settings.cache_rows,
             timeout=settings.busy_timeout,

@@ -57,6 +57,7 @@ class Settings:
     secret_key: str | None = _setting("SITE_SECRET_KEY", parsers.key, secret=True)
     max_body: int = _setting("SITE_MAX_BODY", parsers.count, 1024 * 1024)
     retry_attempts: int = _setting("SITE_RETRY_ATTEMPTS", parsers.count, 10)
+    request_seconds: float = _setting("SITE_REQUEST_SECONDS", parsers.seconds, 50.0)
     retry_seconds: float = _setting("SITE_RETRY_SECONDS", parsers.seconds, 10.0)
     # The file's other lines, which reach the application in os.environ.
     others: dict[str, str] = field(default_factory=dict, repr=False)

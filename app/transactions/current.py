@@ -1,5 +1,6 @@
 """The transaction of the calling thread: found by those who speak to it, set by who runs it."""
 
+import math
 from threading import get_ident
 
 from sqlobject import sqlhub
@@ -13,8 +14,9 @@ THREAD = sqlhub.threadingLocal
 class NoTransaction:
     """The thread's connection in a handler marked @no_transaction: whoever uses it is told so."""
 
-    def __init__(self, engine):
-        self.__dict__["_dbConnection"] = engine
+    def __init__(self, engine, deadline=math.inf):
+        """`deadline`: when the request is given up, by time.monotonic()."""
+        self.__dict__.update(_dbConnection=engine, deadline=deadline)
 
     def __getattr__(self, name):
         raise RuntimeError(
@@ -89,7 +91,8 @@ class resting:
 
     def __init__(self, transaction):
         self._pause = transaction.pause()
-        self._set = connection_set_to(NoTransaction(transaction._dbConnection))
+        held = NoTransaction(transaction._dbConnection, transaction.deadline)
+        self._set = connection_set_to(held)
 
     def __enter__(self):
         self._pause.__enter__()

@@ -23,8 +23,9 @@ class RunEnded(dberrors.OperationalError):
 class GivenUp(dberrors.OperationalError):
     """The work could not be done; `reason` is the Verdict that says why.
 
-    CONFLICT: too many others were at work. GONE: the database is away. LATE: its timeout is over.
-    Nothing was changed then. UNKNOWN: the connection broke during COMMIT, so nobody knows.
+    CONFLICT: too many others were at work. GONE: the database is away. FULL: its disk is.
+    LATE: its deadline has passed. Nothing was changed then. UNKNOWN: the connection broke during
+    COMMIT, so nobody knows.
     """
 
     def __init__(self, reason: "Verdict") -> None:
@@ -39,3 +40,11 @@ def is_interruption(error):
             return True
         error = error.__context__
     return False
+
+
+def is_of_server(error):
+    """Whether `error` is the server's interruption of one request, as mod_wsgi's.
+
+    It may come at any instruction. KeyboardInterrupt and SystemExit are for the whole process.
+    """
+    return not isinstance(error, (Exception, GeneratorExit, KeyboardInterrupt, SystemExit))

@@ -77,9 +77,9 @@ def reading(method=None, *, attempts=None, timeout=None):
     """Mark a handler's method as a reading request, whatever its HTTP method: a search by POST.
 
     It takes no write lock; if it writes all the same, it is run again as a writing request.
-    `attempts`: how often it is run at most when it conflicts. `timeout`: the seconds from each
-    run's start after which its queries are given up, and it is answered 503. On a server a query
-    that was sent before that may take as long again. Inside another request that one's hold.
+    `attempts`: how often it is run at most when it conflicts. `timeout`: the seconds from the
+    request's start to its deadline, where that is earlier than without. Inside another request
+    that one's hold.
     """
     return _marked(method, False, attempts, timeout)
 

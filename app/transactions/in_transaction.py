@@ -1,5 +1,7 @@
 """Transactions outside of requests: for scripts, cron jobs, threads and what on_commit calls."""
 
+import math
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, overload
@@ -42,6 +44,7 @@ def in_transaction(
     *,
     attempts: int = 10,
     seconds: float = 10,
+    timeout: float | None = None,
     connection: Engine | None = None,
 ) -> Result: ...
 
@@ -53,17 +56,22 @@ def in_transaction(
     *,
     attempts: int = 10,
     seconds: float = 10,
+    timeout: float | None = None,
     connection: Engine | None = None,
 ) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]: ...
 
 
-def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, connection=None):
+def in_transaction(
+    function=None, writing=True, *, attempts=10, seconds=10, timeout=None, connection=None
+):
     """Return what `function()` returns, called in a transaction of its own that is committed.
 
     `writing`: strictly serializable if true, else a read-only snapshot. A call that conflicts is
-    rolled back and made again, at most `attempts` times and not after `seconds`. So `function`
-    may be called more than once: give side effects to `on_commit`. An error that it raises rolls
-    back, but for a web.HTTPError below 500, which commits as in a request.
+    rolled back and made again, at most `attempts` times and not after `seconds`. After `timeout`
+    seconds, and at the deadline of the request in which it is called, it is rolled back and given
+    up, be it in the middle of a statement, but not once COMMIT was sent. So `function` may be
+    called more than once: give side effects to `on_commit`. An error that it raises rolls back,
+    but for a web.HTTPError below 500, which commits as in a request.
     Without `function` it returns a decorator: `@in_transaction(writing=False)`.
     `connection`: of `connection_for`; by default that of the thread or process, or of the only
     processor.
@@ -73,20 +81,33 @@ def in_transaction(function=None, writing=True, *, attempts=10, seconds=10, conn
     `savepoint()`; TypeError for a generator; and what `function` raises.
     """
     if function is None:
-        options = {"attempts": attempts, "seconds": seconds, "connection": connection}
-        return _decorator(writing, options)
+        options = {"attempts": attempts, "seconds": seconds, "timeout": timeout}
+        return _decorator(writing, {**options, "connection": connection})
     engine = _engine(connection)
-    made = RequestTransaction.for_engine(type(engine))
+    begin = _beginner(engine, math.inf if timeout is None else timeout)
     limits = retry.Limits(attempts, seconds)
     alone = connection_of_thread() is None
     try:
-        return retry.run(
-            lambda kind: made(engine, kind), lambda one: _attempt(one, function), writing, limits
-        )
+        return retry.run(begin, lambda one: _attempt(one, function), writing, limits)
     except BaseException:
         if alone:
             leave_nothing(engine)
         raise
+
+
+def _beginner(engine, timeout):
+    """Return what makes the transaction of each run; they have one deadline."""
+    made = RequestTransaction.for_engine(type(engine))
+    started = time.monotonic()
+    around = getattr(connection_of_thread(), "deadline", math.inf)
+    deadline = min(started + timeout, around)
+
+    def begin(writing):
+        transaction = made(engine, writing)
+        transaction.started, transaction.deadline = started, deadline
+        return transaction
+
+    return begin
 
 
 def _decorator(writing, options):

@@ -1,6 +1,6 @@
 """Which kind of transaction a request has, and how its handler changes that (handlers.py)."""
 
-import time
+import math
 from contextlib import contextmanager
 
 from .engines.base import Verdict
@@ -14,9 +14,8 @@ class Kinds:
     forced = False
     # The kind that the next run is to have, where it is another.
     wanted = None
-    # How often the handler is run at most, and until when (time.monotonic()), if it says so.
+    # How often the handler is run at most, if it says so.
     attempts = None
-    deadline = None
     # How many requests are at work in it that another request has made (nested.py).
     joined = 0
     # Whether a writing run is to be alone, told by how many were, this one included (retry.py).
@@ -29,14 +28,14 @@ class Kinds:
         """Whether a stream's chunks are to wait for the commit."""
         return self.writing and not self.paused
 
-    def session_of_kind(self, seconds):
+    def session_of_kind(self):
         """Return the thread's session, with a transaction of this kind begun on it.
 
-        Arguments and errors as of the engine's session_for.
+        Raises the driver's error.
         """
         if self.writing and self.alone:
-            return self._dbConnection.session_alone(self.alone, seconds)
-        return self._dbConnection.session_for(self.writing, seconds)
+            return self._dbConnection.session_alone(self.alone, self.deadline)
+        return self._dbConnection.session_for(self.writing, self.deadline)
 
     def become(self, writing):
         """Make it a reading or a writing transaction; restart the run where it has read before.
@@ -52,16 +51,16 @@ class Kinds:
         self.snapshot = Snapshot(self)
 
     def limit(self, attempts=None, seconds=None):
-        """Run it at most `attempts` times, and give up its queries after `seconds` from now.
+        """Run it at most `attempts` times, and give it up `seconds` after its request began.
 
-        Inside another request that one's limits hold.
+        Not later than without. Inside another request that one's limits hold.
         """
         if self.joined:
             return
         if attempts is not None:
             self.attempts = attempts
-        if seconds is not None and self.deadline is None:
-            self.deadline = time.monotonic() + seconds
+        if seconds is not None:
+            self.deadline = min(self.deadline, self.started + seconds)
 
     @contextmanager
     def pause(self):
@@ -99,6 +98,8 @@ class Kinds:
         # The handler cannot be run again, so what comes after it must not be refused.
         self.paused = self.forced = self.writing = True
         self.attempts, self.failure = 1, None
+        # What the handler has done by in_transaction() is done, whatever comes after it.
+        self.deadline = math.inf
         self.snapshot = Snapshot(self)
         if self.instances is not None:
             # What was read is of another transaction.

@@ -15,6 +15,15 @@ def is_part(request, outer):
     return request["env"] is outer.request and len(request["app_stack"]) > 1
 
 
+def other_database():
+    """Return the error for a request inside a request of another database."""
+    return RuntimeError(
+        "a request inside a request has another database than the outer one, and one "
+        "transaction has one database: ask for it in a thread, or from a handler marked "
+        "@no_transaction"
+    )
+
+
 def answer(outer, handler, may_commit):
     """Answer by `handler()` inside the transaction `outer`; undo what it did where it fails.
 

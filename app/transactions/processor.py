@@ -17,6 +17,7 @@ raises web.HTTPError of 500 or more, or      is rolled back
   anything that web.py makes an error of
 raises SystemExit, KeyboardInterrupt         is rolled back
 calls `doom()` and returns                   is rolled back
+passes its deadline before COMMIT is sent    is rolled back, the answer is 503
 returns a generator, reading request         lives until it is exhausted (committed), raises
                                              or is closed early (rolled back)
 returns a generator, writing request         its chunks are held back until the commit
@@ -24,15 +25,16 @@ swallows a database error outside of         is rolled back, the answer is 500
   `savepoint()` in a writing request           (one of 400 to 499 is left as it is)
 
 When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500.
-A request whose database is away is answered 503 with Retry-After. One whose connection broke
-during COMMIT is answered 503 without: nobody knows whether it was committed.
+A request whose database is away is answered 503 with Retry-After. One that was interrupted or
+lost its connection during COMMIT is answered 503 without: nobody knows whether it was committed.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -43,12 +45,13 @@ from . import after, bypass, nested, outcomes, patches, retry, web_sessions
 from .current import THREAD, connection_set_to, current, leave_nothing
 from .engines import connection_for
 from .engines.base import Verdict
-from .errors import GivenUp, RunEnded
+from .errors import GivenUp, RunEnded, is_of_server
 from .in_transaction import serves
-from .outcomes import commits, is_called_by_web_py, status_of, succeeded
-from .replay import Replay, own_context
+from .outcomes import is_called_by_web_py, status_of, succeeded
+from .replay import Replay
 from .request import RequestTransaction
 from .streaming import StreamedAnswer, check_text, held_back, is_streamed, settled
+from .webpy_transaction import transaction_class
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -58,6 +61,7 @@ def transaction_per_request(
     *,
     attempts: int = 10,
     retry_seconds: float = 10,
+    request_seconds: float | None = 50,
     commit_veto: Callable[[str, list[tuple[str, str]]], object] | None = None,
     unavailable: Callable[[dict[str, str], Verdict], Exception] | None = None,
     stream_writes: bool = False,
@@ -70,10 +74,13 @@ def transaction_per_request(
     rows each thread keeps between its reading requests (10,000 by default; 0 for none).
     A request that conflicts is run at most `attempts` times, and not again once `retry_seconds`
     have passed; then it is answered 503 with Retry-After.
+    `request_seconds`: its deadline, counted from its start; None for no deadline. Keep it below
+    the server's own limit, after which clients have no answer and it could still commit. What has
+    been sent of a stream stays, and the log has its end. `on_commit` has no deadline.
     `commit_veto(status, headers)`, called with the status line and the list of header pairs
     before a commit, has the transaction rolled back by returning true.
     `unavailable(headers, reason)` makes the web.HTTPError of each 503, a plain one by default;
-    `reason` is the Verdict CONFLICT, GONE, LATE or UNKNOWN.
+    `reason` is the Verdict CONFLICT, GONE, FULL, LATE or UNKNOWN.
     `stream_writes`: send a writing request's chunks as they are made. The price: its client has a
     whole answer before the commit, and so a 200 for what may not be there; it is not run again
     once the first chunk is sent; and a client that reads slowly holds its locks meanwhile.
@@ -83,10 +90,12 @@ def transaction_per_request(
     """
     patches.install()
     web_sessions.install()
+    if request_seconds is not None:
+        options.setdefault("idle_timeout", request_seconds)
     connection = connection_for(uri, **options)
     bypass.look_at_classes(connection)
     serves(connection)
-    limits = retry.Limits(attempts, retry_seconds)
+    limits = retry.Limits(attempts, retry_seconds, request_seconds or math.inf)
     server = _Server(
         connection, limits, commit_veto, unavailable or outcomes.plain_503, stream_writes
     )
@@ -102,9 +111,16 @@ def transaction_per_request(
             sqlhub.processConnection = connection
             return None
         request = web.ctx.__dict__
-        if outer is None:
-            return server(handler, request)
-        return server.on_used_thread(outer, handler, request)
+        if outer is not None:
+            return server.on_used_thread(outer, handler, request)
+        replay = Replay(request)
+        # Here, or what interrupts the way out would be taken for an error of the handler.
+        try:
+            return server(handler, request, replay)
+        except BaseException as error:
+            if not is_of_server(error) or not replay.may_be_committed():
+                raise
+            raise server.unavailable({}, Verdict.UNKNOWN) from error
 
     vars(load_sqlo)["opens_transactions"] = True
     return load_sqlo
@@ -118,43 +134,43 @@ class _Server:
 
     def __init__(self, connection, limits, commit_veto, unavailable, stream_writes):
         self.connection = connection
-        self.transaction_class = _transaction_class(type(connection))
+        self.transaction_class = transaction_class(type(connection))
         self.limits = limits
         self.commit_veto = commit_veto
         self.unavailable = unavailable
         self.stream_writes = stream_writes
 
-    def __call__(self, handler, request):
-        """Answer by `handler()`; `request` is the __dict__ of web.ctx."""
+    def __call__(self, handler, request, replay):
+        """Answer by `handler()`; `request` is the __dict__ of web.ctx, `replay` its Replay."""
         if not self.looked:
             # Classes may be made after the processor.
             bypass.look_at_classes(self.connection)
             bypass.look_at_process()
             self.connection.serves_requests = True
             self.looked = True
-        replay = Replay(request)
-        started = time.monotonic()
+        writing = request["method"] not in READING_METHODS
         try:
-            transaction = self._begin(request["env"], request["method"] not in READING_METHODS)
+            transaction = self._begin(replay, request["env"], time.monotonic(), writing)
             try:
                 return self._answer(handler, replay, transaction)
             except RunEnded:
-                return self._answer_again(transaction, started, handler, replay)
+                return self._answer_again(transaction, handler, replay)
         except BaseException:
             leave_nothing(self.connection)
             raise
 
-    def _begin(self, environ, writing):
+    def _begin(self, replay, environ, started, writing):
         transaction = self.transaction_class(self.connection, writing, environ)
-        THREAD.connection = transaction
+        transaction.started, transaction.deadline = started, started + self.limits.timeout
+        replay.transaction = THREAD.connection = transaction
         return transaction
 
-    def _answer_again(self, transaction, started, handler, replay):
+    def _answer_again(self, transaction, handler, replay):
         """Answer after a run that came to nothing; the request was put back to its start."""
-        begin = partial(self._begin, transaction.request)
+        begin = partial(self._begin, replay, transaction.request, transaction.started)
         work = partial(self._answer, handler, replay)
         try:
-            return retry.again(transaction, started, begin, work, self.limits)
+            return retry.again(transaction, begin, work, self.limits)
         except GivenUp as error:
             # To send again what may have been done is not for a machine to decide.
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
@@ -164,30 +180,22 @@ class _Server:
         """Answer by `handler()` on a thread that has the connection `outer`."""
         if isinstance(outer, RequestTransaction):
             if current() is outer:
-                return self._join(outer, handler, request)
+                if outer._dbConnection is not self.connection:
+                    raise nested.other_database()
+                if nested.is_part(request, outer):
+                    return handler()
+                if request["method"] not in READING_METHODS:
+                    outer.become(True)
+                return nested.answer(outer, handler, partial(self._may_commit, outer))
             # The answer of an earlier request on this thread was not read to its end.
             with suppress(RunEnded):
                 after.end(outer, None, after.never)
             after.settle(outer, False, True)
-            return self(handler, request)
+            return self(handler, request, Replay(request))
         bypass.notice_thread(outer)
         with connection_set_to(outer):
-            answer = self(handler, request)
+            answer = self(handler, request, Replay(request))
             return held_back(answer) if is_streamed(answer) else answer
-
-    def _join(self, outer, handler, request):
-        """Answer by `handler()` inside the transaction of another request on this thread."""
-        if outer._dbConnection is not self.connection:
-            raise RuntimeError(
-                "a request inside a request has another database than the outer one, and one "
-                "transaction has one database: ask for it in a thread, or from a handler marked "
-                "@no_transaction"
-            )
-        if nested.is_part(request, outer):
-            return handler()
-        if request["method"] not in READING_METHODS:
-            outer.become(True)
-        return nested.answer(outer, handler, partial(self._may_commit, outer))
 
     def _answer(self, handler, replay, transaction):
         """Run the handler once and end its transaction; RunEnded where that came to nothing."""
@@ -285,15 +293,3 @@ class _Server:
         if transaction.writing:
             outcomes.check_sendable(web.ctx.status, web.ctx.headers)
         return not (self.commit_veto and self.commit_veto(web.ctx.status, web.ctx.headers))
-
-
-@cache
-def _transaction_class(engine_class):
-    """The class of the processor's transactions on the connections of `engine_class`."""
-    base = RequestTransaction.for_engine(engine_class)
-    own = {
-        "RunEnded": outcomes.HTTPRunEnded,
-        "keeps": staticmethod(commits),
-        "surroundings_of_after": staticmethod(own_context),
-    }
-    return type(base.__name__, (base,), own)

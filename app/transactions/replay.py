@@ -18,6 +18,9 @@ class Replay:
     of a handler would start with the status, headers and consumed body of the first.
     """
 
+    # The transaction of the present run.
+    transaction = None
+
     def __init__(self, context):
         """`context`: the __dict__ of web.ctx."""
         self._context = context.copy()
@@ -31,6 +34,10 @@ class Replay:
         self.sessions = Found(context) if LOADED in context else None
         form = context.get("_fieldstorage")
         self._uploads = Uploads(form) if form else None
+
+    def may_be_committed(self):
+        """Whether COMMIT may have been sent in the present run."""
+        return self.transaction is not None and self.transaction.may_be_committed
 
     def restart(self):
         """Put the request back to what it was when this object was made."""

@@ -1,7 +1,5 @@
 """One transaction, as SQLObject sees it: begun with its first query, used by one thread."""
 
-import logging
-import time
 from contextlib import nullcontext
 from functools import cache
 from threading import get_ident
@@ -10,25 +8,21 @@ from sqlobject.dbconnection import DBAPI, ConnWrapper, Transaction
 
 from . import lists
 from .engines.base import Verdict
-from .errors import OutsideItsRequest, RunEnded
+from .errors import OutsideItsRequest
 from .identity_map import IdentityMap
 from .kinds import Kinds
 from .outcomes import commits
 from .savepoints import Savepoints
 from .snapshot import SnapshotOnUse
+from .verdicts import Verdicts
 
-log = logging.getLogger(__name__)
 
-
-class RequestTransaction(Kinds, Savepoints):
+class RequestTransaction(Verdicts, Kinds, Savepoints):
     """A transaction that begins with its first query and ends with its request.
 
     `for_engine` makes the class that is used: it inherits from the engine's class too, so that
     SQLObject's methods work on it as on a connection.
     """
-
-    # The error that ends a run; the processor's is one that web.py passes on.
-    RunEnded = RunEnded
 
     snapshot = SnapshotOnUse()
     # Its IdentityMap, once it has one.
@@ -39,11 +33,8 @@ class RequestTransaction(Kinds, Savepoints):
     implicit = False
     # Whether the handler is at work: not before a stream's next chunk.
     running = True
-    ended_by = None
     # Whether its end has begun: nobody may use it any more.
     finished = False
-    # The first database error that no savepoint has undone.
-    failure = None
     doomed = False
     after_commit = ()
     after_rollback = ()
@@ -129,76 +120,33 @@ class RequestTransaction(Kinds, Savepoints):
             try:
                 session.ask_token()
             except Exception as error:
-                self._judge(error)
+                self.judge(error)
                 raise
 
     def _begin(self):
-        self._may_go_on()
-        seconds = None if self.deadline is None else self.deadline - time.monotonic()
+        self.may_go_on()
         try:
-            self._session = self.session_of_kind(seconds)
+            self._session = self.session_of_kind()
             self.snapshot.begin(self._session)
         except Exception as error:
-            self._judge(error)
+            self.judge(error)
             raise
         except BaseException:
             self._dbConnection.roll_back_left()
             self._session = None
             raise
 
-    def _may_go_on(self):
-        if self.ended_by:
-            raise self.RunEnded(self.ended_by.value)
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            self.end_run(Verdict.LATE)
-
-    def _judge(self, error):
-        """Remember what `error` means; end this run where it has come to nothing."""
-        if isinstance(error, RunEnded):
-            return
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            self.end_run(Verdict.LATE, error)
-        verdict = self._dbConnection.verdict(error)
-        if verdict is Verdict.REFUSED and self.writing:
-            # The server has become read-only, as after a failover.
-            log.warning("a writing request is refused as read-only: %s", error)
-            if self._session is not None:
-                self._session.spoil()
-            verdict = Verdict.GONE
-        if verdict is Verdict.IN_THE_WAY:
-            # A savepoint brings it to the handler, who may expect it.
-            self._in_the_way = error if self.open_savepoints else None
-            verdict = Verdict.FAILED if self.open_savepoints else Verdict.CONFLICT
-        if verdict is not Verdict.FAILED:
-            self.end_run(verdict, error)
-        if self.failure is None:
-            self.failure = error
-
-    def _judge_driver(self, error):
-        """End this run where an error on the driver's connection says that it came to nothing.
-
-        Another one is between the handler and the driver, as without the bundle.
-        """
-        if self._dbConnection.verdict(error) is not Verdict.FAILED:
-            self._judge(error)
-
     def spoil_session(self):
         """Have the session end: a query may have been left there that pins an old snapshot."""
         if self._session is not None:
             self._session.spoiled = True
 
-    def end_run(self, verdict, error=None):
-        """Give up this run of the request; raises RunEnded."""
-        self.ended_by = verdict
-        raise self.RunEnded(verdict.value) from error
-
     def _executeRetry(self, conn, cursor, query):
-        if self.ended_by or self.deadline is not None:
-            self._may_go_on()
         try:
+            self.before(conn)
             return self._dbConnection._executeRetry(conn, cursor, query)
         except Exception as error:
-            self._judge(error)
+            self.judge(error)
             raise
 
     def _runWithConnection(self, meth, *args):
@@ -236,9 +184,9 @@ class RequestTransaction(Kinds, Savepoints):
         session = self._connection
         self.snapshot.settle()
         try:
-            session.hand_out(self._judge_driver)
+            session.hand_out(self)
         except Exception as error:
-            self._judge(error)
+            self.judge(error)
             raise
         return session
 
@@ -286,12 +234,13 @@ class RequestTransaction(Kinds, Savepoints):
             self._roll_back(session)
 
     def _commit(self, session):
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        if self.is_late():
             self.end_run(Verdict.LATE)
+        self.may_be_committed = self.writing
         try:
             session.commit_transaction()
         except Exception as error:
-            self._judge(error)
+            self.judge(error)
             raise
 
     def _roll_back(self, session):

@@ -1,6 +1,7 @@
 """Runs work in transactions until one run counts: what is run again, and when it is given up."""
 
 import itertools
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -13,16 +14,21 @@ FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
 # What is run again at once and without a bound: the cause is gone in the next run.
 AT_ONCE = frozenset([Verdict.REFUSED, Verdict.STALE, Verdict.OVERTAKEN, Verdict.OTHER_KIND])
+_AGAIN = AT_ONCE | {Verdict.CONFLICT}
 # After so many conflicts a run waits until it is alone.
 ALONE_AFTER = 2
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Work that conflicts is run at most `attempts` times, and not again after `seconds`."""
+    """Work that conflicts is run at most `attempts` times, and not again after `seconds`.
+
+    All of it is given up `timeout` seconds after its begin.
+    """
 
     attempts: int = 10
     seconds: float = 10
+    timeout: float = math.inf
 
 
 def run(begin, work, writing, limits):
@@ -31,27 +37,24 @@ def run(begin, work, writing, limits):
     `begin(writing)` returns the transaction of a run; `work` ends it, and raises RunEnded where
     the run came to nothing. Raises GivenUp, and what `work` raises otherwise.
     """
-    started = time.monotonic()
     transaction = begin(writing)
     try:
         return work(transaction)
     except RunEnded:
-        return again(transaction, started, begin, work, limits)
+        return again(transaction, begin, work, limits)
 
 
-def again(transaction, started, begin, work, limits, put_back=lambda: None):
-    """As `run`, after a first run that came to nothing.
-
-    `transaction`: its, begun at the time `started`, of time.monotonic(). `put_back()` is called
-    after each further run that comes to nothing.
-    """
+def again(transaction, begin, work, limits):
+    """As `run`, after a first run that came to nothing; `transaction`: that run's."""
     conflicts = times_alone = 0
     alone = False
     for runs in itertools.count(2):
+        if transaction.ended_by in _AGAIN and transaction.is_late():
+            transaction.ended_by = Verdict.LATE
         reason = transaction.ended_by
         if reason not in AT_ONCE:
             conflicts += 1
-            alone = _goes_alone(transaction, conflicts, started, limits)
+            alone = _goes_alone(transaction, conflicts, limits)
             if alone:
                 times_alone += 1
             else:
@@ -68,16 +71,16 @@ def again(transaction, started, begin, work, limits, put_back=lambda: None):
         try:
             return work(transaction)
         except RunEnded:
-            put_back()
+            pass
 
 
-def _goes_alone(transaction, conflicts, started, limits):
+def _goes_alone(transaction, conflicts, limits):
     """Whether the run after so many conflicts is to be alone, as the last one is.
 
     Raises GivenUp where nothing is run again.
     """
     attempts = transaction.attempts or limits.attempts
-    late = time.monotonic() - started > limits.seconds
+    late = time.monotonic() - transaction.started > limits.seconds
     if transaction.ended_by is not Verdict.CONFLICT or late or conflicts >= attempts:
         after.given_up(transaction)
         raise GivenUp(transaction.ended_by)

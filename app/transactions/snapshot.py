@@ -125,7 +125,7 @@ class Snapshot:
 
         None where the token is not that of the kept rows: the query is to be sent in one.
         """
-        token, ids = session.peek_at_ids(query)
+        token, ids = session.peek_at_ids(query, self._transaction.deadline)
         return ids if token is not None and self.arrive(session, token, False) else None
 
     def settle(self):

@@ -8,7 +8,7 @@ from collections import OrderedDict, defaultdict
 
 import web
 
-from .errors import RunEnded
+from .engines.base import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,8 @@ class StreamedAnswer:
             self._finish(None)
             raise
         except BaseException as error:
-            cure = "; one that writes is to be marked @writing" * isinstance(error, RunEnded)
+            refused = self._transaction.ended_by is Verdict.REFUSED
+            cure = "; one that writes is to be marked @writing" * refused
             log.exception("a handler failed after a part of its answer was sent%s", cure)
             self._finish(error)
             raise
@@ -165,6 +166,9 @@ class StreamedAnswer:
     def _next_chunk(self):
         if self._transaction.owner is None:
             raise self._transaction.misuse()
+        if self._transaction.has_begun():
+            # It holds a snapshot.
+            self._transaction.may_go_on()
         self._transaction.running = True
         chunk = _bytes(next(self._chunks))
         self._transaction.running = False

@@ -7,7 +7,9 @@ import web
 
 # A client could else have a long answer made of a request with many fields.
 MOST_FAULTS = 20
+# Types of problems that a program is to tell from others (RFC 9457, 3.1.1).
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"
+TOO_LATE = "/problems/too-late"
 
 _DETAILS = {
     404: "There is nothing at this address.",
@@ -16,9 +18,14 @@ _DETAILS = {
 _UNAVAILABLE = {
     "CONFLICT": "Too many others are at work right now. Nothing was changed: please try again.",
     "GONE": "The database is away right now. Nothing was changed: please try again.",
+    "FULL": "The database has no room left. Nothing was changed: please try again later.",
     "LATE": "This took too long. Nothing was changed: please try again.",
-    "UNKNOWN": "The connection to the database broke while the change was being saved: "
+    "UNKNOWN": "This was cut off while the change was being saved: "
     "look whether it is there before you send it again.",
+}
+_TYPES = {
+    "UNKNOWN": {"type": OUTCOME_UNKNOWN, "title": "Outcome unknown"},
+    "LATE": {"type": TOO_LATE, "title": "Took too long"},
 }
 _PAGE = """\
 <!doctype html>
@@ -59,13 +66,11 @@ def wrong_fields(status, faults):
 def unavailable(headers, reason):
     """Return the Problem 503 for a request that its database did not serve, for `reason`.
 
-    `reason.name` is CONFLICT, GONE, LATE or UNKNOWN, as of the Verdict that
-    `transaction_per_request` gives. Where nobody knows whether the change was saved, the
-    problem's type says so (RFC 9457, 3.1.1).
+    `reason.name` is CONFLICT, GONE, FULL, LATE or UNKNOWN, as of the Verdict that
+    `transaction_per_request` gives. Where nobody knows whether the change was saved, and where the
+    request was given up at its deadline, the problem's type says so.
     """
-    members = {}
-    if reason.name == "UNKNOWN":
-        members = {"type": OUTCOME_UNKNOWN, "title": "Outcome unknown"}
+    members = _TYPES.get(reason.name, {})
     return Problem(503, _UNAVAILABLE[reason.name], headers, **members)
 
 

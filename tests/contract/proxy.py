@@ -3,19 +3,21 @@
 import contextlib
 import socket
 import threading
+import time
 
 
 class Proxy:
     """Passes bytes on to 127.0.0.1:`port`; `address` rewrites a database URI to go through it.
 
     Once `cut_after` is set, to bytes, the first message to the server that holds them is passed
-    on and its connection is then cut without an answer. While `silent` is set nothing is passed
-    on, as by a network that swallows packets.
+    on, after `delay` seconds, and its connection is then cut without an answer. While `silent` is
+    set nothing is passed on, as by a network that swallows packets.
     """
 
     def __init__(self, port):
         self._server = port
         self.cut_after = None
+        self.delay = 0
         self.silent = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -47,6 +49,7 @@ class Proxy:
                 marked = self.cut_after is not None and self.cut_after in data
                 if marked:
                     self.cut_after = None
+                    time.sleep(self.delay)
                     # The answer finds nobody: the sending side is cut before the message is on.
                     source.shutdown(socket.SHUT_RDWR)
                 target.sendall(data)

@@ -3,10 +3,14 @@
 mod_wsgi raises an exception in a request that takes too long; a signal does so in a script.
 """
 
+import collections
 import contextlib
+import ctypes
 import itertools
 import os
 import sys
+import threading
+import time
 
 import pytest
 from sqlobject import sqlhub
@@ -14,7 +18,7 @@ from sqlobject import sqlhub
 import app.transactions
 from app.transactions import in_transaction, no_transaction, on_commit, on_rollback
 from tests.contract.internals import only_connections, raw_connection
-from tests.contract.site import Entry
+from tests.contract.site import Entry, in_threads
 from tests.contract.site import no_transaction as left_without
 
 FOLDER = os.path.dirname(app.transactions.__file__)
@@ -119,6 +123,9 @@ def interrupt_at_each_point(site, engine, work, method):
             after = number(site)
             if status is not None and status.startswith("200"):
                 assert after > before
+            if status is not None and status.startswith("500"):
+                # What it has done by in_transaction is done, whatever comes after it.
+                assert after == before or work is write_in_a_transaction_of_its_own
             assert not ("committed" in called and after == before)
             assert not (called == ["rolled back"] and after != before)
             assert left_without()
@@ -143,6 +150,61 @@ def test_an_interruption_at_any_point_leaves_nothing_and_is_told(make_site, engi
 @pytest.mark.parametrize("work", [write_in_a_transaction_of_its_own, write_after_the_commit])
 def test_an_interruption_of_a_transaction_of_its_own_is_the_same(make_site, engine, work):
     interrupt_at_each_point(make_site(timeout=1), engine, work, "POST")
+
+
+class Worker(threading.Thread):
+    """Sends requests until `stop`; counts them, and the statuses of their answers."""
+
+    def __init__(self, site):
+        super().__init__(daemon=True)
+        self.site = site
+        self.sent = 0
+        self.statuses = collections.Counter()
+        self.stopped = False
+        self.start()
+
+    def run(self):
+        while not self.stopped:
+            # Where web.py does not make an answer of it, and between two requests.
+            with contextlib.suppress(Interruption):
+                while not self.stopped:
+                    self.sent += 1
+                    self.statuses[self.site.request(add_one).status[:3]] += 1
+
+    def interrupt(self):
+        exception = ctypes.py_object(Interruption)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), exception)
+
+    def stop(self):
+        self.stopped = True
+        self.join(60)
+        assert not self.is_alive()
+
+
+@pytest.mark.slow
+def test_an_interruption_at_any_time_is_told_for_what_it_is(make_site, engine, monkeypatch):
+    """As mod_wsgi makes it: an exception raised in the thread, here every few milliseconds."""
+    # pytest's own cannot be interrupted.
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    site = make_site(timeout=2)
+    site.request(lambda: Entry(name="a") and "made")
+    worker = Worker(site)
+    done, ends = worker.statuses, time.monotonic() + 60
+    for turn in range(60):
+        seen = done["200"]
+        while done["200"] == seen:
+            assert time.monotonic() < ends
+            time.sleep(0.001)
+        time.sleep(turn % 12 / 2000)
+        worker.interrupt()
+    worker.stop()
+    assert worker.sent - done["200"] > 10
+    # What was answered 500 was rolled back.
+    assert done["200"] <= number(site) <= worker.sent - done["500"]
+    # Nobody waits for what one of them has left, in its thread or in another.
+    (answer,) = in_threads(lambda: site.request(add_one))
+    assert answer.data == b"added"
+    assert site.request(add_one).data == b"added"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

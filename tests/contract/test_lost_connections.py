@@ -9,6 +9,7 @@ import time
 import pytest
 from sqlobject import dberrors, sqlhub
 
+from app.transactions import writing
 from tests.contract.proxy import Proxy
 from tests.contract.site import SERVERS, Entry, add, no_transaction
 from tests.http_client import serving
@@ -110,6 +111,20 @@ def test_a_connection_that_breaks_during_commit_is_503_once_without_retry_after(
         time.sleep(0.01)
 
 
+def test_a_commit_is_not_called_given_up_where_the_deadline_passes_before_its_answer(site, proxy):
+    proxy.delay = 3
+
+    @writing(timeout=2)
+    def handler():
+        Entry(name="a")
+        proxy.cut_after = b"COMMIT"
+
+    response = site.request(handler)
+    assert response.status.startswith("503")
+    assert b"may have succeeded" in response.data
+    assert "Retry-After" not in response.headers
+
+
 def test_the_api_says_that_the_outcome_is_unknown(uri, tmp_path, proxy):
     user = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
     with serving(tmp_path, uri=uri) as client:
@@ -179,6 +194,25 @@ def test_a_statement_that_takes_too_long_is_given_up(make_site, engine):
 
     assert site.request(handler).status.startswith("500")
     assert site.request(read).data == b"0"
+
+
+# What a server says whose disk is full.
+FULL = {
+    "postgres": "DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$",
+    "mariadb": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'is full'",
+}
+
+
+def test_a_server_whose_disk_is_full_is_503_and_nothing_is_there(site, engine):
+    def handler():
+        Entry(name="a")
+        sqlhub.threadConnection.query(FULL[engine.partition("-")[0]])
+
+    response = site.request(handler)
+    assert (response.status[:3], response.headers["Retry-After"]) == ("503", "1")
+    assert b"no room left" in response.data
+    assert site.names() == []
+    assert site.request(add()).data == b"added"
 
 
 def test_a_connection_outside_of_a_request_is_replaced_after_it_was_lost(site, server):

@@ -1,5 +1,7 @@
 """What only SQLite does: locks on the whole file, pragmas, transactions that it ends by itself."""
 
+import os
+import resource
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from sqlobject.inheritance import InheritableSQLObject
 
 from app.transactions import TransactionLost, Verdict, connection_for
 from app.transactions.engines.sqlite import Engine as SQLiteEngine
+from app.transactions.engines.sqlite.session import SQLiteSession
 from tests.contract.internals import begin, commit, raw_connection, rollback
 from tests.contract.site import Entry, in_threads
 
@@ -99,7 +102,7 @@ def test_a_transaction_that_sqlite_has_ended_is_not_acknowledged(site):
     assert site.names() == []
 
 
-def test_a_full_disk_is_not_acknowledged(site):
+def test_a_full_disk_is_not_acknowledged(site, caplog):
     def handler():
         raw = sqlhub.threadConnection.getConnection()
         Entry(name="a")
@@ -112,8 +115,31 @@ def test_a_full_disk_is_not_acknowledged(site):
             pass
         return "as if"
 
-    assert site.request(handler).status.startswith("500")
+    response = site.request(handler)
+    assert (response.status[:3], response.data) == ("503", b"%b\n" % Verdict.FULL.value.encode())
+    assert f"{site.connection.filename}: database or disk is full; there is no" in caplog.text
     assert site.names() == []
+
+
+def test_a_disk_that_fails_during_commit_leaves_the_outcome_unknown(site, caplog):
+    """The log's file cannot grow."""
+    site.request(lambda: Entry(name="a") and "made")
+    size = os.stat(f"{site.connection.filename}-wal").st_size
+
+    def handler():
+        Entry(name="b")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        response = site.request(handler)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (response.status[:3], "Retry-After" in response.headers) == ("503", False)
+    assert b"may have succeeded" in response.data
+    assert "its disk fails" in caplog.text
+    assert site.request(lambda: Entry(name="c") and "made").data == b"made"
+    assert site.names() == ["a", "c"]
 
 
 def test_dropping_a_table_or_column_keeps_the_rows_that_refer_to_it(connection):
@@ -146,7 +172,7 @@ def test_a_request_may_add_a_column_and_drop_it(make_site):
 
 
 def test_a_file_system_without_wal_is_refused(tmp_path):
-    class WithoutWal(sqlite3.Connection):
+    class WithoutWal(SQLiteSession):
         def execute(self, query, *parameters):
             return super().execute(query.replace("journal_mode=WAL", "journal_mode"), *parameters)
 

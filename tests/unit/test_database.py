@@ -331,7 +331,7 @@ def test_the_health_of_the_database_needs_the_file(tmp_path):
         assert client.get("/health/database").text == "ok\n"
         for file in tmp_path.glob("site.db*"):
             file.write_bytes(b"broken" * 1000)
-        assert client.get("/health/database").status == 500
+        assert client.get("/health/database").status == 503
 
 
 def test_others_cannot_read_a_new_database(tmp_path, uri):

@@ -9,7 +9,7 @@ import web
 from app.settings import ROOT
 from app.transactions import Verdict
 from app.web.application import Application
-from app.web.problems import OUTCOME_UNKNOWN, unavailable
+from app.web.problems import OUTCOME_UNKNOWN, TOO_LATE, unavailable
 from app.web.rendering import renderer
 from tests import own_application
 from tests.http_client import Client
@@ -94,6 +94,8 @@ def test_errors_at_the_paths_of_programs_are_problem_details():
     [
         (Verdict.CONFLICT, "Nothing was changed", "about:blank"),
         (Verdict.GONE, "Nothing was changed", "about:blank"),
+        (Verdict.FULL, "no room left. Nothing was changed", "about:blank"),
+        (Verdict.LATE, "Nothing was changed", TOO_LATE),
         (Verdict.UNKNOWN, "look whether it is there", OUTCOME_UNKNOWN),
     ],
 )

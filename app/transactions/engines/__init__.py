@@ -25,7 +25,7 @@ SCHEMES = {
 }
 # What a caller may give whatever the engine: those that it does not have are left out.
 SHARED_OPTIONS = frozenset(
-    ["cache_rows", "statement_timeout", "connect_timeout", "check_after"]
+    ["cache_rows", "statement_timeout", "idle_timeout", "connect_timeout", "check_after"]
     + ["reading_level", "writing_level", "foreign_keys", "queue", "create"]
 )
 

@@ -7,6 +7,7 @@ one URI. A *session* is one thread's connection to the database with all of its 
 import abc
 import enum
 import logging
+import math
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ class Verdict(enum.Enum):
     OTHER_KIND = "the handler wants the other kind of transaction, and something was read already"
     GONE = "the database is away, nothing was committed"
     UNKNOWN = "the connection broke during COMMIT, which may have succeeded"
-    LATE = "the request has taken longer than its handler's timeout"
+    FULL = "the database has no room left, nothing was committed"
+    LATE = "the request has taken longer than it may, nothing was committed"
     FAILED = "a database error"
 
 
@@ -54,16 +56,26 @@ class Session(abc.ABC):
     # Whether something in it may not be as it was when it was opened. It then ends with the
     # request, because the next one may be another user's.
     spoiled = False
-    # Whether the handler has the driver's connection itself, and what is told of its errors.
+    # Whether the handler has the driver's connection itself, and the transaction that looks at
+    # what it does there.
     handed_out = False
-    judge = None
+    watcher = None
+    # With less than so many seconds until the deadline, `limit_statements` is to be called before
+    # the next statement.
+    enough = 0.0
 
     @abc.abstractmethod
-    def open_transaction(self, writing, seconds=None):
+    def open_transaction(self, writing, deadline=math.inf):
         """Begin a transaction: read-only, or strictly serializable if `writing`.
 
-        `seconds`: after these its statements are given up; None for the engine's own limit.
+        `deadline`: the time, of time.monotonic(), at which its statements are given up.
         Raises the driver's error.
+        """
+
+    def limit_statements(self, left):  # noqa: B027
+        """Have statements from now on given up about `left` seconds after they are sent.
+
+        Raises the driver's error. Nothing is to be done where the engine looks at the deadline.
         """
 
     @abc.abstractmethod
@@ -83,12 +95,13 @@ class Session(abc.ABC):
     def roll_back_transaction(self):
         """Roll back. It never raises: a session on which that fails is discarded."""
 
-    def hand_out(self, judge):
+    def hand_out(self, watcher):
         """Make it ready for a handler that uses the driver's connection itself.
 
-        `judge(error)` is called for each error of a statement, and may raise another.
+        `watcher.before(session)` is called before each statement, and `watcher.failed(error)` for
+        each error of one; both may raise an error.
         """
-        self.handed_out, self.judge = True, judge
+        self.handed_out, self.watcher = True, watcher
         self.spoil()
 
     def spoil(self):
@@ -111,7 +124,7 @@ class Session(abc.ABC):
 
     def let_go(self):
         """Hold nothing of a transaction: each end of one comes by here, whatever ended it."""
-        self.writing = self.snapshot = self.judge = None
+        self.writing = self.snapshot = self.watcher = None
 
     def discard(self):
         """Close it. The next request of its thread opens another."""
@@ -175,10 +188,11 @@ class TokenSession(Session):
         """
 
     @abc.abstractmethod
-    def peek_at_ids(self, query):
+    def peek_at_ids(self, query, deadline):
         """Send `query`, which answers with a token and a JSON list, with nothing begun.
 
-        Returns the two, or (None, None) where the query is to be sent in a transaction.
+        It is given up at the `deadline`. Returns the two, or (None, None) where the query is to be
+        sent in a transaction.
         """
 
 

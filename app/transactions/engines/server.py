@@ -9,6 +9,10 @@ from .base import Verdict
 
 LEVELS = ("read committed", "repeatable read", "serializable")
 USE = "requests"
+# Seconds by which a statement may end after the deadline: fewer have the limit sent more often.
+_OVERTIME = 1
+# Seconds that are not rounded to 0, which would be no limit.
+_LEAST = 0.001
 
 
 class ServerSession(abc.ABC):
@@ -18,9 +22,12 @@ class ServerSession(abc.ABC):
     # (time.monotonic()).
     reused = False
     used = 0.0
+    # Seconds that the server lets a statement take, and a transaction do nothing, in a session
+    # where nothing else was said; given by the engine.
+    statement_timeout = idle_timeout = math.inf
 
     @abc.abstractmethod
-    def open_transaction(self, writing, seconds=None, alone=0):
+    def open_transaction(self, writing, deadline=math.inf, alone=0):
         """As Session's; `alone`: the attempt to have a writing one go alone, from 1 on, or 0."""
 
     @abc.abstractmethod
@@ -31,13 +38,42 @@ class ServerSession(abc.ABC):
     def is_lost(self):
         """Whether the driver knows that the connection is lost, without asking the server."""
 
+    def limits_until(self, deadline):
+        """Return how many seconds a statement may take and a transaction do nothing.
+
+        For one that begins now and ends at the `deadline`; None where it is what the session has,
+        as for most requests.
+        """
+        left = deadline - time.monotonic()
+        if self.statement_timeout <= left <= self.idle_timeout:
+            self.enough = max(0.0, self.statement_timeout - _OVERTIME)
+            return None
+        statement = min(max(_LEAST, left), self.statement_timeout)
+        self.enough = max(0.0, statement - _OVERTIME)
+        return statement, max(_LEAST, left) + _OVERTIME
+
+    def limit_statements(self, left):
+        """As Session's."""
+        left = max(_LEAST, left)
+        self.send_limits(left, left + _OVERTIME)
+        self.enough = max(0.0, left - _OVERTIME)
+
+    @abc.abstractmethod
+    def send_limits(self, statement, idle):
+        """Set how many seconds a statement of the open transaction may take, and it do nothing.
+
+        Raises the driver's error.
+        """
+
 
 class ServerEngine(threads.Engine):
     """The base of the engines with a server.
 
     Options, seconds where not said otherwise: `timeout` to wait for another transaction's lock;
-    `statement_timeout` for one statement; `connect_timeout` to open a connection; `check_after`
-    of idleness, after which a session is checked before it is used. `reading_level` and
+    `statement_timeout` for one statement; `idle_timeout` for which a transaction with a deadline
+    may do nothing, then the server ends its session and with it its locks, as where the process
+    was stopped or its host is away; `connect_timeout` to open a connection; `check_after` of
+    idleness, after which a session is checked before it is used. `reading_level` and
     `writing_level` are isolation levels, in lower case; lower ones than the defaults give up a
     part of what processor.py promises. A reading request at the default level sees one
     committed snapshot, which can still be of no serial order with two writing requests (the
@@ -46,13 +82,15 @@ class ServerEngine(threads.Engine):
     """
 
     OPTIONS = frozenset(
-        ["statement_timeout", "connect_timeout", "check_after", "reading_level", "writing_level"]
+        ["statement_timeout", "idle_timeout", "connect_timeout", "check_after"]
+        + ["reading_level", "writing_level"]
     )
 
     def __init__(
         self,
         timeout=5,
         statement_timeout=30,
+        idle_timeout=60,
         connect_timeout=5,
         check_after=30,
         reading_level="repeatable read",
@@ -61,31 +99,32 @@ class ServerEngine(threads.Engine):
     ):
         self.timeout = _seconds("timeout", timeout)
         self.statement_timeout = _seconds("statement_timeout", statement_timeout)
+        self.idle_timeout = _seconds("idle_timeout", idle_timeout)
         self.connect_timeout = _seconds("connect_timeout", connect_timeout)
         self.check_after = _seconds("check_after", check_after)
         self.reading_level = _level("reading_level", reading_level)
         self.writing_level = _level("writing_level", writing_level)
         super().__init__(**kw)
 
-    def session_for(self, writing, seconds=None):
+    def session_for(self, writing, deadline=math.inf):
         """Return this thread's session, in a transaction; raises the driver's error.
 
         One that is dead though no request has noticed is replaced once by a new one: nothing
         has been done on it yet.
         """
-        return self._session(writing, seconds, 0)
+        return self._session(writing, deadline, 0)
 
-    def session_alone(self, attempt, seconds=None):
-        return self._session(True, seconds, attempt)
+    def session_alone(self, attempt, deadline=math.inf):
+        return self._session(True, deadline, attempt)
 
-    def _session(self, writing, seconds, alone):
+    def _session(self, writing, deadline, alone):
         session = self.own_sessions().by_use.get(USE)
         if session is not None:
             session.reused = True
             try:
                 if time.monotonic() - session.used > self.check_after:
                     session.check()
-                session.open_transaction(writing, seconds, alone)
+                session.open_transaction(writing, deadline, alone)
                 return session
             except BaseException as error:
                 session.discard()
@@ -94,7 +133,7 @@ class ServerEngine(threads.Engine):
                     raise
         session = self.open_session(USE)
         try:
-            session.open_transaction(writing, seconds, alone)
+            session.open_transaction(writing, deadline, alone)
         except BaseException:
             session.discard()
             raise

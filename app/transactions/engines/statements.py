@@ -56,7 +56,7 @@ def refused(query, why):
 def guarded(cursor_class, look_at):
     """Return a subclass of `cursor_class`; `look_at(session, query)` sees its statements first.
 
-    The session's `judge` is told of their errors.
+    The session's `watcher` is told of them and of their errors.
     """
 
     def seen_first(name):
@@ -65,11 +65,14 @@ def guarded(cursor_class, look_at):
         def method(self, query, *arguments, **options):
             session = self.connection
             look_at(session, _text(query, session))
+            watcher = session.watcher
+            if watcher is None:
+                return plain(self, query, *arguments, **options)
+            watcher.before(session)
             try:
                 return plain(self, query, *arguments, **options)
             except Exception as error:
-                if session.judge is not None:
-                    session.judge(error)
+                watcher.failed(error)
                 raise
 
         return method

@@ -1,6 +1,7 @@
 """Connections that are safe in mod_wsgi's threads: each belongs to one thread of one process."""
 
 import abc
+import math
 import os
 import threading
 import weakref
@@ -92,21 +93,28 @@ class Engine(Statements, Dialect):
     def verdict(self, error):
         """Return the Verdict on `error`, the driver's or SQLObject's for it."""
 
+    def explain(self, error):
+        """Return what the log is to say of an `error` that ends a run, or None.
+
+        `error` is the driver's or SQLObject's for it.
+        """
+        return None
+
     @abc.abstractmethod
-    def session_for(self, writing, seconds=None):
+    def session_for(self, writing, deadline=math.inf):
         """Return the calling thread's session, with a transaction begun on it.
 
-        A session that is found dead here is replaced by another. `seconds` as in
+        A session that is found dead here is replaced by another. `deadline` as in
         Session.open_transaction. Raises the driver's error.
         """
 
-    def session_alone(self, attempt, seconds=None):
+    def session_alone(self, attempt, deadline=math.inf):
         """As session_for a writing transaction, while which no other one of requests begins.
 
         Those that have begun are waited for, a little longer in each `attempt`, from 1 on. Where
         an engine's writing transactions are alone anyway there is nothing to do for that.
         """
-        return self.session_for(True, seconds)
+        return self.session_for(True, deadline)
 
     def reading_session(self):
         """Return the calling thread's session that has kept rows, or None."""

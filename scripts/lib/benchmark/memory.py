@@ -2,7 +2,7 @@
 
 A process reads rows of a table that is larger than what is kept, without a server, in as many
 threads as it has under Apache. What its caches take is there after a quarter of the reads; from
-there to the end it may not grow.
+there to the end it may not grow. Some of its requests may write; they count as reads.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ def _sizes(mode, options):
         make_database(uri, folder, options)
         if sys.stderr.isatty():
             print(f"\r{mode:10}", end="", file=sys.stderr)
-        numbers = map(str, (options.memory, options.threads))
+        numbers = map(str, (options.memory, options.threads, options.writes))
         run = subprocess.run(
             [sys.executable, "-P", READER, mode, uri, *numbers],
             env=hermetic_environment(folder)

@@ -1,7 +1,7 @@
 """A process of scripts/benchmark --memory: reads rows of its site and tells how large it is.
 
-Its arguments are the mode, the database's URI, the number of reads and that of the threads. It
-prints a JSON list of {"reads", "rss", "pss"}, in bytes.
+Its arguments are the mode, the database's URI, the number of reads, that of the threads, and how
+many of a hundred reads are writes. It prints a JSON list of {"reads", "rss", "pss"}, in bytes.
 """
 
 import json
@@ -14,13 +14,16 @@ from scripts.lib.benchmark.timed import ask
 SAMPLES = 40
 
 
-def main(mode, uri, reads, threads):
+def main(mode, uri, reads, threads, writes):
     """Do what the module's docstring says; raises BrokenBarrierError if a thread has failed."""
     from benchmark_site import make_app
 
     application = make_app(mode, uri).wsgifunc()
     ask(application, "GET", "/any")
-    each = max(1, int(reads) // SAMPLES // int(threads))
+    each = [
+        ("POST", "/write") if number * int(writes) % 100 < int(writes) else ("GET", "/any")
+        for number in range(max(1, int(reads) // SAMPLES // int(threads)))
+    ]
     # The threads stop at it twice for each sample: when they have read, and until it is taken.
     barrier = threading.Barrier(int(threads) + 1)
     readers = [
@@ -32,7 +35,7 @@ def main(mode, uri, reads, threads):
         reader.start()
     for number in range(1, SAMPLES + 1):
         barrier.wait()
-        sizes.append({"reads": number * each * len(readers)} | process_size())
+        sizes.append({"reads": number * len(each) * len(readers)} | process_size())
         barrier.wait()
     print(json.dumps(sizes))
 
@@ -40,8 +43,8 @@ def main(mode, uri, reads, threads):
 def _read(application, each, barrier):
     try:
         for _ in range(SAMPLES):
-            for _ in range(each):
-                ask(application, "GET", "/any")
+            for method, path in each:
+                ask(application, method, path)
             barrier.wait()
             barrier.wait()
     except BaseException:

@@ -47,6 +47,8 @@ def parse_options(arguments):
     _check_apart(made, options, kind)
     _fill_in(options, kind)
     _check_modes(made, options, kind)
+    if options.writes and not options.memory:
+        made.error("argument --writes: it needs --memory; add that")
     if options.memory and options.rows <= options.kept_rows:
         made.error("argument --rows: the table must be larger than what is kept; see --kept-rows")
     return options
@@ -113,6 +115,8 @@ def parser():
     kept = whole_number(0, 10_000_000)
     add("--kept-rows", type=kept, default=10_000, help="of each thread (default 10000)")
     _add_kinds(made)
+    writes_help = "with --memory: how many of a hundred requests write (default 0)"
+    add("--writes", type=whole_number(0, 100), default=0, metavar="PERCENT", help=writes_help)
     clock_help = "with --in-process: the time, or its processor time, for a busy machine"
     add("--clock", choices=("time", "cpu"), default="time", help=clock_help)
     against_help = (

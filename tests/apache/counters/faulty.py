@@ -1,5 +1,6 @@
 """Engines with one fault each in their use of kept rows, which the tests are to notice."""
 
+import math
 import time
 
 from app.transactions.engines import postgres, sqlite
@@ -13,12 +14,12 @@ class EarlyTokenSession(SQLiteSession):
 
     early = None
 
-    def open_transaction(self, writing, seconds=None):
+    def open_transaction(self, writing, deadline=math.inf):
         if not writing:
             self.early = self.execute("PRAGMA data_version").fetchone()[0]
             # Long enough that somebody does commit meanwhile.
             time.sleep(0.001)
-        super().open_transaction(writing, seconds)
+        super().open_transaction(writing, deadline)
 
     def ask_token(self):
         self.snapshot.arrive(self, self.early)
@@ -26,7 +27,7 @@ class EarlyTokenSession(SQLiteSession):
     def peek(self):
         return None
 
-    def peek_at_ids(self, query):
+    def peek_at_ids(self, query, deadline):
         return None, None
 
 
@@ -50,8 +51,8 @@ class EarlyPostgresSession(driver_psycopg.Session):
 
     early = None
 
-    def open_transaction(self, writing, seconds=None, alone=0):
-        super().open_transaction(writing, seconds, alone)
+    def open_transaction(self, writing, deadline=math.inf, alone=0):
+        super().open_transaction(writing, deadline, alone)
         if not writing:
             _, (self.early,) = self.send(TOKEN)
             # Long enough that somebody does commit meanwhile.
@@ -69,7 +70,7 @@ class EarlyPostgresSession(driver_psycopg.Session):
     def peek(self):
         return None
 
-    def peek_at_ids(self, query):
+    def peek_at_ids(self, query, deadline):
         return None, None
 
 

@@ -33,10 +33,11 @@ def test_the_table_says_what_a_growth_may_come_from():
     ("reads", "options", "status"),
     [
         (40_000, ["--rows", "4000", "--kept-rows", "1000"], 0),
+        (20_000, ["--rows", "4000", "--kept-rows", "1000", "--writes", "5"], 0),
         # The rows that are kept become more until the last read.
         (40_000, ["--rows", "50000", "--kept-rows", "40000", "--threads", "1"], 1),
     ],
-    ids=["of more rows than it keeps", "that has not kept all it may"],
+    ids=["of more rows than it keeps", "that writes too", "that has not kept all it may"],
 )
 def test_the_size_of_a_process_is_flat_once_it_keeps_what_it_may(reads, options, status, tmp_path):
     run = subprocess.run(

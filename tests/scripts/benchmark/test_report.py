@@ -120,6 +120,7 @@ def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
         (["--growth", "rows=1,x"], "'rows=1,x' is not like rows=100,"),
         (["--growth", "processes=0,1"], "processes: values are from 1 to"),
         (["--growth", "writes=0,101"], "writes: values are from 0 to 100"),
+        (["--writes", "5"], "argument --writes: it needs --memory"),
         (["--memory", "10"], "'10' is not a whole number from 1000"),
     ],
 )

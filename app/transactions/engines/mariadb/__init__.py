@@ -111,7 +111,7 @@ class Engine(ServerEngine, PlainConnection):
         )
         # Names are of the whole server, and have 64 characters at most.
         name = self.sqlrepr(f"alone in {self.db}"[:64])
-        self._turnstile = Turnstile(name, self.timeout, self.statement_timeout)
+        self._turnstile = Turnstile(name, self.timeout, self.statement_timeout, self.idle_timeout)
         self._modes = {
             True: f"ISOLATION LEVEL {self.writing_level.upper()}, READ WRITE",
             False: f"ISOLATION LEVEL {self.reading_level.upper()}, READ ONLY",
@@ -138,6 +138,7 @@ class Engine(ServerEngine, PlainConnection):
             raise dberrors.NotSupportedError("the server is not MariaDB, which this site needs")
         session.modes, session.turnstile = self._modes, self._turnstile
         session.used = time.monotonic()
+        session.statement_timeout, session.idle_timeout = self.statement_timeout, self.idle_timeout
         session.query(self._setup)
         # For what is done outside of requests; these set their own.
         session.query("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE")

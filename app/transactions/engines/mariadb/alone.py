@@ -16,18 +16,21 @@ class Turnstile:
     The others do not begin before it is free. Those that had begun end meanwhile.
     """
 
-    def __init__(self, name, patience, idle):
+    def __init__(self, name, patience, idle, usual):
         """`name`: of the lock, an SQL literal. `patience`: seconds to wait for a lock; then one
-        begins all the same. `idle`: seconds without a statement that end the one that is alone."""
+        begins all the same. `idle`: seconds without a statement that end the one that is alone,
+        and `usual` another one."""
         self._name = name
         self._patience = patience
         self._limits = _limits(_ALONE, math.ceil(idle))
-        self.opened = f"DO RELEASE_LOCK({name}); {_limits(math.ceil(patience), 'DEFAULT')}"
+        self.opened = f"DO RELEASE_LOCK({name}); {_limits(math.ceil(patience), math.ceil(usual))}"
 
     def before(self, alone, seconds):
-        """Return the statements before START TRANSACTION; arguments as of open_transaction."""
-        patience = self._patience if seconds is None else min(seconds, self._patience)
-        take = f"GET_LOCK({self._name}, {max(0, patience)})"
+        """Return the statements before START TRANSACTION.
+
+        `alone` as of open_transaction; `seconds`: how long it may take at most.
+        """
+        take = f"GET_LOCK({self._name}, {min(seconds, self._patience)})"
         if alone:
             wait = _SECOND_WAIT * (2 ** (alone - 1) - 1)
             return f"{self._limits}; DO {take}, SLEEP({wait}); "

@@ -20,6 +20,8 @@ REFUSALS = {1290, 1792, 1836}
 # server's end (1053), KILL (1927), idleness (4031), or on the way.
 LOSSES = {1040, 1053, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003, 2005, 2006, 2013}
 LOSSES |= {2055, 4031}
+# The disk, or a table that cannot grow any more.
+FULL = {1021, 1114}
 # KILL QUERY and the statement timeout: what they hit may have been done already.
 INTERRUPTIONS = {1317, 1969}
 
@@ -39,4 +41,6 @@ def verdict_of(code):
         return Verdict.IN_THE_WAY
     if code in REFUSALS:
         return Verdict.REFUSED
+    if code in FULL:
+        return Verdict.FULL
     return Verdict.GONE if code in LOSSES else Verdict.FAILED

@@ -1,6 +1,7 @@
 """One thread's connection to a MariaDB server."""
 
 import logging
+import math
 import time
 
 import MySQLdb
@@ -30,7 +31,13 @@ def _compound(statements):
     return f"BEGIN NOT ATOMIC {statements}; END" if ";" in statements else statements
 
 
-class MariaDBSession(Session, ServerSession, Connection):
+def _set_limits(statement, idle):
+    # The default is the server's. Whole seconds are the least there is.
+    idle = "DEFAULT" if idle == math.inf else math.ceil(idle)
+    return f"SET SESSION max_statement_time={statement}, idle_transaction_timeout={idle}"
+
+
+class MariaDBSession(ServerSession, Session, Connection):
     """A connection of mysqlclient's."""
 
     # What SET TRANSACTION says for each kind of request; given by the engine.
@@ -43,6 +50,8 @@ class MariaDBSession(Session, ServerSession, Connection):
     lost = False
     # Whether the answer to a COMMIT is still to be received.
     unanswered = False
+    # How many seconds a statement may take and a transaction do nothing, as the server was told.
+    limited_to = None
 
     def check(self):
         """Ask the server for a sign of life; raises MySQLdb.Error."""
@@ -55,10 +64,10 @@ class MariaDBSession(Session, ServerSession, Connection):
     def is_open(self):
         return not self.lost
 
-    def hand_out(self, judge):
+    def hand_out(self, watcher):
         if not self.handed_out:
             self.cursor = self._guarded_cursor
-        super().hand_out(judge)
+        super().hand_out(watcher)
 
     def _guarded_cursor(self, cursorclass=None):
         return Connection.cursor(self, guarded(cursorclass or self.cursorclass, look_at))
@@ -72,26 +81,30 @@ class MariaDBSession(Session, ServerSession, Connection):
         self.refuse_in_transaction()
         super().begin()
 
-    def open_transaction(self, writing, seconds=None, alone=0):
+    def open_transaction(self, writing, deadline=math.inf, alone=0):
         self._settle()
         if self.writing is not None:
             # Left by an answer that another thread dropped, which could not roll back here.
             self._end("ROLLBACK")
             self.writing = None
         start = _STARTS[writing]
+        limits = self.limits_until(deadline) or (self.statement_timeout, self.idle_timeout)
         if writing:
-            start = self.turnstile.before(alone, seconds) + start
+            start = self.turnstile.before(alone, limits[0]) + start
             self.alone = bool(alone)
-        if seconds is not None:
-            self.spoiled = True
-            start = f"SET SESSION max_statement_time={max(0.001, seconds)}; {start}"
+        if limits != self.limited_to:
+            start = f"{_set_limits(*limits)}; {start}"
         if self.mode is not writing:
             mode = self.modes[writing]
             start = f"SET SESSION autocommit=0; SET SESSION TRANSACTION {mode}; {start}"
         # First, or an interruption could leave a transaction that nobody looks for.
-        self.writing, self.mode = writing, None
+        self.writing, self.mode, self.limited_to = writing, None, None
         self.query(_compound(start))
-        self.mode = writing
+        self.mode, self.limited_to = writing, limits
+
+    def send_limits(self, statement, idle):
+        self.limited_to = None
+        self.query(_set_limits(statement, idle))
 
     def _settle(self):
         """Receive the answer to a COMMIT that was not waited for."""
@@ -144,6 +157,8 @@ class MariaDBSession(Session, ServerSession, Connection):
 
     def _end(self, statements):
         if self.alone:
+            # It sets the usual limit of doing nothing.
+            self.limited_to = None
             statements += f"; {self.turnstile.opened}"
         self.query(_compound(statements))
 

@@ -22,7 +22,7 @@ from ..server import USE, ServerEngine
 from ..text import PostgresName
 from .errors import NOT_SUPPORTED, state_of
 from .limits import Limits
-from .session import StaleConnection, State
+from .state import StaleConnection, State
 from .statements import look_at
 from .token import EXPRESSION
 
@@ -68,7 +68,7 @@ class Engine(ServerEngine, PostgresConnection):
         # SQLObject shows it in an error, with the password.
         self.dsn = f"host={self.host} port={self.port} dbname={self.db} user={self.user}"
         self.dsn_dict |= self._connect_options()
-        self._limits = Limits(self.statement_timeout, self.timeout)
+        self._limits = Limits(self.statement_timeout, self.timeout, self.idle_timeout)
         self._openings = {
             True: f"BEGIN ISOLATION LEVEL {self.writing_level.upper()};",
             False: f"BEGIN ISOLATION LEVEL {self.reading_level.upper()} READ ONLY;",
@@ -97,6 +97,7 @@ class Engine(ServerEngine, PostgresConnection):
             raise dberrors.OperationalError(message) from error
         session.openings, session.limits = self._openings, self._limits
         session.check_after, session.used = self.check_after, time.monotonic()
+        session.statement_timeout, session.idle_timeout = self.statement_timeout, self.idle_timeout
         self.adopt_session(session, use)
         session.autocommit = bool(use or self.autoCommit)
         if self.schema:

@@ -7,7 +7,8 @@ https://www.psycopg.org/psycopg3/docs/api/pq.html
 import psycopg
 from psycopg import generators, pq
 
-from .session import PostgresSession, State
+from .session import PostgresSession
+from .state import State
 
 _ANSWERED = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 

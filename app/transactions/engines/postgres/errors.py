@@ -16,6 +16,7 @@ NOT_SUPPORTED = "0A000"
 # long, too many connections.
 GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
 CONNECTION_CLASS = "08"
+DISK_FULL = "53100"
 
 
 def state_of(error, driver_error):
@@ -42,6 +43,8 @@ def verdict_of(error, driver_error, lost):
         return Verdict.CONFLICT
     if state in IN_THE_WAY:
         return Verdict.IN_THE_WAY
+    if state == DISK_FULL:
+        return Verdict.FULL
     if (state in GONE or state.startswith(CONNECTION_CLASS)) and not _is_of_query(error):
         return Verdict.GONE
     return Verdict.FAILED

@@ -1,11 +1,9 @@
 """One thread's connection to a PostgreSQL server, through psycopg 3 or psycopg2."""
 
 import abc
-import enum
 import logging
+import math
 import time
-
-from sqlobject import dberrors
 
 from ..base import OutcomeUnknown, TokenSession, TransactionLost, Verdict
 from ..server import ServerSession
@@ -13,26 +11,17 @@ from ..statements import guarded
 from .alone import ENTER, INSIDE, MAY_LOCK, go_alone, warn_of_missing_right
 from .errors import verdict_of
 from .limits import Limits
+from .state import StaleConnection, State
 from .statements import look_at
 from .token import PREPARE, PREPARED, TOKEN
 
 log = logging.getLogger(__name__)
 
-
-class StaleConnection(dberrors.OperationalError):
-    """The session of an earlier request was lost before it did anything for this one."""
-
-
-class State(enum.Enum):
-    """Where a session's transaction is."""
-
-    IDLE = "there is none"
-    BEGIN_NOT_SENT = "what begins it waits to be sent with the first query"
-    OPEN = "the server has begun it"
-    COMMIT_NOT_ANSWERED = "the answer to its COMMIT is still to be received"
+# libpq's number of a transaction in which nothing but its end, or a savepoint's, can be sent.
+_FAILED = 3
 
 
-class PostgresSession(TokenSession, ServerSession):
+class PostgresSession(ServerSession, TokenSession):
     """The base of the sessions; a subclass is also the driver's class of connections.
 
     The driver's connection is in autocommit, so each BEGIN and COMMIT is sent here.
@@ -116,7 +105,7 @@ class PostgresSession(TokenSession, ServerSession):
                 "written before a COMMIT is there"
             )
 
-    def open_transaction(self, writing, seconds=None, alone=0):
+    def open_transaction(self, writing, deadline=math.inf, alone=0):
         """Have the transaction begin with the first query."""
         self._settle()
         if self.closed:
@@ -126,8 +115,9 @@ class PostgresSession(TokenSession, ServerSession):
             self.state = State.OPEN
             self.roll_back_transaction()
         limits = self._limited("")
-        if seconds is not None:
-            limits += Limits.of_statements(seconds)
+        other = self.limits_until(deadline)
+        if other is not None:
+            limits += Limits.of_deadline(*other)
         self.opening = self.openings[writing] + limits
         self.state, self.writing = State.BEGIN_NOT_SENT, writing
         if not (writing and self.may_lock):
@@ -137,6 +127,13 @@ class PostgresSession(TokenSession, ServerSession):
             go_alone(self, alone)
         else:
             self.opening += ENTER + limits + INSIDE
+
+    def send_limits(self, statement, idle):
+        limits = Limits.of_deadline(statement, idle)
+        if self.state is State.BEGIN_NOT_SENT:
+            self.opening += limits
+        elif self.status() != _FAILED:
+            self.send(limits)
 
     def _limited(self, opening):
         return opening if self.own else opening + self.limits.of_transaction
@@ -201,7 +198,9 @@ class PostgresSession(TokenSession, ServerSession):
         row = self._look(PREPARED if self.own else TOKEN)
         return row and row[0]
 
-    def peek_at_ids(self, query):
+    def peek_at_ids(self, query, deadline):
+        if deadline - time.monotonic() < self.statement_timeout:
+            return None, None
         read_only = self._limited("SET LOCAL transaction_read_only=on;")
         return (self._look(read_only + query) or (None, None))[:2]
 
@@ -222,12 +221,12 @@ class PostgresSession(TokenSession, ServerSession):
         self.used = time.monotonic()
         return row
 
-    def hand_out(self, judge):
+    def hand_out(self, watcher):
         """As Session's; the transaction has begun, and no statement of the handler's ends it."""
         if not self.handed_out:
             self.ask_token()
             self.guard_cursors()
-        super().hand_out(judge)
+        super().hand_out(watcher)
 
     def guard_cursors(self):
         """Have the statements of the handler's cursors looked at before they are executed."""

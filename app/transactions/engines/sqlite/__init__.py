@@ -1,6 +1,7 @@
 """SQLite for requests and for SQLObject outside of them."""
 
 import logging
+import math
 import os
 import sqlite3
 from functools import partial
@@ -11,11 +12,12 @@ from sqlobject.sqlite.sqliteconnection import SQLiteConnection
 
 from ...row_cache import RowCache
 from .. import threads
-from ..base import Verdict
+from ..base import OutcomeUnknown, Verdict
 from .drop_table import drop_table, drop_table_cascade
 from .queue import queue_for
-from .session import SQLiteSession
+from .session import INSTRUCTIONS, SQLiteSession
 from .statements import look_at
+from .trouble import cure_of, primary_code
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,15 @@ class Engine(threads.Engine, SQLiteConnection):
     def open_session(self, use=None):
         """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
         session = self._connect()
+        try:
+            self._prepare(session, use)
+        except BaseException:
+            # Whoever keeps the error would keep its files open.
+            session.close_quietly()
+            raise
+        return self.adopt_session(session, use)
+
+    def _prepare(self, session, use):
         session.cursor_of_ours = session.cursor()
         session.patience = self._connOptions["timeout"]
         if not self._memory:
@@ -76,13 +87,14 @@ class Engine(threads.Engine, SQLiteConnection):
                     f"{self.filename}: SQLite cannot use WAL here (its journal mode is {mode!r}): "
                     "put the database on a local file system"
                 )
+        if use:
+            session.set_progress_handler(session.clock.is_over, INSTRUCTIONS)
         if use == "reading":
             session.execute("PRAGMA query_only=ON")
             if self._cache_rows:
                 session.rows = RowCache(self._cache_rows)
         elif use == "writing":
             session.queue = self.queue_of_writers()
-        return self.adopt_session(session, use)
 
     def _connect(self):
         if self._create or self._memory:
@@ -103,7 +115,7 @@ class Engine(threads.Engine, SQLiteConnection):
         """Return the Queue in which those who begin a writing transaction stand, or None."""
         return queue_for(self.filename) if self._queue and not self._memory else None
 
-    def session_for(self, writing, seconds=None):
+    def session_for(self, writing, deadline=math.inf):
         """Return this thread's session, in a transaction.
 
         A reading one sees one snapshot and cannot write. A writing one holds the database's
@@ -115,9 +127,10 @@ class Engine(threads.Engine, SQLiteConnection):
         use = "writing" if writing else "reading"
         session = self.own_sessions().by_use.get(use) or self.open_session(use)
         try:
-            session.open_transaction(writing, seconds)
-        except sqlite3.Error:
-            if session.spoiled:
+            session.open_transaction(writing, deadline)
+        except sqlite3.Error as error:
+            if self.verdict(error) is not Verdict.CONFLICT:
+                # SQLite opens a file that it may not write for reading, and keeps to that.
                 session.discard()
             raise
         return session
@@ -186,19 +199,25 @@ class Engine(threads.Engine, SQLiteConnection):
         self.query(f"ALTER TABLE {sqlmeta.table} DROP COLUMN {column.dbName}")
 
     def verdict(self, error):
+        if isinstance(error, OutcomeUnknown):
+            return Verdict.UNKNOWN
         if not isinstance(error, sqlite3.Error):
             error = error.__context__
-        code = getattr(error, "sqlite_errorcode", None)
         if isinstance(error, NotThere):
             return Verdict.GONE
-        if code is None:
-            return Verdict.FAILED
-        # The extended READONLY codes tell of a database that nobody can write.
-        if code == sqlite3.SQLITE_READONLY:
-            return Verdict.REFUSED
-        if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        primary = primary_code(error)
+        if primary == sqlite3.SQLITE_FULL:
+            return Verdict.FULL
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return Verdict.CONFLICT
-        return Verdict.FAILED
+        # The extended READONLY codes tell of a database that nobody can write.
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
+            return Verdict.REFUSED
+        return Verdict.FAILED if cure_of(error) is None else Verdict.GONE
+
+    def explain(self, error):
+        cure = cure_of(error)
+        return cure and f"{self.filename}: {error}; {cure}"
 
     def table_columns(self, table):
         # All that SQLite knows of a declared type is how it stores values of it. A primary key

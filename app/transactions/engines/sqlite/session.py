@@ -1,22 +1,38 @@
 """One thread's connection to a SQLite database."""
 
 import logging
+import math
 import sqlite3
 import time
 
-from ..base import TokenSession, TransactionLost
+from ..base import OutcomeUnknown, TokenSession, TransactionLost
 from ..statements import guarded
 from .queue import Place
 from .statements import look_at
+from .trouble import primary_code
 
 log = logging.getLogger(__name__)
 
 # Only the transaction that the request has begun has it, once a handler has the connection.
 _MARK = "begin_of_request"
-# How many of SQLite's instructions pass between two looks at the time.
-_INSTRUCTIONS = 10_000
+# How many of SQLite's instructions pass between two looks at the time: a part of a second.
+INSTRUCTIONS = 1_000_000
 # A wait in the queue of less than this share of the timeout is left out of account.
 _SHORT = 0.01
+
+
+class Clock:
+    """Tells SQLite when a statement is to be given up.
+
+    It is apart from its session: SQLite holds it, and a cycle that leads through SQLite is never
+    found.
+    """
+
+    # The time, of time.monotonic(), at which statements are given up.
+    deadline = math.inf
+
+    def is_over(self):
+        return time.monotonic() > self.deadline
 
 
 class SQLiteSession(TokenSession, sqlite3.Connection):
@@ -37,12 +53,15 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
     # Whether other databases than the file belong to it; None until it was looked at.
     alone = None
 
-    def open_transaction(self, writing, seconds=None):
+    def __init__(self, *arguments, **options):
+        self.clock = Clock()
+        super().__init__(*arguments, **options)
+
+    def open_transaction(self, writing, deadline=math.inf):
         if self.in_transaction:
             # Left by an answer that another thread dropped, which could not roll back here.
             self.execute("ROLLBACK")
-        if seconds is not None:
-            self._limit(seconds)
+        self.clock.deadline = deadline
         # First, or an interruption could leave a transaction that nobody looks for.
         self.writing = writing
         try:
@@ -52,7 +71,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
                 self.cursor_of_ours.execute("BEGIN")
         except sqlite3.Error as error:
             self.let_go()
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            if primary_code(error) == sqlite3.SQLITE_BUSY:
                 error.args = (
                     f"{error}: others were writing for all of the seconds that `timeout` lets one "
                     "wait; make their transactions shorter, or the timeout longer",
@@ -64,15 +83,14 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
         Its end is to be followed by `let_go`.
         """
-        if self.queue is None:
+        wait = max(0, min(self.patience, self.clock.deadline - time.monotonic()))
+        if self.queue is not None:
+            self.place = Place()
+            wait -= self.queue.wait(self.place, wait)
+        if wait >= self.patience * (1 - _SHORT):
             execute("BEGIN IMMEDIATE")
             return
-        self.place = Place()
-        waited = self.queue.wait(self.place, self.patience)
-        if waited <= self.patience * _SHORT:
-            execute("BEGIN IMMEDIATE")
-            return
-        self._have_sqlite_wait(self.patience - waited)
+        self._have_sqlite_wait(wait)
         try:
             execute("BEGIN IMMEDIATE")
         finally:
@@ -81,14 +99,8 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
     def _have_sqlite_wait(self, seconds):
         self.cursor_of_ours.execute(f"PRAGMA busy_timeout={max(0, int(seconds * 1000))}")
 
-    def _limit(self, seconds):
-        end = time.monotonic() + seconds
-        self.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
-        self.patience = max(0, min(self.patience, seconds))
-        self._have_sqlite_wait(self.patience)
-        self.spoiled = True
-
     def let_go(self):
+        self.clock.deadline = math.inf
         if self.place is not None:
             self.queue.leave(self.place)
             self.place = None
@@ -114,13 +126,16 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         except sqlite3.Error:
             return None
 
-    def peek_at_ids(self, query):
+    def peek_at_ids(self, query, deadline):
+        self.clock.deadline = deadline
         try:
             if self.in_transaction:
                 return None, None
             return self.cursor_of_ours.execute(query).fetchone()[:2]
         except sqlite3.Error:
             return None, None
+        finally:
+            self.clock.deadline = math.inf
 
     def _token(self):
         """The snapshot token: it differs when any other connection has committed since this
@@ -135,7 +150,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             self.alone = {name for (name,) in names} <= {"main", "temp"}
         return self.alone
 
-    def hand_out(self, judge):
+    def hand_out(self, watcher):
         """As Session's; what the handler does is sure to be in the transaction, or refused.
 
         The driver begins a transaction by itself for what comes after SQLite has ended this one,
@@ -146,7 +161,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             self.set_authorizer(_authorize)
             self.isolation_level = "IMMEDIATE"
             self.cursor = self._guarded_cursor
-        super().hand_out(judge)
+        super().hand_out(watcher)
 
     def _guarded_cursor(self, factory=sqlite3.Cursor):
         # The authorizer refuses as well, whatever the text; but the driver tells no reason.
@@ -159,10 +174,13 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     def commit_transaction(self):
         """COMMIT. Raises TransactionLost where SQLite has rolled back by itself, as it does on
-        a full disk or an I/O error (https://www.sqlite.org/lang_transaction.html), or what the
-        driver raises; then nothing is committed and the transaction is still to be rolled back.
+        a full disk or an I/O error (https://www.sqlite.org/lang_transaction.html), OutcomeUnknown
+        where the disk fails meanwhile, or what the driver raises; then nothing is committed and
+        the transaction is still to be rolled back.
         """
         self.check_open()
+        # SQLite looks at the time once more behind its last instruction, when it is committed.
+        self.clock.deadline = math.inf
         if self.handed_out:
             self._take_back()
             try:
@@ -172,11 +190,18 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
                     "SQLite has rolled the transaction back by itself; what was written after "
                     "that is rolled back too"
                 ) from error
-        self.cursor_of_ours.execute("COMMIT")
+        try:
+            self.cursor_of_ours.execute("COMMIT")
+        except sqlite3.Error as error:
+            if primary_code(error) == sqlite3.SQLITE_IOERR:
+                # It may be in the log, where only the disk was not told to keep it.
+                raise OutcomeUnknown(f"COMMIT failed: {error}") from error
+            raise
         self.ended()
 
     def roll_back_transaction(self):
         failed = False
+        self.clock.deadline = math.inf
         try:
             if self.handed_out:
                 self._take_back()

@@ -211,7 +211,7 @@ MUTANTS = (
         "a conflict at COMMIT is acknowledged",
         "request.py",
         "            session.commit_transaction()\n        except Exception as error:\n"
-        "            self._judge(error)\n",
+        "            self.judge(error)\n",
         "            session.commit_transaction()\n        except Exception as error:\n"
         "            return self._roll_back(session)\n",
         "write-skew",
