@@ -1,5 +1,7 @@
 """The engine, the image and the running projects, each made when the first test asks for it."""
 
+import sys
+
 import pytest
 
 from tests.docker.engine import running_engine, stand_ins
@@ -7,12 +9,13 @@ from tests.docker.project import CLUSTER, project
 
 
 @pytest.fixture(scope="session")
-def engine(pytestconfig):
+def engine():
     """A Docker engine that has the official images, or stand-ins for them: it says which."""
     with running_engine() as running, stand_ins(running) as names:
         if names:
-            reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-            reporter.write_line(f"\nstand-ins made from Debian's packages: {', '.join(names)}")
+            # A process of pytest-xdist has no terminal, but its parent's standard error.
+            told = f"\nstand-ins made from Debian's packages: {', '.join(names)}\n"
+            sys.__stderr__.write(told)
         yield running
 
 
