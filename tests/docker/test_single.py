@@ -102,6 +102,17 @@ def test_data_survive_down_and_up(engine, image):
         assert made.sh("cat var/secret-key").stdout == key and len(key) == 64
 
 
+def test_a_backup_goes_out_and_comes_back_while_it_serves(engine, image):
+    """By the entrypoint's words, which `docker compose run` takes as well."""
+    with project(engine) as made, client(made) as http:
+        before = user_names(made)
+        made.sh("docker/entrypoint backup >/tmp/site.backup")
+        user = {"name": "late", "fullname": "Came Late", "password": "a password"}
+        assert http.post("/api/users", json=user).status_code == 201
+        made.sh("docker/entrypoint restore </tmp/site.backup")
+        assert user_names(made) == before
+
+
 def test_the_health_check_asks_the_database(engine, image):
     with project(engine) as made:
         [container] = made.containers("web")
