@@ -1,19 +1,17 @@
 """The site's wiring: settings, transactions and URLs make `app` and its `load_sqlo`.
 
-`app` is the example, or the application that the setting SITE_APPLICATION names. Both are made
-when they are first asked for, as by `from app import load_sqlo`. Importing a part of the package
-makes neither, so that the lab's stock modes have SQLObject as it comes.
+`app` is the example, or the application that the setting SITE_APPLICATION names, `application` the
+WSGI callable that serves it. Each is made when it is first asked for, as by `from app import
+load_sqlo`. Importing a part of the package makes none, so that the lab's stock modes have
+SQLObject as it comes.
 """
 
 from app.settings import SettingsError, settings
 
-__all__ = ["app", "load_sqlo"]
+__all__ = ["app", "application", "load_sqlo"]
 
 # Handlers are named, not imported: what needs the database alone loads none of them.
 urls = (
-    # Asked by the container's health check and the balancer.
-    "/health", "app.web.health.Health",
-    "/health/database", "app.tables.Health",
     "/", "app.pages.Index",
     "/add", "app.pages.Add",
     "/view", "app.pages.View",
@@ -23,8 +21,12 @@ urls = (
 )  # fmt: skip
 
 # The paths whose errors are problem details (RFC 9457); elsewhere they are pages.
-FOR_PROGRAMS = "/(api|health/database|lab/[a-z]+)(/|$)"
+FOR_PROGRAMS = "/(api|lab/[a-z]+)(/|$)"
 ERROR_PAGE = "app.pages.error_page"
+
+
+# What is to be known of the process, where it serves: of commands nothing is.
+_watch = None
 
 
 def make_load_sqlo():
@@ -49,6 +51,7 @@ def make_load_sqlo():
             check_after=settings.check_after,
             foreign_keys=settings.foreign_keys,
             queue=settings.sqlite_queue,
+            observer=_watch and _watch.observer,
             # `python -m app.database` alone makes one.
             create=False,
         )
@@ -75,14 +78,26 @@ def make_app():
     return adopt(example, load_sqlo)
 
 
+def make_application():
+    """Return the WSGI callable that Apache serves; raises SettingsError as `make_app`."""
+    from app.watch.serving import Watch
+
+    global _watch
+    _watch = Watch(settings)
+    return _watch.served(__getattr__("app"))
+
+
+MAKERS = {"app": make_app, "application": make_application, "load_sqlo": make_load_sqlo}
+
+
 def __getattr__(name):
     """Make what `__all__` names; Python calls this where the module does not have `name`."""
-    if name not in __all__:
+    if name not in MAKERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in globals():
         return globals()[name]
     try:
-        made = make_app() if name == "app" else make_load_sqlo()
+        made = MAKERS[name]()
     except AttributeError as error:
         # An import takes an AttributeError for a name that is not here, and hides it.
         raise RuntimeError("the site could not be made, see the error before this one") from error

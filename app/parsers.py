@@ -3,6 +3,7 @@
 Each raises ValueError whose message follows the variable's name and names the cure.
 """
 
+import ipaddress
 import math
 import os
 import re
@@ -106,7 +107,17 @@ def folder(value):
     return path
 
 
-def address(value):
-    if not re.fullmatch("/[!-~]*", value):
-        raise ValueError(f"is {value!r}: write a path on the site, for example /")
-    return value
+def absolute(value):
+    path = Path(value)
+    if not path.is_absolute():
+        raise ValueError(f"is {value!r}: write the absolute path of a folder")
+    return path
+
+
+def networks(value):
+    try:
+        return tuple(ipaddress.ip_network(one) for one in value.split())
+    except ValueError as error:
+        raise ValueError(
+            f"is {value!r} ({error}): write addresses and networks, such as 10.0.0.0/8 ::1"
+        ) from None

@@ -37,7 +37,6 @@ class Settings:
     application: str | None = _setting("SITE_APPLICATION", parsers.application)
     path: Path | None = _setting("SITE_PATH", parsers.folder)
     database: str | None = _setting("SITE_DATABASE", parsers.database)
-    health: str | None = _setting("SITE_HEALTH", parsers.address)
     database_uri: str = _setting(
         "DATABASE_URI",
         parsers.uri,
@@ -59,6 +58,12 @@ class Settings:
     retry_attempts: int = _setting("SITE_RETRY_ATTEMPTS", parsers.count, 10)
     request_seconds: float = _setting("SITE_REQUEST_SECONDS", parsers.seconds, 50.0)
     retry_seconds: float = _setting("SITE_RETRY_SECONDS", parsers.seconds, 10.0)
+    request_log: bool = _setting("SITE_REQUEST_LOG", parsers.flag, False)
+    slow_seconds: float | None = _setting("SITE_SLOW_SECONDS", parsers.seconds)
+    metrics: Path | None = _setting("SITE_METRICS", parsers.absolute)
+    metrics_from: tuple = _setting(
+        "SITE_METRICS_FROM", parsers.networks, parsers.networks("127.0.0.0/8 ::1")
+    )
     # The file's other lines, which reach the application in os.environ.
     others: dict[str, str] = field(default_factory=dict, repr=False)
 

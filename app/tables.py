@@ -24,7 +24,6 @@ from app.transactions.tables import (
     missing_in_table,
     update_table,
 )
-from app.web.health import healthy
 
 # Seconds for others who are at work on the tables, such as the same command elsewhere.
 LONGEST_TURN = 60
@@ -36,16 +35,17 @@ IN_THE_WAY = (
 CURE = "`python -m app.database` makes what is missing."
 
 
-class Health:
-    """Whether this process reaches its database and finds the tables and columns of the models."""
+def look_at_tables():
+    """Ask the database for each table and column of the models, and for no row.
 
-    def GET(self):
-        connection = sqlhub.getConnection()
-        for model in site_models():
-            meta = model.sqlmeta
-            columns = ", ".join([meta.idName, *(column.dbName for column in meta.columnList)])
-            connection.queryAll(f"SELECT {columns} FROM {meta.table} WHERE 1 = 0")
-        return healthy()
+    Raises SchemaError where there is no model, and the error of the driver's or sqlobject's where
+    one is missing or the database is away.
+    """
+    connection = sqlhub.getConnection()
+    for model in site_models():
+        meta = model.sqlmeta
+        columns = ", ".join([meta.idName, *(column.dbName for column in meta.columnList)])
+        connection.queryAll(f"SELECT {columns} FROM {meta.table} WHERE 1 = 0")
 
 
 def site_models(with_pages=True):

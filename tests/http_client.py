@@ -47,6 +47,7 @@ class Client:
 
     def __init__(self, application, check=validator):
         """`check` wraps the application; None where a request is to break the rules of WSGI."""
+        self.site = application
         self.application = check(application) if check else application
 
     def request(self, method, path, body=b"", query="", chunked=False, **environ):

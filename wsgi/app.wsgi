@@ -9,10 +9,8 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 try:
-    from app import app
+    from app import application  # noqa: F401
 except BaseException:
     # mod_wsgi 6.1.1 on Python 3.11 logs the error without its traceback.
     traceback.print_exc()
     raise
-
-application = app.wsgifunc() if hasattr(app, "wsgifunc") else app

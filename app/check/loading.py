@@ -41,7 +41,7 @@ def load(listener):
 
 
 def _import():
-    from app import app  # noqa: F401
+    from app import application  # noqa: F401
 
     if settings.database:
         from app.own import import_own

@@ -16,6 +16,7 @@ from .handlers import (
     writing,
 )
 from .in_transaction import in_transaction
+from .observed import Run
 from .patches import PatchError
 from .processor import transaction_per_request
 from .row_cache import Statistics, statistics
@@ -26,6 +27,7 @@ __all__ = [
     "OutcomeUnknown",
     "OutsideItsRequest",
     "PatchError",
+    "Run",
     "RunEnded",
     "SchemaError",
     "Statistics",

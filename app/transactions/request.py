@@ -72,7 +72,7 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
     @cache
     def for_engine(cls, engine_class):
         """Return the class of the transactions on the connections of `engine_class`."""
-        return type(cls.__name__, (cls, engine_class, Transaction), {})
+        return type(cls.__name__, (*engine_class.AROUND, cls, engine_class, Transaction), {})
 
     @property
     def _connection(self):

@@ -92,6 +92,9 @@ def present(error, page=None):
     web.header("Content-Type", "application/problem+json")
     members = {"type": "about:blank", "title": title, "status": int(status)}
     members |= {"detail": detail} if detail else {}
+    # By which the logs have it.
+    id = web.ctx.env.get("mod_wsgi.request_id")
+    members |= {"request": id} if id else {}
     error.data = json.dumps(members | getattr(error, "members", {})) + "\n"
 
 

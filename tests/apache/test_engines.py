@@ -1,52 +1,22 @@
 """The promise on each engine, with 4 processes x 4 threads under a real Apache, and its faults."""
 
-import contextlib
 import random
-import sqlite3
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from scripts.lib.command import ROOT
+from tests.apache.banking import SERVERS, TOTAL, Load, rows_per_number, served_bank
 from tests.apache.counting import PROCESSES, THREADS, clients
-from tests.apache.server import apache
 
 pytestmark = pytest.mark.timeout(600)
-
-TOTAL = 800
-SERVERS = ["postgres", "mariadb"]
-
-
-class Bank:
-    """The application in tests/apache/bank, served, and its database."""
-
-    def __init__(self, site, server, uri):
-        self.site = site
-        self.url = site.url
-        self.server = server
-        self.uri = uri
-
-    def execute(self, query):
-        """Run `query` in a session of its own; returns its rows."""
-        if self.server:
-            return self.server.execute(query, self.uri.rpartition("/")[2])
-        with contextlib.closing(sqlite3.connect(self.site.data / "bank.db")) as raw:
-            return raw.execute(query).fetchall()
 
 
 @pytest.fixture(scope="module", params=["sqlite", *SERVERS])
 def bank(request):
     """The bank on each engine; its counters go on from one test to the next."""
-    server = uri = None
-    if request.param != "sqlite":
-        server = request.getfixturevalue(f"{request.param}_server")
-        uri = server.new_database()
-    settings = {"PROJECT": str(ROOT)} | ({"BANK_URI": uri} if uri else {})
-    application = Path(__file__).parent / "bank"
-    with apache(application, PROCESSES, THREADS, settings, path="/balances") as site:
-        yield Bank(site, server, uri)
+    with served_bank(request) as served:
+        yield served
 
 
 def post_until_done(client, url, content=None):
@@ -117,43 +87,6 @@ def test_of_two_claims_at_once_at_most_one_is_granted(bank):
     first, second = clients(2, claim)
     assert [a + b for a, b in zip(first, second, strict=True)] == [1] * 200
     assert bank.execute("SELECT COUNT(*), COUNT(DISTINCT subject) FROM claim") == [(200, 200)]
-
-
-class Load:
-    """Clients that post pairs, each with a number of its own, until `stop` is called."""
-
-    def __init__(self, bank, first):
-        self.answers = []
-        self._bank = bank
-        self._numbers = iter(range(first, first + 10**6))
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=clients, args=(PROCESSES * THREADS, self._work))
-        self._thread.start()
-
-    def _work(self, _, client):
-        while not self._done.is_set():
-            number = next(self._numbers)
-            status = client.post(f"{self._bank.url}/pairs/{number}").status_code
-            self.answers.append((time.monotonic(), number, status))
-
-    def wait_for(self, count, status):
-        """Wait until `count` more answers have `status`."""
-        expected = len(self.numbers(status)) + count
-        ends = time.monotonic() + 60
-        while len(self.numbers(status)) < expected:
-            assert time.monotonic() < ends, f"after a minute not {count} more answers {status}"
-            time.sleep(0.02)
-
-    def stop(self):
-        self._done.set()
-        self._thread.join()
-
-    def numbers(self, status):
-        return {number for _, number, found in list(self.answers) if found == status}
-
-
-def rows_per_number(bank):
-    return dict(bank.execute("SELECT number, COUNT(*) FROM half GROUP BY number"))
 
 
 @pytest.mark.parametrize("bank", SERVERS, indirect=True)

@@ -50,7 +50,7 @@ def handlers(tmp_path_factory):
 
 def read_all(site):
     with httpx.Client(base_url=site.url, timeout=ANSWERED) as client:
-        for path in ("/health", "/", "/view", "/api/users", "/static/style.css"):
+        for path in ("/healthz", "/", "/view", "/api/users", "/static/style.css"):
             assert client.get(path).status_code == 200
             assert client.head(path).status_code == 200
 

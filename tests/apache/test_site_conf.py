@@ -146,7 +146,7 @@ def test_security_headers_are_on_the_sites_own_pages_once(site):
 
 def test_a_request_without_a_version_is_refused(site):
     with socket.create_connection(("127.0.0.1", site.server.port), 10) as client:
-        client.sendall(b"GET /health\r\n\r\n")
+        client.sendall(b"GET /healthz\r\n\r\n")
         answer = client.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 400 "), answer
     assert b"X-Content-Type-Options: nosniff" in answer

@@ -17,6 +17,7 @@ import web
 from app import pages
 
 app = web.application(("/raise", pages.Raise, "/stream", pages.Stream))
+application = app.wsgifunc()
 '''
 
 PAGES = '''

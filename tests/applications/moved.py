@@ -25,7 +25,6 @@ def settings(old, place, data, uri):
         "SITE_APPLICATION": APPLICATION[old.name],
         "SITE_PATH": str(place),
         "SITE_DATABASE": old.tables,
-        "SITE_HEALTH": old.asked,
         **old.environment(data, uri),
     }
 

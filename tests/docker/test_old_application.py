@@ -45,7 +45,6 @@ def served(request, engine, image, tmp_path):
     [environment] = page.blocks("yaml")
     if old.name != "wiki":
         settings |= {"SITE_APPLICATION": APPLICATION[old.name], "SITE_DATABASE": old.tables}
-        settings["SITE_HEALTH"] = old.asked
         lines = [
             f"      - {name}={value}"
             for name, value in old.environment(Path("/srv/site/var"), "").items()

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from scripts.lib.command import ROOT
-from tests.docker.project import APPLICATION, CLUSTER, SINGLE, Project, client, project
+from tests.docker.project import APPLICATION, CLUSTER, SINGLE, client, project
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -14,7 +14,7 @@ import iniconfig
 import web
 from sqlobject import SQLObject, StringCol
 
-urls = ("/", "Index", "/up", "Up")
+urls = ("/", "Index")
 app = web.application(urls, globals())
 
 
@@ -29,11 +29,6 @@ class Index:
     def POST(self):
         Note(text=iniconfig.__name__)
         raise web.seeother("/")
-
-
-class Up:
-    def GET(self):
-        return "up"
 """
 OWN_IMAGE = "webpy-sqlobject-site-test-own"
 ALONE = (*SINGLE, *APPLICATION)
@@ -60,46 +55,22 @@ def own(engine, image, tmp_path_factory):
 @pytest.mark.parametrize("prefix", ["/", "/notes"])
 def test_it_is_served_and_healthy_and_nothing_of_the_checkout_changed(engine, own, prefix):
     before = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True)
-    with project(engine, ALONE, WEBPY_PREFIX=prefix, SITE_HEALTH="/up", **own) as made:
+    with project(engine, ALONE, WEBPY_PREFIX=prefix, **own) as made:
         home = prefix.rstrip("/")
         with client(made) as http:
             answer = http.post(f"{home}/", follow_redirects=True)
             assert (answer.status_code, answer.text) == (200, "iniconfig")
             assert http.get(f"{home}/static/notes.css").text == "body {}"
             assert http.get(f"{home}/static/style.css").status_code == 404
-        assert made.sh("docker/healthcheck").stdout == "200 up\n"
+        assert made.sh("docker/healthcheck").stdout == "200 ok\n"
         listing = made.sh("ls -l /srv/application/notes.py").stdout
         assert listing.startswith("-r--r--r-- 1 root")
     after = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True)
     assert after.stdout == before.stdout
 
 
-def test_without_site_health_its_first_page_is_asked(engine, own):
-    with project(engine, ALONE, **own) as made:
-        assert made.sh("docker/healthcheck").stdout == "200 \n"
-
-
-def test_a_health_address_that_is_not_there_is_named(engine, own):
-    made = Project(engine, ALONE, own | {"SITE_HEALTH": "/nowhere"})
-    try:
-        assert made.compose("up", "--detach", "--wait", check=False).returncode != 0
-        said = made.sh("docker/healthcheck", check=False).stdout
-        assert "there is nothing at /nowhere: name an address" in said
-    finally:
-        made.compose("down", "--volumes", "--timeout", "5")
-
-
-def test_behind_the_balancer_it_needs_an_address_to_be_asked(engine, own):
-    made = Project(engine, ALONE, own | {"WEBPY_DRAIN": "5"})
-    try:
-        assert made.compose("up", "--detach", "--wait", check=False).returncode != 0
-        assert "SITE_HEALTH is missing: the balancer asks" in made.log("web")
-    finally:
-        made.compose("down", "--volumes", "--timeout", "5")
-
-
 def test_the_cluster_serves_it_at_a_prefix_and_no_request_is_lost_by_a_stop(engine, own):
-    further = {"WEBPY_PREFIX": "/notes", "SITE_HEALTH": "/"}
+    further = {"WEBPY_PREFIX": "/notes"}
     with project(engine, (*CLUSTER, *APPLICATION), **own, **further) as made:
         assert len(made.containers("web")) == 3
         with client(made) as http:

@@ -53,10 +53,10 @@ def test_requests_and_errors_are_logged_to_the_containers_output(single):
 def test_good_answers_of_the_balancers_probes_are_not_logged(single):
     """Others of the same address are."""
     with client(single) as http:
-        assert http.get("/health").status_code == 200
-        assert http.delete("/health?from=the-probe-test").status_code == 405
+        assert http.get("/healthz").status_code == 200
+        assert http.delete("/healthz?from=the-probe-test").status_code == 405
     single.wait_until(lambda: "from=the-probe-test" in single.log("web"), "the refusal in the log")
-    assert '"GET /health' not in single.log("web")
+    assert '"GET /healthz' not in single.log("web")
 
 
 def test_the_root_file_system_cannot_be_written(single):
@@ -102,16 +102,27 @@ def test_data_survive_down_and_up(engine, image):
         assert made.sh("cat var/secret-key").stdout == key and len(key) == 64
 
 
+def test_a_backup_goes_out_and_comes_back_while_it_serves(engine, image):
+    """By the entrypoint's words, which `docker compose run` takes as well."""
+    with project(engine) as made, client(made) as http:
+        before = user_names(made)
+        made.sh("docker/entrypoint backup >/tmp/site.backup")
+        user = {"name": "late", "fullname": "Came Late", "password": "a password"}
+        assert http.post("/api/users", json=user).status_code == 201
+        made.sh("docker/entrypoint restore </tmp/site.backup")
+        assert user_names(made) == before
+
+
 def test_the_health_check_asks_the_database(engine, image):
     with project(engine) as made:
         [container] = made.containers("web")
         assert made.inspect(container)["State"]["Health"]["Status"] == "healthy"
         assert made.sh("docker/healthcheck").returncode == 0
-        # Users that no longer are in the database: the application runs and answers 500.
+        # Users that no longer are in the database: the application runs and is not ready.
         drop = "import sqlite3; sqlite3.connect('var/site.db').execute('DROP TABLE users')"
         made.sh(f'python -c "{drop}"')
         with client(made) as http:
-            assert http.get("/health").status_code == 200
+            assert http.get("/healthz").status_code == 200
         assert made.sh("docker/healthcheck", check=False).returncode == 1
         made.wait_until(
             lambda: made.inspect(container)["State"]["Health"]["Status"] == "unhealthy",
@@ -173,10 +184,10 @@ def test_a_container_with_a_balancer_says_so_before_it_stops(engine, image):
     ends as without."""
     with project(engine, WEBPY_DRAIN="20") as made, client(made) as http:
         [container] = made.containers("web")
-        assert http.get("/health").status_code == 200
+        assert http.get("/healthz").status_code == 200
         stop = threading.Thread(target=made.compose, args=("stop",))
         stop.start()
-        made.wait_until(lambda: http.get("/health").status_code == 503, "/health answers 503", 15)
+        made.wait_until(lambda: http.get("/readyz").status_code == 503, "/readyz answers 503", 15)
         assert http.get("/api/users").status_code == 200
         user = {"name": "late", "fullname": "Came Late", "password": "a password"}
         assert http.post("/api/users", json=user).status_code == 201
@@ -184,7 +195,7 @@ def test_a_container_with_a_balancer_says_so_before_it_stops(engine, image):
         assert made.inspect(container)["State"]["ExitCode"] == 0
         made.compose("start")
         made.wait_until(lambda: _healthy(made), "the site is healthy again")
-        assert http.get("/health").status_code == 200
+        assert http.get("/healthz").status_code == 200
         assert "late" in user_names(made)
 
 

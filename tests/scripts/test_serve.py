@@ -207,4 +207,4 @@ def test_a_pid_file_whose_number_another_process_has_does_not_keep_it_from_start
         path = serve.var / "apache" / "apache.pid"
     path.write_text(f"{os.getpid()}\n")
     with serving(folder) as serve:
-        assert httpx.get(serve.url + "/health").status_code == 200
+        assert httpx.get(serve.url + "/healthz").status_code == 200

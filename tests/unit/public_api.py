@@ -14,6 +14,7 @@ from app.transactions import (
     OutcomeUnknown,
     OutsideItsRequest,
     PatchError,
+    Run,
     RunEnded,
     SchemaError,
     Statistics,
@@ -50,6 +51,10 @@ def unavailable(headers: dict[str, str], reason: Verdict) -> Exception:
     return RuntimeError(reason.value)
 
 
+def observer(run: Run) -> None:
+    assert_type(run.seconds, float)
+
+
 load_sqlo = transaction_per_request(
     "sqlite:///site.db",
     attempts=3,
@@ -57,6 +62,7 @@ load_sqlo = transaction_per_request(
     commit_veto=veto,
     unavailable=unavailable,
     stream_writes=True,
+    observer=observer,
     timeout=5,
     cache_rows=100,
 )
@@ -68,6 +74,7 @@ transaction_per_request("sqlite:///site.db", commit_veto=len)  # type: ignore[ar
 
 connection = connection_for("sqlite:///site.db", timeout=5)
 connection.queryAll("SELECT 1")
+connection_for("sqlite:///site.db", observer=1)  # type: ignore[arg-type]
 connection_for(1)  # type: ignore[arg-type]
 
 

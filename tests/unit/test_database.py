@@ -18,7 +18,6 @@ from app.tables import make_database
 from app.transactions import connection_for
 from app.transactions.tables import SchemaError
 from tests import own_application
-from tests.http_client import serving
 
 
 @pytest.fixture
@@ -292,10 +291,19 @@ def test_a_fault_in_the_models_shows_with_its_traceback(tmp_path, uri):
 
 ASK = """
 import json, runpy
-run = runpy.run_path("wsgi/app.wsgi")
-from app import app
-answers = [app.request(path) for path in ("/", "/health", "/health/database", "/nowhere")]
-print(json.dumps([[answer.status, answer.data.decode()] for answer in answers]))
+from wsgiref.util import setup_testing_defaults
+
+application = runpy.run_path("wsgi/app.wsgi")["application"]
+
+
+def ask(path):
+    environ, statuses = {"PATH_INFO": path}, []
+    setup_testing_defaults(environ)
+    chunks = application(environ, lambda status, *_: statuses.append(status))
+    return [*statuses, b"".join(chunks).decode()]
+
+
+print(json.dumps([ask(path) for path in ("/", "/healthz", "/readyz", "/nowhere")]))
 """
 
 
@@ -305,33 +313,10 @@ def test_an_application_of_ones_own_is_served_and_answers_health_checks(own, uri
     done = subprocess.run(
         [sys.executable, "-c", ASK], cwd=own, env=environ, capture_output=True, text=True
     )
-    page, health, database_health, missing = json.loads(done.stdout)
+    page, *health, missing = json.loads(done.stdout)
     assert page == ["200 OK", "0"]
-    assert health == database_health == ["200 OK", "ok\n"]
+    assert health == [["200 OK", "ok\n"]] * 2
     assert missing[0] == "404 Not Found" and "<h1>Not Found</h1>" in missing[1]
-
-
-@pytest.mark.parametrize(
-    ("statement", "status"),
-    [
-        ("SELECT 1", 200),
-        ("ALTER TABLE users DROP COLUMN fullname", 500),
-        ("DROP TABLE users", 500),
-    ],
-)
-def test_the_health_of_the_database_needs_the_tables_and_columns(tmp_path, statement, status):
-    with serving(tmp_path) as client:
-        change(tmp_path, statement)
-        assert client.get("/health/database").status == status
-        assert client.get("/health").status == 200
-
-
-def test_the_health_of_the_database_needs_the_file(tmp_path):
-    with serving(tmp_path) as client:
-        assert client.get("/health/database").text == "ok\n"
-        for file in tmp_path.glob("site.db*"):
-            file.write_bytes(b"broken" * 1000)
-        assert client.get("/health/database").status == 503
 
 
 def test_others_cannot_read_a_new_database(tmp_path, uri):

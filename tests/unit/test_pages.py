@@ -207,7 +207,7 @@ def test_an_error_in_a_page_is_a_clean_500_that_shows_nothing_of_it(client, monk
 @pytest.mark.parametrize(
     "method", ["POST", "DELETE", "OPTIONS", "PROPFIND", "TRACE", "get", "Ünï"]
 )
-@pytest.mark.parametrize("path", ["/", "/view", "/health"])
+@pytest.mark.parametrize("path", ["/", "/view"])
 def test_a_method_that_a_page_has_not_is_405_with_those_that_it_has(client, method, path):
     answer = client.request(method, path)
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
@@ -223,12 +223,6 @@ def test_head_has_the_status_and_headers_of_get(client):
     for path in ("/view", "/nothing"):
         got, headed = client.get(path), client.request("HEAD", path)
         assert (headed.status, headed.headers) == (got.status, got.headers)
-
-
-def test_health_is_answered_without_the_database(client, tmp_path):
-    (tmp_path / "site.db").write_bytes(b"broken")
-    answer = client.get("/health")
-    assert (answer.status, answer.text) == (200, "ok\n")
 
 
 def test_links_stay_below_the_place_where_the_site_is_mounted(client):

@@ -1,8 +1,10 @@
 """The database engines: `connection_for` finds the one of a URI."""
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
+from ..observed import Run, engine_for
 from .base import OutcomeUnknown, Session, TransactionLost, Verdict
 from .threads import Engine
 
@@ -32,16 +34,19 @@ SHARED_OPTIONS = frozenset(
 _connections: dict[tuple, Engine] = {}
 
 
-def connection_for(uri: str, **options: Any) -> Engine:
+def connection_for(
+    uri: str, *, observer: Callable[[Run], object] | None = None, **options: Any
+) -> Engine:
     """Return the connection for `uri`, always the same one for the same arguments.
 
     `options`: keyword arguments of the engine's class, such as `timeout`; those of other engines
-    are left out, those in the URI win. Raises ValueError for a scheme without a class
+    are left out, those in the URI win. `observer`: a function that is told of each transaction's
+    end (observed.py). Raises ValueError for a scheme without a class
     here, a missing driver, a wrong value, and for SQLite in memory, which threads cannot share.
     """
-    key = (uri, *sorted(options.items()))
+    key = (uri, observer, *sorted(options.items()))
     if key not in _connections:
-        engine_class = class_for(uri)
+        engine_class = engine_for(observer, class_for(uri))
         user, password, host, port, path, given = _parts(engine_class, uri)
         if path.endswith(":memory:"):
             raise ValueError("a database in memory cannot be shared by threads; name a file")

@@ -60,6 +60,8 @@ class Engine(Statements, Dialect):
         def __getattr__(self, name: str) -> Any:
             """What SQLObject's connection class has, from which its subclasses inherit."""
 
+    # Classes that go before that of a request's transaction (observed.py).
+    AROUND: tuple[type, ...] = ()
     # The names of the options that its class takes, of those that all engines may be given.
     OPTIONS: frozenset[str] = frozenset()
     # How many seconds the driver waits for another transaction's lock.
@@ -80,6 +82,8 @@ class Engine(Statements, Dialect):
         super().__init__(*args, **kw)
         self.cache = FreshCache(self)
         self.place = place_of(self)
+        # The sessions of all threads that are open.
+        self.open_now = weakref.WeakSet()
         _engines.add(self)
 
     @abc.abstractmethod
@@ -138,6 +142,7 @@ class Engine(Statements, Dialect):
         session.home = weakref.ref(sessions)
         self._connectionNumbers[id(session)] = self._connectionCount
         self._connectionCount += 1
+        self.open_now.add(session)
         if use is not None:
             sessions.by_use[use] = session
         return session

@@ -41,9 +41,9 @@ class Target:
 
         A user is made and deleted: all that the run makes get higher ids.
         """
-        status, answer = self._request("GET", "/health")
+        status, answer = self._request("GET", "/healthz")
         if (status, answer) != (200, "ok\n"):
-            raise CannotRun(f"{self.url}/health answers {status}, not ok: is --url right?")
+            raise CannotRun(f"{self.url}/healthz answers {status}, not ok: is --url right?")
         user = {"fullname": "Load Test", "password": secrets.token_hex(8)}
         user["name"] = f"{self._prefix}first"
         status, answer = self._request("POST", "/api/users", user)

@@ -92,16 +92,18 @@ def hermetic_environment(folder):
 
 
 @contextlib.contextmanager
-def own_site(engine, processes, threads, lab=False):
+def own_site(engine, processes, threads, lab=False, **settings):
     """Serve this checkout's site on a new database of `engine`; yields an OwnSite.
 
     lab: serve the lab's modes too, each by `processes` x `threads`, and the site by one.
+    settings: variables of the site's, such as SITE_METRICS.
     Raises CannotRun.
     """
     with own_folder("site-") as folder, database_server(engine, folder) as database:
         token = secrets.token_hex(16)
         environment = hermetic_environment(folder)
         environment |= {"DATABASE_URI": database.database(DATABASE), "SITE_API_TOKEN": token}
+        environment |= settings
         defines, paths = sizes(processes, threads), ["/"]
         if lab:
             environment["SITE_LAB"] = "on"

@@ -193,6 +193,8 @@ def prepare(options):
     }
     settings = read_site_settings(environment)
     defines |= {"WEBPY_PREFIX": options.prefix, "WEBPY_STATIC": settings.static}
+    if settings.request_log:
+        defines["WEBPY_JSON_LOG"] = 1
     if settings.path:
         check_readable([Path(settings.path), *sorted(Path(settings.path).rglob("*.py"))], user)
     if settings.lab:

@@ -12,14 +12,14 @@ from scripts.lib.command import ROOT
 class SiteSettings:
     """The settings that others than the application use; None where one is not set.
 
-    lab: whether the coherency lab is on. application, path, health: SITE_APPLICATION, SITE_PATH
-    and SITE_HEALTH, as text.
+    lab, request_log: whether the coherency lab and SITE_REQUEST_LOG are on. application, path:
+    SITE_APPLICATION and SITE_PATH, as text.
     """
 
     lab: bool
+    request_log: bool
     application: str | None
     path: str | None
-    health: str | None
 
     @property
     def static(self):
@@ -47,7 +47,7 @@ def main():
     from app.settings import settings
 
     path = settings.path and str(settings.path)
-    found = SiteSettings(settings.lab, settings.application, path, settings.health)
+    found = SiteSettings(settings.lab, settings.request_log, settings.application, path)
     print(json.dumps(asdict(found)))
 
 

@@ -3,7 +3,21 @@
 import os
 import pwd
 
+from scripts.lib.command import ROOT
+
 DAEMON_USER = "www-data"
+
+
+def owner_of_site(settings):
+    """The name of the user that has the site's database where this is root, else None: ours.
+
+    It is who has the folder var, or else the file `settings`, a path or None, unless that is root.
+    """
+    if os.getuid() != 0:
+        return None
+    places = [place for place in (ROOT / "var", settings) if place and place.exists()]
+    owners = [place.stat().st_uid for place in places]
+    return next((pwd.getpwuid(owner).pw_name for owner in owners if owner != 0), DAEMON_USER)
 
 
 def become_daemon(name=DAEMON_USER):

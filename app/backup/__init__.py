@@ -1,0 +1,1 @@
+"""The site's database as one file: written while the site serves, and read back into it."""

@@ -1,0 +1,135 @@
+"""SQLite's file: copied by its online backup, and put back into the file that is in use.
+
+https://www.sqlite.org/backup.html. To put another file in its place would leave the daemons with
+the old one open, and the log of the old one beside the new. A backup into the file in use is one
+transaction of SQLite's: a reader sees all of it or nothing, a power cut leaves the old or the
+new, and each connection sees by `data_version` that its kept rows are outdated.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from app.backup.errors import BackupError
+
+# Seconds that the site's writers may take.
+PATIENCE = 60
+MAGIC = b"SQLite format 3\0"
+BESIDE = ("-wal", "-shm", "-journal")
+
+
+def dump(connection, out):
+    """Write the database of `connection` to the binary file `out`.
+
+    Raises BackupError where it is not there or damaged, and OSError.
+    """
+    path = Path(connection.filename)
+    if not path.exists():
+        raise BackupError(f"{path} is not there: put it back in its place first")
+    # On the database's own disk: /tmp may be small.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-backup-", dir=path.parent) as folder:
+        copy = Path(folder, "copy")
+        try:
+            with _opened(path, "rw") as live, _opened(copy, "rwc") as target:
+                live.backup(target)
+                # It stands for itself then, also where nothing can be written beside it.
+                target.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.Error as error:
+            raise BackupError(f"{path} cannot be copied: {error}") from error
+        check(copy)
+        with open(copy, "rb") as file:
+            shutil.copyfileobj(file, out)
+
+
+def load(connection, file):
+    """Make the database of `connection` what the backup at the path `file` is.
+
+    Raises BackupError, and OSError where the file cannot be written.
+    """
+    check(file)
+    path = Path(connection.filename)
+    if not _is_sqlite(path):
+        return _put_in_place(path, file)
+    from app.transactions.engines.sqlite.queue import Place
+
+    queue, place = connection.queue_of_writers(), Place()
+    try:
+        if queue is not None:
+            queue.wait(place, PATIENCE)
+        with _opened(file, "ro") as backup, _opened(path, "rw") as live:
+            live.execute("PRAGMA synchronous=FULL")
+            backup.backup(live, sleep=0.01)
+    except sqlite3.Error as error:
+        raise BackupError(
+            f"{path} cannot be written: {error}. Stop the site, move the file away with those "
+            "named as it with -wal and -shm behind, and do it again"
+        ) from error
+    finally:
+        if queue is not None:
+            queue.leave(place)
+
+
+def check(file):
+    """Raises BackupError where the file is no sound database of SQLite's."""
+    if not _is_sqlite(file):
+        raise BackupError("this is no backup of an SQLite database")
+    try:
+        with _opened(file, "ro") as copy:
+            found = [line for (line,) in copy.execute("PRAGMA integrity_check(3)")]
+    except sqlite3.Error as error:
+        found = [str(error)]
+    if found != ["ok"]:
+        raise BackupError(f"the database is damaged: {'; '.join(found)}")
+
+
+def _is_sqlite(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _opened(path, mode):
+    address = f"file:{quote(str(path))}?mode={mode}"
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as raw:
+        yield raw
+
+
+def _put_in_place(path, file):
+    """Put the backup where no database is; BackupError where daemons have the old one open."""
+    holders = _processes_with(path)
+    if holders:
+        raise BackupError(
+            f"{path} is not there or no database, and the processes {holders} still have the old "
+            "one open: stop the site first"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(file, part)
+        part.chmod(0o640)
+        with open(part, "rb") as whole:
+            os.fsync(whole.fileno())
+        # A log would be taken for this file's.
+        for suffix in BESIDE:
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        part.rename(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _processes_with(path):
+    """The ids of the processes of this user that have the file, or what was there, open."""
+    names = {f"{path}{suffix}" for suffix in ("", *BESIDE)}
+    found = set()
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(descriptor).removesuffix(" (deleted)") in names:
+                found.add(int(descriptor.parts[2]))
+    return sorted(found)
