@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts.lib.command import ROOT, CannotRun, command_parser, run
-from scripts.lib.serving.daemons import LONGEST_TITLE, daemon_pids, roll
+from scripts.lib.serving.daemons import LONGEST_TITLE, daemon_pids, roll_site, site_groups
 from scripts.lib.serving.trial import try_as_daemon
 
 
@@ -46,15 +46,23 @@ def read_pid(path):
         ) from None
 
 
+def try_first(parent, name):
+    """Try the new code as the daemons of the site `name` would run it; raises CannotRun."""
+    pids = [
+        pid for kind, _ in site_groups(parent, name) for pid in daemon_pids(parent, name, kind)
+    ]
+    if pids:
+        try_as_daemon(min(pids))
+
+
 def main(arguments):
     """Reload as the command line `arguments` say; returns the exit status."""
     options = parse_options(arguments)
     try:
         parent = read_pid(options.pid_file)
-        pids = sorted(daemon_pids(parent, options.name))
-        if pids and not options.untried:
-            try_as_daemon(pids[0])
-        count = roll(parent, options.name)
+        if not options.untried:
+            try_first(parent, options.name)
+        count = roll_site(parent, options.name)
     except PermissionError:
         raise CannotRun("not allowed: run it as Apache's user or root") from None
     print(f"replaced {count} processes")
