@@ -7,6 +7,10 @@ from scripts.lib.command import ROOT
 
 CODE = """
 import os, time, web
+from sqlobject import SQLObject, StringCol
+
+class Note(SQLObject):
+    text = StringCol(default=None)
 
 class Index:
     def GET(self):

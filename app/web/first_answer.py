@@ -11,8 +11,6 @@ import threading
 import traceback
 from wsgiref.util import setup_testing_defaults
 
-from app.settings import settings
-
 LOADS = "site:loads"
 ANSWERS = "site:answers"
 FAILS = "site:fails"
@@ -50,26 +48,24 @@ def begin(application):
 
 
 def ask(application):
-    """Ask the WSGI `application` for the address that tells its health; mark the process.
+    """Ask the WSGI `application` for its first page; mark the process.
 
     Returns whether the answer is good, which is any below 500. Another one is told on stderr.
     """
-    path = settings.health or ("/" if settings.application else "/health/database")
     try:
-        status = _status(application, path)
+        status = _status(application)
     except BaseException:
         traceback.print_exc()
         status = "no answer"
     good = status < "5"
     if not good:
-        print(f"the first answer of this process, to {path}, is {status}", file=sys.stderr)
+        print(f"the first answer of this process is {status}", file=sys.stderr)
     mark(ANSWERS if good else FAILS)
     return good
 
 
-def _status(application, path):
-    path, _, query = path.partition("?")
-    environ = {"PATH_INFO": path, "QUERY_STRING": query, "SCRIPT_NAME": ""}
+def _status(application):
+    environ = {"PATH_INFO": "/", "QUERY_STRING": "", "SCRIPT_NAME": ""}
     environ |= {"REMOTE_ADDR": "127.0.0.1", "HTTP_USER_AGENT": "the process itself"}
     setup_testing_defaults(environ)
     environ["wsgi.errors"] = sys.stderr

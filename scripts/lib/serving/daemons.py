@@ -1,10 +1,12 @@
 """The daemon processes of one group: finding them, and replacing them one after the other.
 
 A group is known by the title of its processes: `(wsgi:NAME)`, and in the lab `(lab:MODE)`.
-Each one gets SIGUSR1, lets its requests end while the others take new ones, and is replaced by
-Apache; the next follows when the replacement has answered (app/web/first_answer.py), or, where its
-script does not tell, has loaded. So no request is lost or waits for the application to load. Old
-and new code serve side by side meanwhile.
+Each one gets SIGTERM, takes no more requests, lets those that it has end while the others take new
+ones (shutdown-timeout in apache/site.conf), and is replaced by Apache. After SIGUSR1 it would go
+on taking requests until it has none, which under load it never has. The next one follows when the
+replacement has answered (app/web/first_answer.py), or, where its script does not tell, has loaded.
+So no request is lost or waits for the application to load. Old and new code serve side by side
+meanwhile.
 
 mod_wsgi writes a title over the first word of Apache's command line and cuts it to its length:
 where Apache was started as `apache2`, `(wsgi:webpy-site)` is `(wsgi:w`.
@@ -139,7 +141,7 @@ def _has_come(group, before):
 def _replace(group, pid, seconds):
     before = daemon_pids(*group)
     try:
-        os.kill(pid, signal.SIGUSR1)
+        os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
         # It has ended by itself since the group was listed, so Apache replaces it anyway.
         return
