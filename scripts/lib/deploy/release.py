@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from scripts.lib.command import ROOT, CannotRun
 from scripts.lib.deploy.place import KEPT
+from scripts.lib.serving.daemons import FAILED
 from scripts.lib.serving.serve import write_whole
 
 # The databases whose drivers are extras of pyproject.toml.
@@ -126,11 +127,15 @@ def _requirements(place, folder):
 def make_database(place, folder):
     """Make the tables and columns that the release has more, as the daemons' user.
 
-    Raises CannotRun where that needs a decision.
+    Raises CannotRun, of the status FAILED, where that needs a decision or the code does not load.
     """
     command = [folder / ".venv" / "bin" / "python", "-m", "app.database"]
-    said = "the database is not as the models say"
-    _run(command, said, cwd=folder, env=environment(place), **as_user(place))
+    try:
+        said = "the database cannot be brought up to the models"
+        _run(command, said, cwd=folder, env=environment(place), **as_user(place))
+    except CannotRun as error:
+        error.status = FAILED
+        raise
 
 
 def environment(place):
