@@ -39,7 +39,7 @@ def site(request, tmp_path_factory):
 
 def command(site, name):
     """Run the command of the drop-in's line `name` for this Apache; returns what run() does."""
-    [line] = re.findall(rf"^{name}=(/.*)$", DROP_IN.read_text(), re.MULTILINE)
+    [line] = re.findall(rf"^{name}=-?(/.*)$", DROP_IN.read_text(), re.MULTILINE)
     line = line.replace("/srv/webpy-site/current", str(ROOT))
     line = line.replace("/run/apache2/apache2.pid", str(site.server.directory / "apache.pid"))
     line = line.replace("/etc/apache2/apache2.conf", str(site.server.directory / "httpd.conf"))

@@ -183,10 +183,7 @@ def _next(place, chosen, memory, commit, modules, steps):
     steps("remember it", memory.write, place)
     for name in modules:
         steps(f"enable the module {name}", vhost.enable, place, [name])
-    changed = steps(
-        f"write {place.vhost}",
-        lambda: vhost.write(place, _content(place, chosen)),
-    )
+    changed = steps(f"write {place.vhost}", _write_checked, place, chosen)
     if steps.restart:
         steps("let Apache read its configuration (graceful)", live.read_anew, place)
     elif changed or _apache_differs(place, memory):
@@ -194,6 +191,18 @@ def _next(place, chosen, memory, commit, modules, steps):
             "Apache's configuration has changed, and is used after its next restart: deploy again "
             "with --restart at a quiet hour"
         )
+
+
+def _write_checked(place, chosen):
+    """Write the virtual host; one that Apache does not take is put back. Raises CannotRun."""
+    before = place.vhost.read_text()
+    changed = vhost.write(place, _content(place, chosen))
+    try:
+        live.check_configuration(place)
+    except CannotRun:
+        vhost.write(place, before)
+        raise
+    return changed
 
 
 def _apache_differs(place, memory):

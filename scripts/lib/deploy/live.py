@@ -37,6 +37,11 @@ def check(place, folder):
         raise failed("scripts/check finds what would be served wrongly")
 
 
+def check_configuration(place):
+    """Have Apache check its configuration files. Raises CannotRun where it does not take them."""
+    run_apache(place.apache / "apache2.conf", "-t")
+
+
 def failed(text):
     """A CannotRun of the status FAILED."""
     error = CannotRun(text)
@@ -55,8 +60,7 @@ def read_anew(place):
 
     A graceful restart: it cuts requests in flight of more than 3 s. Raises CannotRun.
     """
-    configuration = place.apache / "apache2.conf"
-    run_apache(configuration, "-t")
+    check_configuration(place)
     pid = parent(place)
     if pid is None:
         print("Apache is not running: start it")

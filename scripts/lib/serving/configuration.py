@@ -32,7 +32,9 @@ def fingerprint(configuration):
     Raises CannotRun where Apache does not take the main configuration file.
     """
     dump = run_apache(configuration, "-t", "-DDUMP_INCLUDES")
-    files = {Path(configuration), *map(Path, re.findall(r"\(\d+\) (/.*)", dump))}
+    # Debian's configuration has variables of the second one.
+    files = {configuration, configuration.parent / "envvars"}
+    files |= {*map(Path, re.findall(r"\(\d+\) (/.*)", dump))}
     for one in directives(configuration):
         if one.words[0] in CERTIFICATES:
             files.add(Path(one.words[1]))
