@@ -143,7 +143,8 @@ def _add_kinds(made):
     contention_help = "16 and 64 clients write ten rows; status 1 where one is refused or lost"
     add("--contention", action="store_true", help=contention_help)
     reload_help = (
-        "three reloads with new code under load, some requests of 10 s; status 1 where one is lost"
+        "three reloads with new code under load, some requests of which take a sixth of "
+        "--seconds; status 1 where one is lost"
     )
     add("--reload", action="store_true", help=reload_help)
     memory_help = "the size of a process after so many reads (default 1000000): does it grow?"

@@ -1,7 +1,7 @@
 """scripts/benchmark --reload: changed code goes live three times under load, and nothing is lost.
 
-Some clients ask for what takes up to ten seconds, the others for what takes no time, each again
-as soon as it is answered.
+Some clients ask for what takes up to a sixth of the load's seconds, ten of sixty, the others for
+what takes no time, each again as soon as it is answered.
 """
 
 import contextlib
@@ -29,7 +29,6 @@ from scripts.lib.serving.own_site import (
 from scripts.lib.serving.ports import free_port
 
 RELOADS = 3
-LONGEST = 10
 SLOW_CLIENTS = 4
 CODE = """
 import time, web
@@ -120,8 +119,9 @@ def _write(folder, number):
 
 def _load(server, code, options):
     answers, done = [], threading.Event()
+    longest = options.seconds / 6
     clients = [
-        threading.Thread(target=_ask_until, args=(done, server.url, number, answers))
+        threading.Thread(target=_ask_until, args=(done, server.url, number, longest, answers))
         for number in range(options.connections)
     ]
     for client in clients:
@@ -151,10 +151,10 @@ def _reload(server):
     return done.returncode
 
 
-def _ask_until(done, address, number, answers):
+def _ask_until(done, address, number, longest, answers):
     choices = random.Random(number)
     while not done.is_set():
-        seconds = choices.uniform(1, LONGEST) if number < SLOW_CLIENTS else 0
+        seconds = choices.uniform(longest / 10, longest) if number < SLOW_CLIENTS else 0
         began = time.monotonic()
         try:
             status, code = _ask(address, seconds)
