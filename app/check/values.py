@@ -31,7 +31,8 @@ def value_of(node, source):
     names = {"os": os, "__file__": str(source.path), "Path": Path}
     names |= vars(source.module) if source.module else {}
     try:
-        return eval(compile(ast.Expression(node), str(source.path), "eval"), names)
+        # Code of the application, which was imported before.
+        return eval(compile(ast.Expression(node), str(source.path), "eval"), names)  # nosec B307
     except Exception:
         return UNKNOWN
 

@@ -1,14 +1,25 @@
 """The lab's endpoints: keys are read, transactions run, the table is reset."""
 
 import os
+import re
 import socket
 import threading
+import time
+from urllib.parse import parse_qs
 
 import web
 
 from app.lab import operations
-from app.lab.accepted import MOST_OPERATIONS, checked_operations, checked_reset
+from app.lab.accepted import (
+    MOST_OPERATIONS,
+    checked_operations,
+    checked_reset,
+    is_integer,
+    is_list,
+    operations_in,
+)
 from app.lab.modes import runs
+from app.lab.sessions import key_of_session, session_of
 from app.settings import settings
 from app.web.bearer import authorize
 from app.web.csrf import FIELD, check_form
@@ -16,6 +27,7 @@ from app.web.inputs import json_object, query_numbers
 from app.web.problems import Problem
 from app.web.rendering import json_answer
 
+RUNS_HEADER = "X-Runs"
 FORM_HEADER = "HTTP_X_FORM_TOKEN"
 
 
@@ -29,11 +41,57 @@ class Keys:
 
 
 class Transactions:
-    """Several operations in one request; `runs` as in `answered`."""
+    """Several operations in one request, which a GET has in its query; `runs` as in `answered`."""
+
+    def GET(self, mode):
+        authorize_writing()
+        tell_run(mode)
+        texts = parse_qs(web.ctx.env.get("QUERY_STRING", "")).get("operations", [])
+        return answered(mode, {"operations": operations.run(mode, operations_in(texts))})
 
     def POST(self, mode):
         authorize_writing()
+        tell_run(mode)
         done = operations.run(mode, checked_operations(json_object()))
+        return answered(mode, {"operations": done})
+
+
+class Sessions:
+    """The list of the web session whose cookie the request has: it is read and appended to."""
+
+    def GET(self, mode):
+        authorize_writing()
+        tell_run(mode)
+        return answered(mode, {"operations": [["read", key_of_session(), _elements(mode)]]})
+
+    def POST(self, mode):
+        authorize_writing()
+        tell_run(mode)
+        key = key_of_session()
+        done = []
+        for operation in checked_operations(json_object()):
+            if operation[:2] == ["read", key]:
+                operation = ["read", key, list(_elements(mode))]
+            elif operation[:2] == ["append", key] and is_list([*_elements(mode), operation[2]]):
+                session_of(mode).elements = [*_elements(mode), operation[2]]
+            elif operation[0] == "sleep":
+                time.sleep(operation[1] / 1000)
+            else:
+                raise Problem(409, f"{operation[0]} is not done to the session of key {key}.")
+            done.append(operation)
+        return answered(mode, {"operations": done})
+
+
+class Uploads:
+    """A number in an uploaded file, which is appended to a key; `runs` as in `answered`."""
+
+    def POST(self, mode, key):
+        authorize_writing()
+        tell_run(mode)
+        before = operations.read(mode, int(key))
+        element = element_in(web.input(element={}).element)
+        operations.append(mode, int(key), element)
+        done = [["read", int(key), before], ["append", int(key), element]]
         return answered(mode, {"operations": done})
 
 
@@ -66,6 +124,22 @@ def authorize_writing():
         authorize()
     else:
         check_form({FIELD: token})
+
+
+def _elements(mode):
+    return session_of(mode).elements
+
+
+def element_in(part):
+    """The number in the file of a part of a form; 0 where nothing has arrived."""
+    text = part.file.read() if getattr(part, "file", None) else b""
+    element = int(text) if re.fullmatch(rb"[0-9]{1,16}", text) else 0
+    return element if is_integer(element) else 0
+
+
+def tell_run(mode):
+    """Have the answer say in a header which run this is: a second header were another run's."""
+    web.header(RUNS_HEADER, str(runs(mode)))
 
 
 def answered(mode, values):

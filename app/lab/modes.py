@@ -8,6 +8,7 @@ bundle   this site's transaction for each request
 Only the last one imports app.transactions: the others are to have SQLObject as it comes.
 """
 
+from contextlib import nullcontext
 from functools import cache
 
 from sqlobject import SQLObject, StringCol, connectionForURI, dberrors, sqlhub
@@ -40,9 +41,14 @@ def application(mode, uri, bundle=None):
     `sqlhub.processConnection`, so that a process serves one mode only.
     Raises the errors of the driver and of sqlobject.dberrors.
     """
+    # Here, because it imports this module.
+    from app.lab.sessions import processor
+
     urls = (
         f"/lab/({mode})/keys", "app.lab.handlers.Keys",
         f"/lab/({mode})/transactions", "app.lab.handlers.Transactions",
+        f"/lab/({mode})/session", "app.lab.handlers.Sessions",
+        f"/lab/({mode})/uploads/([0-9]+)", _uploads(mode),
         f"/lab/({mode})/reset", "app.lab.handlers.Reset",
     )  # fmt: skip
     site = Application(urls, for_programs="/")
@@ -52,6 +58,7 @@ def application(mode, uri, bundle=None):
         load_sqlo = bundle if mode == "bundle" else recipe(uri)
         load_sqlo()
         site.add_processor(load_sqlo)
+    site.add_processor(processor(mode))
     _make_table(key_class(mode))
     return site
 
@@ -71,6 +78,36 @@ def doom(mode):
         from app import transactions
 
         transactions.doom()
+
+
+def savepoint(mode):
+    """Return a context manager that undoes its block where it raises; a stock mode has none."""
+    if mode != "bundle":
+        return nullcontext()
+    from app import transactions
+
+    return transactions.savepoint()
+
+
+def on_commit(mode, function):
+    """Have `function` called after the commit; a stock mode, which has no such thing, calls it."""
+    if mode != "bundle":
+        function()
+        return
+    from app import transactions
+
+    transactions.on_commit(function)
+
+
+def _uploads(mode):
+    """The handler of uploads; "bundle" begins it as a reading request, so that it is run twice."""
+    from app.lab.handlers import Uploads
+
+    if mode != "bundle":
+        return Uploads
+    from app import transactions
+
+    return type("Uploads", (Uploads,), {"POST": transactions.reading(Uploads.POST)})
 
 
 def _make_table(key):

@@ -2,12 +2,13 @@
 
 import json
 import time
+from functools import partial
 
-from sqlobject import SQLObjectNotFound
-from sqlobject.sqlbuilder import Insert
+from sqlobject import SQLObjectNotFound, dberrors
+from sqlobject.sqlbuilder import AND, Insert
 
 from app.lab.accepted import is_integer, is_list, stored
-from app.lab.modes import doom, key_class
+from app.lab.modes import doom, key_class, on_commit, savepoint
 from app.web.problems import Problem
 
 # Of the longest values so many fit into a packet of MariaDB.
@@ -38,28 +39,103 @@ def read(mode, key):
 
 
 def run(mode, operations):
-    """Run accepted operations in order; returns them, with the value behind each key read.
+    """Run accepted operations in order; returns them, with what was found behind each that reads.
 
-    Raises Problem 404 for a key that is not there, 409 for an operation that does not fit the
-    value, and AskedFor. In the mode "bundle" nothing is left of the operations before it.
+    Raises Problem 404 for a key that is not there, 409 for one that is there already and for an
+    operation that does not fit the value, AskedFor, and sqlobject.dberrors.Error for a failure
+    that is not caught. In the mode "bundle" nothing is left of the operations before it.
     """
     return [_run_one(mode, operation) for operation in operations]
 
 
+def append(mode, key, number):
+    """Append a number to a key's list; raises as `run`."""
+    row = _row(mode, key)
+    row.value = stored(_changed(mode, json.loads(row.value), "append", number))
+
+
 def _run_one(mode, operation):
-    match operation:
-        case ["read", key]:
-            return ["read", key, read(mode, key)]
-        case ["write", key, value]:
-            _row(mode, key).value = stored(value)
-        case ["append" | "add" as name, key, number]:
-            row = _row(mode, key)
-            row.value = stored(_changed(mode, json.loads(row.value), name, number))
-        case ["sleep", milliseconds]:
-            time.sleep(milliseconds / 1000)
-        case ["raise"]:
+    name, *arguments = operation
+    match name:
+        case "savepoint":
+            return [name, _run_in_savepoint(mode, *arguments), arguments[1]]
+        case "sleep":
+            time.sleep(arguments[0] / 1000)
+        case "raise":
             raise AskedFor("as the operation says")
+        case _:
+            found = OPERATIONS[name](mode, *arguments)
+            if name in FINDING:
+                return [*operation, found]
     return operation
+
+
+def _list(mode, range):
+    return [[row.id, json.loads(row.value)] for row in _select(mode, range).orderBy("id")]
+
+
+def _count(mode, range):
+    return _select(mode, range).count()
+
+
+def _select(mode, range):
+    key = key_class(mode)
+    conditions = [key.q.id >= range[0], key.q.id <= range[1]]
+    conditions += [key.q.value == stored(value) for value in range[2:]]
+    return key.select(AND(*conditions))
+
+
+def _write(mode, key, value):
+    _row(mode, key).value = stored(value)
+
+
+def _add(mode, key, number):
+    row = _row(mode, key)
+    row.value = stored(_changed(mode, json.loads(row.value), "add", number))
+
+
+def _append_on_commit(mode, key, number):
+    on_commit(mode, partial(append, mode, key, number))
+
+
+def _delete(mode, key):
+    _row(mode, key).destroySelf()
+
+
+def _insert(mode, key, value):
+    try:
+        key_class(mode)(id=key, value=stored(value))
+    except dberrors.DuplicateEntryError:
+        refusal = _refusal(mode, 409, f"There is a key {key} already.")
+    else:
+        return
+    raise refusal
+
+
+def _fail(mode, kind):
+    """Send a statement that every engine refuses; raises its error unless it is to be caught."""
+    table = key_class(mode)
+    try:
+        table._connection.queryAll(f"SELECT no_such_column FROM {table.sqlmeta.table}")
+    except dberrors.Error:
+        if kind == "uncaught":
+            raise
+
+
+def _run_in_savepoint(mode, operations, ending):
+    """Run operations such that an error that they ask for undoes them alone."""
+    expected = [AskedFor]
+    if ["fail", "uncaught"] in operations:
+        # Not else: a conflict is an error of the database, too.
+        expected.append(dberrors.Error)
+    try:
+        with savepoint(mode):
+            done = run(mode, operations)
+            if ending == "raise":
+                raise AskedFor("as the savepoint says")
+            return done
+    except tuple(expected):
+        return operations
 
 
 def _changed(mode, value, name, number):
@@ -84,3 +160,19 @@ def _refusal(mode, status, detail):
     # A transaction whose handler raises an error below 500 is else committed.
     doom(mode)
     return Problem(status, detail)
+
+
+OPERATIONS = {
+    "read": read,
+    "list": _list,
+    "count": _count,
+    "write": _write,
+    "append": append,
+    "add": _add,
+    "insert": _insert,
+    "delete": _delete,
+    "on_commit": _append_on_commit,
+    "fail": _fail,
+}
+# Those behind which an answer has what was found.
+FINDING = ("read", "list", "count")

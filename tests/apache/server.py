@@ -19,7 +19,7 @@ site.root           the folder that is served: the checkout or the copy of app_r
 site.data           a folder that the daemons can write, for databases; applications of the test's
                     own find it in os.environ["TEST_DATA"]
 site.error_log()    everything in the error log
-site.pids()         process ids of the daemons
+site.pids()         process ids of the daemons for requests that read
 site.process        the Popen of Apache's parent
 site.server         the scripts.lib.serving.apache.Server
 """
@@ -55,6 +55,7 @@ from scripts.lib.serving.ports import free_port
 
 VENV = Path(sys.prefix)
 TOKEN = "token-of-the-tests-under-apache"
+SECRET_KEY = "a secret key of the tests under a real Apache"
 DEBIAN_MODULE = ROOT / ".venv/debian/usr/lib/apache2/modules/mod_wsgi.so"
 
 
@@ -78,7 +79,7 @@ class Site:
         return self.server.log.read_text(errors="replace")
 
     def pids(self):
-        """The process ids of the daemons, as a set."""
+        """The process ids of the daemons for requests that read, as a set."""
         return daemon_pids(self.process.pid, self.server.name)
 
 
@@ -122,7 +123,7 @@ def site_settings(data):
     return {
         "DATABASE_URI": f"sqlite://{data}/site.db",
         "SITE_DEMO": "1",
-        "SITE_SECRET_KEY": "a secret key of the tests under a real Apache",
+        "SITE_SECRET_KEY": SECRET_KEY,
         "SITE_API_TOKEN": TOKEN,
     }
 

@@ -81,6 +81,20 @@ def test_the_fault_of_a_stock_mode_shows_and_the_bundle_has_none(site, mode, dri
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_mode_keeps_web_sessions_and_takes_uploads(site, mode):
+    with Client(site.url, mode, TOKEN) as client:
+        client.reset(2, [])
+        visit = client.visit("visit", ("read", 2), ("append", 2, 7))
+        assert visit.value == (("read", 2, ()), ("append", 2, 7))
+        assert client.visit("visit", ("read", 2)).value == (("read", 2, (7,)),)
+        upload = client.upload("upload", ("read", 2), ("append", 2, 8))
+        assert upload.value == (("read", 2, (7,)), ("append", 2, 8))
+        assert (upload.runs, upload.odd) == (2 if mode == "bundle" else 1, "")
+        last = client.get("list", ("list", (1, 2)), ("count", (1, 2, [])))
+        assert last.value == (("list", (1, 2), ((1, ()), (2, (7, 8)))), ("count", (1, 2, ()), 1))
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_mode_has_processes_of_its_own(site, mode):
     seen = {}
     for served in MODES:

@@ -34,7 +34,7 @@ def test_every_link_of_a_page_stays_below_the_prefix_and_leads_somewhere(site, p
 
 def test_the_prefix_without_its_slash_leads_to_the_site(site):
     answer = httpx.get(f"{site.url}/wiki?after=1")
-    assert (answer.status_code, answer.headers["Location"]) == (308, f"{site.url}/wiki/?after=1")
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/wiki/?after=1")
 
 
 @pytest.mark.parametrize("path", ["/", "/view", "/static/style.css", "/wikiview", "/lab/default"])
@@ -71,7 +71,7 @@ def test_the_labs_modes_answer_below_the_prefix(site, mode):
 def test_a_prefix_is_no_pattern():
     """Of /wiki.c no other address leads to the site."""
     with apache(defines={"WEBPY_PREFIX": "/wiki.c+"}, path="/wiki.c+/") as odd:
-        assert httpx.get(f"{odd.url}/wiki.c+").headers["Location"] == f"{odd.url}/wiki.c+/"
+        assert httpx.get(f"{odd.url}/wiki.c+").headers["Location"] == "/wiki.c+/"
         assert httpx.get(f"{odd.url}/wiki.c+/view").status_code == 200
         for path in ("/wikixc", "/wiki.c", "/wiki.cc"):
             assert httpx.get(odd.url + path).status_code in (403, 404)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from itertools import count
+from itertools import count, cycle
 
 import httpx
 
@@ -19,6 +19,7 @@ CLUSTER = ("compose.yaml", "docker/cluster.yaml")
 APPLICATION = ("docker/application.yaml",)
 
 _numbers = count(1)
+_networks = cycle(range(1, 250))
 
 
 class Project:
@@ -38,6 +39,8 @@ class Project:
             "WEBPY_IMAGE": IMAGE,
             "CA_BUNDLE": CA_BUNDLE,
             "COMPOSE_PROJECT_NAME": self.name,
+            # Several run at once.
+            "WEBPY_NETWORK": f"10.89.{next(_networks)}",
             **settings,
         }
         self._files = [part for file in files for part in ("--file", str(folder / file))]

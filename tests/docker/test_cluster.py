@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from scripts.lib.command import ROOT
+from tests.apache.raw import AMBIGUOUS, refused
 from tests.docker.load import SECONDS, load
 from tests.docker.project import TOKEN, client, user_names
 
@@ -39,6 +40,23 @@ def in_rotation(made, number):
 
 def test_three_hosts_answer_one_address(cluster):
     in_rotation(cluster, 3)
+
+
+def test_what_a_client_says_of_itself_is_not_believed(cluster):
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
+    with client(cluster) as http:
+        page = http.get("/view?forged", headers=said).raise_for_status()
+    assert "Strict-Transport-Security" not in page.headers
+    balancer, *_ = cluster.containers("balancer")
+    address = cluster.inspect(balancer)["NetworkSettings"]["Networks"].popitem()[1]["IPAddress"]
+    [line] = [line for line in cluster.log("web").splitlines() if "/view?forged" in line]
+    assert "198.51.100.7" not in line and address not in line
+
+
+@pytest.mark.parametrize("form", AMBIGUOUS)
+def test_an_ambiguous_request_carries_no_second_one(cluster, form):
+    assert refused(int(cluster.settings["WEBPY_PORT"]), form)
+    assert "/smuggled" not in cluster.log("web")
 
 
 def test_of_the_containers_that_started_together_one_made_the_users(cluster):

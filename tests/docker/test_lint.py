@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from scripts.lib.command import ROOT
+from scripts.lib.serving.apache import REQUEST_TIMEOUT
 from tests.docker.project import CLUSTER, SINGLE, Project
 
 pytestmark = pytest.mark.timeout(600)
@@ -35,15 +36,31 @@ def test_a_stop_waits_longer_than_the_longest_request_takes(engine):
         (ROOT / name).read_text()
         for name in ("apache/site.conf", "docker/server.conf", "docker/haproxy.cfg")
     )
-    longest = _seconds(r"Define WEBPY_REQUEST_TIMEOUT (\d+)", site)
-    longest += _seconds(r"interrupt-timeout=(\d+)", site)
+    request = _seconds(r"Define WEBPY_REQUEST_TIMEOUT (\d+)", site)
+    served = request + _seconds(r"interrupt-timeout=(\d+)", site)
+    assert served < _seconds(r"Define WEBPY_ANSWER_TIMEOUT (\d+)", site)
+    longest = _seconds(r"queue-timeout=(\d+)", site) + served
     apache = _seconds(r"^GracefulShutdownTimeout (\d+)", server)
     drain = int(services["web"]["environment"]["WEBPY_DRAIN"])
-    assert longest < apache < apache + drain < 90
+    assert longest < apache < apache + drain < 110
     assert longest < _seconds(r"timeout server (\d+)s$", balancer)
-    assert longest < _seconds(r"hard-stop-after (\d+)s", balancer) < 90
-    assert services["web"]["stop_grace_period"] == "1m30s"
-    assert services["balancer"]["stop_grace_period"] == "1m30s"
+    assert longest < _seconds(r"hard-stop-after (\d+)s", balancer) < 110
+    assert services["web"]["stop_grace_period"] == "1m50s"
+    assert services["balancer"]["stop_grace_period"] == "1m50s"
+
+
+def test_the_longest_request_is_as_long_wherever_it_is_calculated_with():
+    site = (ROOT / "apache" / "site.conf").read_text()
+    entrypoint = (ROOT / "docker" / "entrypoint").read_text()
+    assert _seconds(r"Define WEBPY_REQUEST_TIMEOUT (\d+)", site) == REQUEST_TIMEOUT
+    assert _seconds(r"^LONGEST_REQUEST = (\d+)$", entrypoint) == REQUEST_TIMEOUT
+
+
+def test_only_the_balancer_is_trusted(engine):
+    config = Project(engine, CLUSTER, {}).compose("config", "--format", "json").stdout
+    services = json.loads(config)["services"]
+    address = services["balancer"]["networks"]["default"]["ipv4_address"]
+    assert services["web"]["environment"]["WEBPY_TRUSTED_PROXIES"] == address
 
 
 def test_a_container_drains_for_longer_than_the_balancer_needs_to_notice(engine):

@@ -38,6 +38,7 @@ def start(engine, image, *options, command=(), **environment):
         ({"WEBPY_DATABASE_WAIT": "0", "SITE_SECRET_KEY": KEY}, "WEBPY_DATABASE_WAIT is '0'"),
         ({"WEBPY_DRAIN": "0"}, "WEBPY_DRAIN is '0': write a whole number from 1 to 60"),
         ({"WEBPY_THREADS": "500"}, "WEBPY_THREADS is '500'"),
+        ({"WEBPY_TRUSTED_PROXIES": "here"}, "WEBPY_TRUSTED_PROXIES is 'here'"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(engine, image, environment, named):

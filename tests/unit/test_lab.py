@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
+from urllib.parse import urlencode
 
 import pytest
 from sqlobject import sqlhub
@@ -60,6 +61,12 @@ def transact(client, *operations):
     return send(client, "transactions", operations=operations)
 
 
+def get(client, *operations):
+    query = urlencode({"operations": json.dumps(operations)})
+    headers = {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}
+    return client.get(f"/lab/{client.mode}/transactions", query, **headers)
+
+
 def values(client, *keys):
     answer = client.get(f"/lab/{client.mode}/keys", "ids=" + ",".join(map(str, keys)))
     assert answer.status == 200
@@ -85,6 +92,130 @@ def test_a_transaction_runs_its_operations_in_order(client):
     assert answer.status == 200
     assert answer.json["operations"] == DONE
     assert values(client, 1, 2, 3) == [7, [7, 8], 0]
+
+
+def test_lists_and_counts_have_the_rows_that_their_range_says(client):
+    answer = transact(
+        client,
+        ["insert", 4, 7],
+        ["delete", 2],
+        ["list", [1, 9]],
+        ["list", [1, 9, 0]],
+        ["count", [3, 9]],
+        ["count", [1, 9, 7]],
+    )
+    assert [operation[2] for operation in answer.json["operations"][2:]] == [
+        [[1, 0], [3, 0], [4, 7]],
+        [[1, 0], [3, 0]],
+        2,
+        1,
+    ]
+
+
+def test_a_get_has_its_operations_in_the_query(client):
+    asked = [["read", 1], ["list", [1, 2]], ["count", [1, 3]]]
+    answer = get(client, *asked)
+    assert answer.status == 200
+    found = [operation[2] for operation in answer.json["operations"]]
+    assert found == [0, [[1, 0], [2, 0]], 3]
+
+
+def test_a_get_of_the_bundle_that_writes_is_run_again(bundle):
+    answer = get(bundle, ["read", 1], ["write", 1, 5])
+    assert (answer.status, answer.json["runs"], answer.headers["X-Runs"]) == (200, 2, "2")
+    assert values(bundle, 1) == [5]
+
+
+@pytest.mark.parametrize("query", ["", "operations=", "operations=[", "operations=" + "[" * 5000])
+def test_a_get_without_operations_is_refused(bundle, query):
+    headers = {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}
+    assert bundle.get("/lab/bundle/transactions", query, **headers).status == 422
+
+
+def test_a_key_that_is_there_is_not_inserted(bundle):
+    assert transact(bundle, ["write", 2, 9], ["insert", 1, 5]).status == 409
+    assert values(bundle, 1, 2) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("operations", "status", "left"),
+    [
+        ([["write", 1, 5], ["fail", "uncaught"]], 500, [0, 0]),
+        ([["write", 1, 5], ["fail", "caught"], ["write", 2, 6]], 500, [0, 0]),
+        ([["write", 1, 5], ["savepoint", [["write", 2, 6]], "raise"]], 200, [5, 0]),
+        ([["write", 1, 5], ["savepoint", [["write", 2, 6]], None]], 200, [5, 6]),
+        ([["savepoint", [["write", 2, 6], ["fail", "uncaught"]], None]], 200, [0, 0]),
+    ],
+)
+def test_a_failure_undoes_the_savepoint_or_the_transaction_in_which_it_is(
+    bundle, operations, status, left
+):
+    assert transact(bundle, *operations).status == status
+    assert values(bundle, 1, 2) == left
+
+
+def test_a_stock_mode_keeps_what_a_savepoint_would_undo(tmp_path):
+    with lab("nocache", tmp_path) as stock:
+        send(stock, "reset", keys=1, value=0)
+        assert transact(stock, ["savepoint", [["write", 1, 6]], "raise"]).status == 200
+        assert values(stock, 1) == [6]
+
+
+def test_what_is_to_be_done_on_commit_is_done_after_it_or_not_at_all(bundle):
+    send(bundle, "reset", keys=2, value=[])
+    assert transact(bundle, ["on_commit", 1, 5], ["read", 1]).json["operations"][1][2] == []
+    assert transact(bundle, ["on_commit", 1, 6], ["raise"]).status == 500
+    assert values(bundle, 1) == [[5]]
+
+
+def visit(client, method, key, *operations):
+    body = json.dumps({"operations": operations}).encode() if operations else b""
+    return client.request(
+        method,
+        f"/lab/{client.mode}/session",
+        body,
+        CONTENT_TYPE="application/json",
+        HTTP_AUTHORIZATION=f"Bearer {TOKEN}",
+        HTTP_COOKIE=f"webpy_session_id={key:040x}",
+    )
+
+
+def test_a_web_session_keeps_its_elements_in_its_key(bundle):
+    send(bundle, "reset", keys=2, value=[])
+    answer = visit(bundle, "POST", 2, ["read", 2], ["append", 2, 7])
+    assert answer.json["operations"] == [["read", 2, []], ["append", 2, 7]]
+    assert visit(bundle, "GET", 2).json["operations"] == [["read", 2, [7]]]
+    assert values(bundle, 1, 2) == [[], [7]]
+    assert visit(bundle, "POST", 2, ["read", 1]).status == 409
+
+
+def test_a_request_without_the_cookie_of_a_web_session_is_refused(bundle):
+    answer = bundle.get("/lab/bundle/session", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
+    assert answer.status == 403
+
+
+def upload(client, key, content):
+    body = (
+        b"--b\r\nContent-Disposition: form-data; name=element; filename=e\r\n\r\n"
+        + content
+        + b"\r\n--b--\r\n"
+    )
+    return client.request(
+        "POST",
+        f"/lab/{client.mode}/uploads/{key}",
+        body,
+        CONTENT_TYPE="multipart/form-data; boundary=b",
+        HTTP_AUTHORIZATION=f"Bearer {TOKEN}",
+    )
+
+
+def test_an_upload_is_appended_though_the_bundle_runs_it_twice(client):
+    send(client, "reset", keys=1, value=[])
+    answer = upload(client, 1, b"77")
+    assert answer.json["operations"] == [["read", 1, []], ["append", 1, 77]]
+    assert answer.json["runs"] == (2 if client.mode == "bundle" else 1)
+    assert upload(client, 1, b"x").status == 200
+    assert values(client, 1) == [[77, 0]]
 
 
 def test_an_answer_tells_who_served_it(client):
@@ -188,6 +319,20 @@ def test_a_list_ends_where_a_column_of_mariadb_does(bundle):
         [[["read"], 1]],
         [[]],
         ["read"],
+        [["list", [2, 1]]],
+        [["list", [1, 401]]],
+        [["list", [1]]],
+        [["list", [1, 2, "text"]]],
+        [["count", 1]],
+        [["insert", 1]],
+        [["delete", 0]],
+        [["on_commit", 1, [1]]],
+        [["fail", "quietly"]],
+        [["savepoint", [], None]],
+        [["savepoint", [["read", 1]], "commit"]],
+        [["savepoint", [["savepoint", [["read", 1]], None]], None]],
+        [["savepoint", [["read", 1]] * 60, None], ["savepoint", [["read", 1]] * 41, None]],
+        [["sleep", 600], ["savepoint", [["sleep", 401]], None]],
     ],
 )
 def test_wrong_operations_are_refused_and_named(bundle, operations):

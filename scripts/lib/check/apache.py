@@ -1,5 +1,6 @@
 """What an Apache of one's own says of the site: its daemons' Python, home, locale and user."""
 
+import math
 import re
 import shlex
 import subprocess
@@ -58,12 +59,18 @@ def read_apache(configuration, defines=()):
             f"{configuration} does not serve {ENTRY}: include {ROOT}/apache/site.conf in it, with "
             f"WEBPY_ROOT {ROOT}"
         )
-    name = _options(ours[0].words).get("process-group")
+    alias = ours[0]
+    named = [
+        one.words[1]
+        for one in found
+        if one.words[0] == "WSGIProcessGroup" and one.file == alias.file
+    ]
+    name = next(iter(named), None)
     groups = [one for one in found if one.words[0] == "WSGIDaemonProcess"]
     group = next((one for one in groups if one.words[1] == name), None)
     if group is None:
         raise CannotRun(
-            f"{ours[0].file}:{ours[0].line}: no process-group of a WSGIDaemonProcess is named: "
+            f"{alias.file}:{alias.line}: no WSGIProcessGroup names a WSGIDaemonProcess: "
             "include apache/site.conf as it is"
         )
     options = _options(group.words)
@@ -71,7 +78,7 @@ def read_apache(configuration, defines=()):
         name,
         options.get("user") or _user(found),
         options,
-        _policy(found, ours[0]),
+        _policy(found, alias),
         _module(configuration, defines),
         group.file,
         group.line,
@@ -167,6 +174,7 @@ def findings(server):
         else:
             text = f"{name} of the daemons is {given or 'not set'}: write {name}={value}"
             yield Finding(WRONG, text, server.file, server.line)
+    yield from _timeouts(server)
     if len(f"(wsgi:{server.name})") > LONGEST_TITLE:
         text = (
             f"the title of the daemons {server.name} is cut, so that scripts/reload does not find "
@@ -175,6 +183,24 @@ def findings(server):
         yield Finding(WRONG, text, server.file, server.line)
     else:
         yield Finding(OK, f"name of the daemons: {server.name}")
+
+
+def _timeouts(server):
+    options = server.options
+    # mod_wsgi 4.9.4 interrupts no request.
+    if "interrupt-timeout" not in options:
+        return
+    longest = int(options["request-timeout"]) * (1 + math.log(int(options.get("threads", 15))))
+    ended = math.ceil(longest) + int(options["interrupt-timeout"])
+    answered = int(options.get("socket-timeout", 0))
+    if 0 < answered <= ended:
+        text = (
+            f"a client is told after {answered} s that its request has failed, which may go on "
+            f"for {ended} s: raise WEBPY_ANSWER_TIMEOUT"
+        )
+        yield Finding(WRONG, text, server.file, server.line)
+    else:
+        yield Finding(OK, f"longest request: {math.ceil(longest)} s, answer within {answered} s")
 
 
 def _module(configuration, defines):

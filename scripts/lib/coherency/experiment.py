@@ -8,17 +8,21 @@ import collections
 import contextlib
 import os
 import random
+import time
 from functools import partial
 
+from scripts.lib.coherency import oracle
 from scripts.lib.coherency.load.client import Client
 from scripts.lib.coherency.load.drive import ClientPool, run_workload, warm_up
 from scripts.lib.coherency.load.faults import Schedule, disturb, faults_on
 from scripts.lib.coherency.load.final_reads import SQL, from_inside, from_outside
 from scripts.lib.coherency.load.target import Target
+from scripts.lib.coherency.mutants import trial
 from scripts.lib.coherency.options import TOKEN, parse_options
 from scripts.lib.coherency.report.html_report import write_report
 from scripts.lib.coherency.report.results import (
     Row,
+    keep_histories,
     outcome,
     summary,
     write_history,
@@ -29,6 +33,8 @@ from scripts.lib.command import ROOT, run
 from scripts.lib.results.progress import Progress
 from scripts.lib.results.runs import described, engine_version, new_run
 from scripts.lib.serving.own_site import OwnSite, own_site
+
+SECONDS_IN_AN_HOUR = 3600
 
 
 @contextlib.contextmanager
@@ -67,6 +73,25 @@ def run_all(site, options, folder):
                 hosts |= {operation.host for operation in history if operation.host}
                 rows.append(row)
     return rows, sorted(hosts - {SQL})
+
+
+def repeated(site, options, folder):
+    """As run_all, again and again for `options.hours`, twice at least; the Rows have the sums.
+
+    Only one load's history is in memory at a time, and of the files those of the last round and
+    of rounds in which the bundle was not valid are left.
+    """
+    end = time.monotonic() + SECONDS_IN_AN_HOUR * options.hours
+    rows, hosts = run_all(site, options, folder)
+    latest = rows
+    while rows[0].seeds < 2 or time.monotonic() < end:
+        if any(row.mode == "bundle" and not row.as_expected for row in latest):
+            keep_histories(folder, options.seed)
+        options.seed += 1
+        latest, further = run_all(site, options, folder)
+        rows = [row.and_more(other) for row, other in zip(rows, latest, strict=True)]
+        hosts = sorted({*hosts, *further})
+    return rows, hosts
 
 
 def _run_cell(pool, site, workload, mode, options, schedule):
@@ -126,9 +151,13 @@ def configuration(options, hosts, rows):
 def main(arguments):
     """Run the experiment and print its table; returns the exit status."""
     options = parse_options(arguments)
+    if options.mutants:
+        return trial.main(options)
+    if options.oracle:
+        return oracle.main(options.oracle, options.seed)
     with lab_of(options) as lab:
         folder = new_run(ROOT / "var" / "coherency")
-        rows, hosts = run_all(lab, options, folder)
+        rows, hosts = (repeated if options.hours else run_all)(lab, options, folder)
         ran = configuration(options, hosts, rows)
         log = lab.log.read_text(errors="replace") if lab.log else None
         write_results(folder, ran, rows, log)

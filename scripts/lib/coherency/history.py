@@ -3,20 +3,36 @@
 An operation's value is the request's steps in order, each a tuple:
 
     ("read", key, seen)    seen: an integer, a tuple of integers, or None where no answer came
+    ("list", range, seen)  seen: ((key, value), ...) of the keys that are there, or None
+    ("count", range, seen) seen: how many there are, or None
     ("write", key, value)  ("append", key, value)  ("add", key, number)
+    ("insert", key, value) ("delete", key)         ("on_commit", key, number)
+    ("fail", kind)         kind: "caught" or "uncaught", by the handler
+    ("savepoint", steps, ending)  ending: "raise", which undoes the steps alone, or None
     ("sleep", ms)          ("raise",)
+
+A range is (first key, last key) or (first key, last key, value).
 
 Its type is "ok" (acknowledged), "fail" (certainly without effect) or "info" (it may have happened
 or may yet happen). Times are monotonic nanoseconds of one clock. An operation precedes another
 only if it ended before the other began: at equal times they are taken as concurrent. `runs` is how
-often its handler was run before it was acknowledged.
+often its handler was run before it was acknowledged; `odd` says what else was wrong with the
+answer, or is empty.
 """
 
 import dataclasses
 import json
 
 TYPES = ("ok", "fail", "info")
-ARGUMENTS = {"read": 2, "write": 2, "append": 2, "add": 2, "sleep": 1, "raise": 0}
+ARGUMENTS = {
+    **dict.fromkeys(("read", "list", "count", "write", "append", "add", "insert"), 2),
+    **dict.fromkeys(("on_commit", "savepoint"), 2),
+    **dict.fromkeys(("delete", "fail", "sleep"), 1),
+    "raise": 0,
+}
+# Those behind which stands what was found, and those that change nothing.
+FINDING = ("read", "list", "count")
+READING = (*FINDING, "fail", "sleep")
 
 
 class HistoryError(Exception):
@@ -38,6 +54,7 @@ class Operation:
     pid: int = 0
     thread: int = 0
     runs: int = 1
+    odd: str = ""
 
     @property
     def ok(self):
@@ -46,12 +63,57 @@ class Operation:
 
     @property
     def aborted(self):
-        """Whether it must have left nothing: it failed, or its handler raised."""
-        return self.type == "fail" or ("raise",) in self.value
+        """Whether it must have left nothing: it failed, or its handler raised.
+
+        A failure that the handler caught ends in an error, too, where nothing can be kept then.
+        """
+        if self.type == "fail" or ("raise",) in self.value or ("fail", "uncaught") in self.value:
+            return True
+        return self.type == "info" and ("fail", "caught") in self.value
+
+    @property
+    def done(self):
+        """Its steps without savepoints, whose steps stand in their place unless they were undone.
+
+        A list stands there as a read of each key that it has.
+        """
+        return tuple(_done(self.value)) if any(map(_has_more, self.value)) else self.value
+
+    @property
+    def undone(self):
+        """The steps of its savepoints that were undone."""
+        return tuple(step for outer in self.value if is_undone(outer) for step in outer[1])
 
     def steps(self, kind):
-        """The pairs of key and value of its steps of this kind."""
-        return [step[1:] for step in self.value if step[0] == kind]
+        """What stands behind the name in each step that was `done`, of this kind."""
+        return [step[1:] for step in self.done if step[0] == kind]
+
+
+def is_undone(step):
+    """Whether a step is a savepoint that undoes what it has."""
+    return step[0] == "savepoint" and (step[2] == "raise" or ("fail", "uncaught") in step[1])
+
+
+def reads_only(steps):
+    """Whether steps, those of savepoints included, change nothing."""
+    return all(
+        reads_only(step[1]) if step[0] == "savepoint" else step[0] in READING for step in steps
+    )
+
+
+def _has_more(step):
+    return step[0] in ("savepoint", "list")
+
+
+def _done(steps):
+    for step in steps:
+        if step[0] == "savepoint":
+            if not is_undone(step):
+                yield from _done(step[1])
+        elif step[0] == "list" and step[2] is not None:
+            yield from (("read", key, value) for key, value in step[2])
+        elif step[0] != "list":
+            yield step
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,4 +163,11 @@ def _step(step):
     kind, *arguments = step
     if len(arguments) != ARGUMENTS.get(kind):
         raise ValueError(f"{step} is not a step")
-    return (kind, *(tuple(value) if isinstance(value, list) else value for value in arguments))
+    if kind == "savepoint":
+        return (kind, tuple(map(_step, arguments[0])), arguments[1])
+    return frozen(step)
+
+
+def frozen(value):
+    """A value of JSON with tuples in place of its lists."""
+    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value

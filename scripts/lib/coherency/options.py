@@ -1,5 +1,7 @@
 """The command line of scripts/coherency, read and checked."""
 
+import argparse
+import contextlib
 import os
 
 from app.lab.modes import MODES
@@ -7,6 +9,7 @@ from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.command import command_parser, site_address, whole_number
 from scripts.lib.serving.databases import SERVERS
 
+MOST_HOURS = 1000
 TOKEN = "SITE_API_TOKEN"
 
 
@@ -28,6 +31,9 @@ def parser():
     add = made.add_argument
     add("--seconds", type=whole_number(1, 3600), default=60, help="of load on each mode, shared "
         "by the workloads (default 60)")  # fmt: skip
+    add("--hours", type=_hours, help="repeat that for so many hours, each time with "
+        "the next seed, and add it up; the histories of the last time stay, and of those with an "
+        "anomaly of the bundle")  # fmt: skip
     add("--modes", nargs="+", choices=MODES, default=list(MODES), help="of the lab (default all)")
     add("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="what the "
         "clients do, each for its share of the seconds (default all)")  # fmt: skip
@@ -40,7 +46,18 @@ def parser():
     add("--threads", type=whole_number(1, 64), help="of each process, without --url (default 4)")
     add("--faults", action="store_true", help="kill, stop and restart daemons, Apache and the "
         "database under load; without --url")  # fmt: skip
+    add("--mutants", action="store_true", help="break the bundle in a copy, one line at a time, "
+        "and see that a workload notices; on all databases or on --database")  # fmt: skip
+    add("--oracle", type=whole_number(1, 10**7), metavar="N", help="compare each checker with a "
+        "search through all orders, on N small histories")  # fmt: skip
     return made
+
+
+def _hours(text):
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) <= MOST_HOURS:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"must be a number above 0, at most {MOST_HOURS}")
 
 
 def _check(parser, options):
@@ -48,6 +65,8 @@ def _check(parser, options):
     for name in ("database", "processes", "threads"):
         if options.url and getattr(options, name) is not None:
             parser.error(f"argument --{name}: the site at --url has its own; leave one out")
+    if options.url and options.mutants:
+        parser.error("argument --mutants: a copy of this checkout is driven; leave --url out")
     if options.url and options.faults:
         parser.error("argument --faults: only a site of its own is disturbed; leave --url out")
     if options.url and not os.environ.get(TOKEN):
@@ -57,7 +76,8 @@ def _check(parser, options):
 def _completed(options):
     options.modes = list(dict.fromkeys(options.modes))
     options.workloads = list(dict.fromkeys(options.workloads))
-    options.database = options.database or "sqlite"
+    if not options.mutants:
+        options.database = options.database or "sqlite"
     options.serializable_reads = options.database == "sqlite" and not options.url
     options.processes = options.processes or 4
     options.threads = options.threads or 4

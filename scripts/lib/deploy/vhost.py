@@ -9,6 +9,7 @@ from scripts.lib.serving.serve import write_whole
 NEEDED = ("wsgi", "headers", "reqtimeout", "alias", "mime")
 FOR_TLS = ("ssl", "http2")
 FOR_ACME = ("md",)
+FOR_PROXIES = ("remoteip", "setenvif")
 PACKAGES = {"wsgi": "libapache2-mod-wsgi-py3", "md": "libapache2-mod-md"}
 
 TEXT = """\
@@ -58,6 +59,8 @@ def missing_modules(place, options):
         wanted += FOR_TLS
     if options["acme"]:
         wanted += FOR_ACME
+    if "WEBPY_TRUSTED_PROXIES" in options["define"]:
+        wanted += FOR_PROXIES
     found = []
     while wanted:
         name = wanted.pop(0)

@@ -1,5 +1,6 @@
 """One Apache of our own around apache/site.conf: its configuration, start, wait and stop."""
 
+import math
 import os
 import shutil
 import signal
@@ -14,6 +15,9 @@ from scripts.lib.command import CannotRun
 
 ROOT = Path(__file__).resolve().parents[3]
 SITE_CONF = ROOT / "apache" / "site.conf"
+# Its defaults.
+REQUEST_TIMEOUT = 60
+THREADS = 5
 
 # A path of a Unix socket holds 108 bytes; mod_wsgi appends up to some thirty to the prefix.
 SOCKET_PREFIX_LIMIT = 75
@@ -70,7 +74,7 @@ class Server:
     user: str | None = None
     extra: str = ""
     site_conf: Path = SITE_CONF
-    drain_seconds: int = 90
+    drain_seconds: int = 95
 
     @property
     def url(self):
@@ -79,13 +83,21 @@ class Server:
 
     @property
     def name(self):
-        """The name of the daemon process group."""
+        """The site's name among the daemons."""
         return self.defines.get("WEBPY_NAME", "webpy-site")
 
     @property
     def log(self):
         """The error log's path."""
         return self.directory / f"{self.name}-error.log"
+
+
+def interrupt_after(seconds, threads):
+    """The WEBPY_INTERRUPT_AFTER by which mod_wsgi 6 interrupts a request after `seconds`.
+
+    It does so at its option request-timeout x (1 + ln(threads)), and takes whole seconds only.
+    """
+    return int(int(seconds) / (1 + math.log(int(threads))))
 
 
 def find_apache():
@@ -112,6 +124,9 @@ def write_configuration(server):
         "WEBPY_LOGS": server.directory,
         **server.defines,
     }
+    longest = defines.get("WEBPY_REQUEST_TIMEOUT", REQUEST_TIMEOUT)
+    after = interrupt_after(longest, defines.get("WEBPY_THREADS", THREADS))
+    defines.setdefault("WEBPY_INTERRUPT_AFTER", after)
     text = CONFIGURATION.format(
         address=f"127.0.0.1:{server.port}",
         directory=server.directory,
@@ -165,7 +180,7 @@ def _forget_dead(server, configuration):
 def answers(url):
     """Whether an HTTP server gives any answer at `url`, an error included."""
     try:
-        urllib.request.urlopen(url, timeout=5).close()
+        urllib.request.urlopen(url, timeout=5).close()  # nosec B310
     except urllib.error.HTTPError as error:
         error.close()
     except OSError:

@@ -1,6 +1,7 @@
 """The daemon processes of one group: finding them, and replacing them one after the other.
 
-A group is known by the title of its processes: `(wsgi:NAME)`, and in the lab `(lab:MODE)`.
+A group is known by the title of its processes: `(wsgi:NAME)` of a site's readers, `(post:NAME)` of
+its writers, and in the lab `(lab:MODE)`.
 Each one gets SIGTERM, takes no more requests, lets those that it has end while the others take new
 ones (shutdown-timeout in apache/site.conf), and is replaced by Apache. After SIGUSR1 it would go
 on taking requests until it has none, which under load it never has. The next one follows when the

@@ -48,8 +48,8 @@ def parser():
     add = made.add_argument
     # Apache does not run as root here, so the lower ports are closed to it.
     add("--port", type=whole_number(1024, 65535), default=8080, help="of 127.0.0.1 (default 8080)")
-    add("--processes", type=whole_number(1, 64), default=2, help="of the site, and of each mode "
-        "of the lab (default 2)")  # fmt: skip
+    add("--processes", type=whole_number(1, 64), default=2, help="for requests that read, as "
+        "many for those that write, and of each mode of the lab (default 2)")  # fmt: skip
     add("--threads", type=whole_number(1, 128), default=5, help="of each process (default 5)")
     add("--database", choices=("sqlite", *SERVERS), default="sqlite", help="run a server of this "
         "kind in the state folder, for a look by hand (default sqlite: none)")  # fmt: skip

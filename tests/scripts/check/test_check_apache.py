@@ -71,7 +71,7 @@ def test_the_callers_environment_is_not_apaches(look):
 def test_another_python_home_is_told_with_its_line(look, checkout):
     status, lines, _ = look(WEBPY_VENV="/usr")
     text = (checkout / "apache" / "site.conf").read_text()
-    begins = text[: text.index("    WSGIDaemonProcess ${WEBPY_NAME} \\")].count("\n") + 1
+    begins = text[: text.index("    WSGIDaemonProcess ${WEBPY_NAME} ")].count("\n") + 1
     [wrong] = bad(lines)
     assert status == 1
     place, _, said = wrong.removeprefix("wrong   ").partition(": ")
@@ -79,6 +79,13 @@ def test_another_python_home_is_told_with_its_line(look, checkout):
     # Apache counts a line that goes on where it ends.
     assert file == f"{checkout}/apache/site.conf" and begins < int(line) < begins + 12
     assert said == f"python-home of the daemons is /usr: write python-home={checkout}/.venv"
+
+
+def test_a_client_that_is_answered_before_its_request_ends_is_told(look):
+    status, lines, _ = look(WEBPY_REQUEST_TIMEOUT="90")
+    [wrong] = bad(lines)
+    assert status == 1
+    assert "after 80 s that its request has failed, which may go on for 104 s" in wrong
 
 
 def test_daemons_that_reload_does_not_find_are_told(look):

@@ -5,7 +5,7 @@ import itertools
 
 from hypothesis import strategies as st
 
-from scripts.lib.coherency.history import Operation
+from scripts.lib.coherency.history import Operation, is_undone
 
 _clients = itertools.count(1000)
 
@@ -17,30 +17,56 @@ def op(t0, t1, *steps, type="ok", client=None):
 
 
 def run(transactions, lists, state=None):
-    """Run lists of steps one after the other; returns (steps with what they read, final state).
+    """Run lists of steps one after the other; returns (steps with what they found, final state).
 
-    The steps' reads are ("read", key). `lists`: whether the values are lists or integers.
-    `state`: {key: value} of those that do not begin with the empty list or 0.
+    The steps that find something lack what they find. `lists`: whether the values are lists or
+    integers. A transaction that is refused is left out. `state`: {key: value} of the keys that
+    do not begin with the empty list or 0.
     """
     state = state or {}
     done = []
     for steps in transactions:
         after = dict(state)
-        told = []
-        for kind, key, *value in steps:
-            old = after.get(key, () if lists else 0)
-            if kind == "read":
-                told.append(("read", key, old))
-                continue
-            told.append((kind, key, *value))
-            after[key] = {
-                "write": lambda old, new: new,
-                "append": lambda old, new: (*old, new),
-                "add": lambda old, new: old + new,
-            }[kind](old, *value)
+        try:
+            told = tuple(_run_step(step, after, () if lists else 0) for step in steps)
+        except _RefusedError:
+            continue
+        for _, key, value in (step for step in told if step[0] == "on_commit"):
+            after[key] = (*after.get(key, ()), value)
         state = after
-        done.append(tuple(told))
+        done.append(told)
     return done, state
+
+
+class _RefusedError(Exception):
+    """A key is inserted that is there, or deleted where it is not."""
+
+
+def _run_step(step, state, empty):
+    kind, key, *value = step
+    if kind == "savepoint":
+        inner = dict(state)
+        told = (kind, tuple(_run_step(one, inner, empty) for one in key), *value)
+        if not is_undone(told):
+            state.update(inner)
+        return told
+    if kind == "read":
+        return kind, key, state.get(key, empty)
+    if kind in ("list", "count"):
+        found = tuple((one, state[one]) for one in range(key[0], key[1] + 1) if one in state)
+        found = tuple(pair for pair in found if pair[1] in (key[2:] or (pair[1],)))
+        return kind, key, found if kind == "list" else len(found)
+    if kind == "delete":
+        if state.pop(key, None) is None:
+            raise _RefusedError
+    elif kind in ("write", "insert"):
+        if kind == "insert" and key in state:
+            raise _RefusedError
+        state[key] = value[0]
+    elif kind in ("append", "add"):
+        old = state.get(key, empty)
+        state[key] = (*old, value[0]) if kind == "append" else old + value[0]
+    return step
 
 
 @st.composite

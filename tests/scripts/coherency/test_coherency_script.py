@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from scripts.lib.coherency.checkers.result import Outcome
+from scripts.lib.coherency.experiment import repeated
 from scripts.lib.coherency.history import from_lines
 from scripts.lib.coherency.load.drive import ClientPool, run_workload
 from scripts.lib.coherency.load.faults import disturb, faults_on
@@ -116,6 +117,20 @@ def test_acknowledged_writes_that_a_crash_loses_are_found(postgres_server):
     result = final.judged(WORKLOADS["set"].check(load.history + final.history))
     assert result.outcome is Outcome.INVALID
     assert "lost write" in result.counts
+
+
+def test_loads_are_repeated_for_some_hours_with_further_seeds_and_added_up(tmp_path):
+    pypi_module()
+    command = ["--hours", "0.0001", "--seconds", "1", "--modes", "bundle", "--workloads", "set"]
+    options = parse_options([*command, "--processes", "2"])
+    with own_site("sqlite", 2, 2, lab=True) as lab:
+        ((row,), _) = repeated(lab, options, tmp_path)
+    assert row.seeds == options.seed + 1 == 2
+    assert (row.result.outcome, row.result.counts) == (Outcome.VALID, {})
+    history = from_lines((tmp_path / "history" / "bundle-set.jsonl").read_text().splitlines())
+    assert 0 < len(history) < row.operations
+    elle = (tmp_path / "history" / "bundle-set.list-append.edn").read_text().splitlines()
+    assert len(elle) == 2 * len(history)
 
 
 def test_a_running_site_is_driven_by_its_address():

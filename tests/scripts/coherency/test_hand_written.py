@@ -1,5 +1,7 @@
 """Each anomaly, in a history written by hand, and the history beside it that is valid."""
 
+import dataclasses
+
 import pytest
 
 from scripts.lib.coherency.checkers import (
@@ -7,11 +9,15 @@ from scripts.lib.coherency.checkers import (
     bank,
     counter,
     intermediate_read,
+    leftovers,
     linearizability,
+    list_freshness,
     long_fork,
+    phantoms,
     register,
     session,
     sets,
+    snapshot,
     write_skew,
 )
 from scripts.lib.coherency.checkers.result import Outcome
@@ -39,10 +45,15 @@ def bank_of_two(history):
     return bank.check(history, [1, 2], 20)
 
 
+def snapshot_of_two(history):
+    return snapshot.check(history, 2)
+
+
 def state(t0, one, other):
     return op(t0, t0 + 1, ("read", 1, one), ("read", 2, other))
 
 
+R7 = ("read", 1, (7,))
 TRANSFER = op(10, 20, ("add", 1, -5), ("add", 2, 5))
 RAISED = op(0, 9, ("append", 1, 7), ("raise",), type="info")
 PAUSED = op(0, 9, ("append", 1, 1), ("sleep", 5), ("append", 1, 2))
@@ -51,7 +62,54 @@ SKEWED = [
     op(0, 9, ("read", 1, 0), ("read", 2, 0), ("write", 2, 1)),
 ]
 
+
+def look(t0, *steps):
+    return op(t0, t0 + 1, *steps)
+
+
+def counted(seen, key):
+    return op(0, 9, ("count", (1, 4), seen), ("insert", key, 1))
+
+
+INSERTED = op(0, 1, ("insert", 1, 5))
+DELETED = op(2, 3, ("delete", 1))
+SAVED = op(0, 9, ("write", 1, 1), ("savepoint", (("write", 1, 2),), "raise"))
+
+LATE = write(0, 1, 1, 1, type="info")
+
 INVALID = [
+    (phantoms.check, "G2", [counted(0, 1), counted(0, 2)]),
+    (phantoms.check, "stale read", [INSERTED, look(2, ("list", (1, 4), ()))]),
+    (phantoms.check, "stale read", [INSERTED, look(2, ("count", (1, 4), 0))]),
+    (phantoms.check, "invented value", [INSERTED, look(2, ("count", (1, 4), 2))]),
+    (list_freshness.check, "stale read", [INSERTED, look(2, ("list", (1, 4), ()))]),
+    (list_freshness.check, "stale read", [INSERTED, look(2, ("count", (1, 4), 0))]),
+    (list_freshness.check, "stale read", [INSERTED, look(2, ("list", (1, 4), ((1, 4),)))]),
+    (
+        list_freshness.check,
+        "stale read",
+        [INSERTED, DELETED, look(4, ("list", (1, 4), ((1, 5),)))],
+    ),
+    (
+        list_freshness.check,
+        "phantom",
+        [op(0, 9, ("insert", 1, 5)), look(2, ("list", (1, 4), ()), ("count", (1, 4), 1))],
+    ),
+    (snapshot_of_two, "non-repeatable read", [look(0, ("read", 1, 0), ("read", 1, 1))]),
+    (
+        snapshot_of_two,
+        "non-repeatable read",
+        [look(0, ("read", 1, 0), ("list", (1, 2), ((1, 1), (2, 1))))],
+    ),
+    (snapshot_of_two, "read skew", [look(0, ("read", 1, 0), ("read", 2, 1))]),
+    (snapshot_of_two, "phantom", [look(0, ("read", 1, 0), ("count", (1, 2, 0), 1))]),
+    (snapshot_of_two, "phantom", [look(0, ("read", 1, 3), ("list", (1, 2, 3), ()))]),
+    (leftovers.check, "G1a", [op(0, 1, ("on_commit", 1, 7), ("raise",)), look(2, R7)]),
+    (leftovers.check, "duplicate", [op(0, 1, ("on_commit", 1, 7)), look(2, ("read", 1, (7, 7)))]),
+    (leftovers.check, "early", [look(0, ("on_commit", 1, 7), ("read", 1, (7,)))]),
+    (leftovers.check, "leftover", [dataclasses.replace(look(0, R7), odd="two headers")]),
+    (aborted_read.check, "G1a", [SAVED, read(10, 11, 1, 2)]),
+    (register.check, "aborted read", [SAVED, read(10, 11, 1, 2)]),
     (register.check, "stale read", [write(0, 1, 1, 1), write(2, 3, 1, 2), read(4, 5, 1, 1)]),
     (register.check, "stale read", [write(0, 1, 1, 1), read(4, 5, 1, 0)]),
     (register.check, "aborted read", [write(0, 1, 1, 1, type="fail"), read(4, 5, 1, 1)]),
@@ -97,16 +155,29 @@ INVALID = [
             op(0, 9, ("read", 1, 0), ("read", 2, 1)),
         ],
     ),
-    (write_skew.check, "G2", SKEWED),
+    (write_skew.check, "G2-item", SKEWED),
     (aborted_read.check, "G1a", [RAISED, read(10, 11, 1, (7,))]),
     (aborted_read.check, "G1a", [write(0, 1, 1, 7, type="fail"), read(10, 11, 1, 7)]),
     (intermediate_read.check, "G1b", [PAUSED, read(2, 3, 1, (1,))]),
 ]
 
 VALID = [
+    (phantoms.check, [counted(0, 1), counted(1, 2), look(10, ("count", (1, 4), 2))]),
+    (phantoms.check, [op(0, 9, ("insert", 1, 5)), look(2, ("count", (1, 4), 0))]),
+    (list_freshness.check, [INSERTED, DELETED, look(4, ("list", (1, 4), ()))]),
+    (list_freshness.check, [INSERTED, op(2, 9, ("delete", 1)), look(4, ("count", (1, 4), 1))]),
+    (
+        list_freshness.check,
+        [op(0, 1, ("insert", 1, 5), type="info"), look(4, ("count", (1, 4), 0))],
+    ),
+    (snapshot_of_two, [look(0, ("read", 1, 3), ("list", (1, 2, 3), ((1, 3), (2, 3))))]),
+    (leftovers.check, [op(0, 1, ("on_commit", 1, 7)), look(2, R7)]),
+    (register.check, [SAVED, read(10, 11, 1, 1)]),
     (register.check, [write(0, 3, 1, 1), read(1, 2, 1, 1), read(1, 2, 1, 0)]),
     (register.check, [write(0, 3, 1, 1, type="info"), read(9, 10, 1, 0), read(11, 12, 1, 1)]),
+    (register.check, [LATE, write(2, 3, 1, 2), read(4, 5, 1, 1)]),
     (session.check, [read(0, 1, 1, 3, client=1), read(2, 3, 1, 2, client=2)]),
+    (session.check, [LATE, read(2, 3, 1, 3, client=1), read(4, 5, 1, 1, client=1)]),
     (linearizability.check, [write(0, 9, 1, 5), read(1, 2, 1, 0), read(3, 4, 1, 5)]),
     (
         linearizability.check,
@@ -206,3 +277,28 @@ def test_a_history_survives_the_way_through_its_file():
 def test_a_wrong_line_of_a_history_is_named(line):
     with pytest.raises(HistoryError, match="line 2"):
         from_lines([to_line(RAISED), line])
+
+
+def test_steps_in_savepoints_stand_among_the_others_unless_they_were_undone():
+    kept = ("savepoint", (("write", 1, 2), ("list", (3, 4), ((3, 7),))), None)
+    undone = ("savepoint", (("write", 1, 4), ("fail", "uncaught")), None)
+    operation = op(0, 1, ("write", 1, 1), kept, undone, ("savepoint", (("add", 5, 1),), "raise"))
+    assert operation.done == (("write", 1, 1), ("write", 1, 2), ("read", 3, 7))
+    assert operation.undone == (("write", 1, 4), ("fail", "uncaught"), ("add", 5, 1))
+    assert [to_line(one) for one in from_lines([to_line(operation)])] == [to_line(operation)]
+    assert from_lines([to_line(operation)])[0].value == operation.value
+
+
+@pytest.mark.parametrize(
+    ("type", "steps", "aborted"),
+    [
+        ("ok", [("write", 1, 1)], False),
+        ("info", [("write", 1, 1)], False),
+        ("fail", [("write", 1, 1)], True),
+        ("info", [("write", 1, 1), ("fail", "uncaught")], True),
+        ("info", [("write", 1, 1), ("fail", "caught")], True),
+        ("ok", [("write", 1, 1), ("fail", "caught")], False),
+    ],
+)
+def test_what_must_have_left_nothing(type, steps, aborted):
+    assert op(0, 1, *steps, type=type).aborted is aborted

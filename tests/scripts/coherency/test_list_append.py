@@ -99,3 +99,20 @@ def test_the_witness_is_the_shortest_cycle_and_tells_its_edges():
 
 def test_without_an_acknowledged_operation_the_outcome_is_unknown():
     assert check([op(0, 1, a(1, 1), type="info")]).outcome is Outcome.UNKNOWN
+
+
+def test_a_transaction_does_not_see_what_it_appends_later():
+    result = check([op(0, 9, r(1, 1), a(1, 1))])
+    assert list(result.counts) == ["internal"]
+
+
+def test_a_list_has_the_appends_of_one_transaction_in_their_order():
+    for seen in ((2, 1, 3), (2, 3)):
+        history = [op(0, 9, a(1, 1), a(1, 2)), op(0, 9, a(1, 3)), op(0, 9, r(1, *seen))]
+        assert "incompatible order" in check(history).counts
+
+
+def test_one_of_unknown_outcome_of_which_a_part_was_read_has_happened_as_a_whole():
+    maybe = op(0, 1, a(1, 1), a(2, 1), type="info")
+    result = check([maybe, op(2, 3, r(1, 1)), op(4, 5, r(2))])
+    assert result.outcome is Outcome.INVALID

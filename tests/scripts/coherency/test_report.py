@@ -13,9 +13,11 @@ from scripts.lib.coherency.report.results import (
     Row,
     outcome,
     read_history,
+    statistics_table,
     summary,
     table,
     verdict,
+    verdicts,
     write_history,
     write_results,
 )
@@ -73,6 +75,26 @@ def test_the_verdict_is_one_sentence_that_names_what_is_not_as_it_must_be(rows, 
     assert verdict(rows).startswith(f"{beginning}: ") and named in verdict(rows)
 
 
+def test_each_mode_has_its_verdict_in_words():
+    rows = [row("bundle", VALID), row("default", INVALID, "stale read"), row("recipe", UNKNOWN)]
+    assert verdicts(rows) == {
+        "bundle": "no anomaly in 9 acknowledged requests of 1 workloads: at 95 % less than one "
+        "of 3 has one",
+        "default": "anomalies in 1 of 1 workloads: 1 stale read",
+        "recipe": "unknown in register",
+    }
+
+
+def test_loads_with_several_seeds_are_added_up():
+    twice = row("bundle", VALID).and_more(row("bundle", VALID))
+    assert (twice.operations, twice.acknowledged, twice.seconds, twice.seeds) == (20, 18, 4, 2)
+    assert list(statistics_table([twice]))[-1] == "| register | 18 | 2 | 6 |"
+    spoilt = twice.and_more(row("bundle", INVALID)).and_more(row("bundle", INVALID))
+    assert spoilt.result.outcome is Outcome.INVALID
+    assert (spoilt.result.counts, spoilt.seeds, spoilt.bound) == ({"stale read": 2}, 4, 0)
+    assert list(statistics_table([spoilt]))[-1].endswith("| unknown |")
+
+
 def test_the_run_keeps_what_is_printed_the_figures_the_configuration_and_the_log(tmp_path):
     stopped = Fault("SIGSTOP", 1, 2)
     rows = [dataclasses.replace(row("default", INVALID), faults=(stopped,), retries=3)]
@@ -102,6 +124,10 @@ def test_a_history_is_read_as_it_was_written(tmp_path):
         ["--url", "localhost"],
         ["--database", "oracle"],
         ["--threads", "2", "--url", "http://127.0.0.1:1"],
+        ["--hours", "0"],
+        ["--hours", "nan"],
+        ["--oracle", "0"],
+        ["--mutants", "--url", "http://127.0.0.1:1"],
     ],
 )
 def test_a_wrong_option_is_named_with_status_2(arguments, capsys):

@@ -6,7 +6,7 @@ from scripts.lib.coherency.checkers import counter
 from scripts.lib.coherency.checkers.cycles import LEVELS, PATHS
 from scripts.lib.coherency.checkers.result import Witness
 from scripts.lib.coherency.report.anomalies import SENTENCES, explained
-from scripts.lib.coherency.report.transcript import MOST_ELEMENTS, told
+from scripts.lib.coherency.report.transcript import MOST_ELEMENTS, step_texts, told
 from tests.scripts.coherency.histories import op
 
 MS = 10**6
@@ -79,3 +79,29 @@ def test_every_anomaly_of_a_cycle_is_explained():
         assert len(texts) == len(LEVELS) and all(
             text.startswith(explained(name)) for text in texts
         )
+
+
+def test_every_kind_of_step_is_told():
+    steps = (
+        ("list", (1, 4), ((1, 5), (2, (6, 7)))),
+        ("list", (1, 4, 9), ()),
+        ("count", (1, 4, (5,)), 3),
+        ("insert", 1, 5),
+        ("delete", 2),
+        ("on_commit", 1, 7),
+        ("fail", "caught"),
+        ("savepoint", (("write", 1, 2), ("read", 1, 2)), "raise"),
+        ("savepoint", (("add", 1, 2),), None),
+    )
+    texts = [step_texts(one, [one])[0] for one in (op(0, 1, step) for step in steps)]
+    assert texts == [
+        "list keys 1 to 4 → 1: 5, 2: [6, 7]",
+        "list keys 1 to 4 that are 9 → none",
+        "count keys 1 to 4 that are [5] → 3",
+        "insert key 1 with 5",
+        "delete key 2",
+        "append 7 to key 1 after the commit",
+        "send a statement that fails, caught",
+        "savepoint, undone: write 2 to key 1; read key 1 → 2",
+        "savepoint, kept: add 2 to key 1",
+    ]

@@ -22,15 +22,26 @@ def history(name, seed):
         turn = turns[number % CLIENTS]
         turn.keys = range(window, window + workload.window)
         steps = [step for step in workload.steps(turn) if step[0] != "sleep"]
-        if ("raise",) not in steps:
+        if not {("raise",), ("fail", "uncaught"), ("fail", "caught")} & set(steps):
             planned.append(steps)
-    planned.append(
-        [("read", key) for key in range(first, first + workload.window * workload.windows)]
-    )
+    last = first + workload.window * workload.windows
+    for window in range(first, last, workload.window):
+        group = range(window, window + workload.window)
+        reads = [("read", key) for key in group]
+        planned.append([("list", (group[0], group[-1]))] if workload.absent else reads)
     initial = tuple(workload.value) if isinstance(workload.value, list) else workload.value
-    begun = dict.fromkeys(range(first, first + KEYS_EACH), initial)
+    begun = {} if workload.absent else dict.fromkeys(range(first, first + KEYS_EACH), initial)
     done, _ = run(planned, isinstance(workload.value, list), begun)
     return one_after_the_other(done)
+
+
+def keys_of(step):
+    """The keys that a step has, those of a range by its ends."""
+    if step[0] == "savepoint":
+        return [key for one in step[1] for key in keys_of(one)]
+    if step[0] in ("list", "count"):
+        return step[1][:2]
+    return [] if step[0] == "fail" else [step[1]]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -43,7 +54,7 @@ def test_a_serial_run_is_valid(name, seed):
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_workload_stays_within_its_keys(name):
     assert WORKLOADS[name].window * WORKLOADS[name].windows <= KEYS_EACH
-    keys = {step[1] for op in history(name, 1) for step in op.value}
+    keys = {key for op in history(name, 1) for step in op.value for key in keys_of(step)}
     assert min(keys) >= first_key(name)
     assert max(keys) < first_key(name) + KEYS_EACH
 

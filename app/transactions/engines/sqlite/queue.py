@@ -248,10 +248,10 @@ class Queue:
         self._asked = True
 
 
-def _usher(requests):
+def _usher(asked):
     """Get the file for each queue that comes; end at None."""
     # A queue ends with its last session, and so must not be held here.
-    while (queue := requests.get()) is not None:
+    while (queue := asked.get()) is not None:
         queue.get_file()
         del queue
 

@@ -3,6 +3,8 @@
 from scripts.lib.coherency.checkers.result import Findings
 from scripts.lib.coherency.history import elements, reads
 
+WRITING = ("write", "append", "insert", "on_commit")
+
 
 def check(history):
     """Return the Result; no value is written twice to a key. Anomaly: "G1a"."""
@@ -11,13 +13,19 @@ def check(history):
     return findings.result(any(True for _ in reads(history)))
 
 
+def without_effect(operation):
+    """Yield the pairs of key and value of what an operation wrote and must not have left."""
+    for step in operation.done if operation.aborted else operation.undone:
+        if step[0] in WRITING:
+            yield step[1:]
+
+
 def find(findings, history):
     """Add each acknowledged read of an aborted write or append to the findings."""
     undone = {}
     for operation in history:
-        if operation.aborted:
-            for key, value in operation.steps("write") + operation.steps("append"):
-                undone[key, value] = operation
+        for key, value in without_effect(operation):
+            undone[key, value] = operation
     for operation, key, seen in reads(history):
         for value in elements(seen):
             writer = undone.get((key, value))

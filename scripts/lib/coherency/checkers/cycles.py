@@ -9,7 +9,7 @@ G2-item   several rw edges, else ww and wr edges
 
 With "-process" the cycle also needs the order of one client's operations, with "-realtime" that
 of operations which did not overlap. These are looked for only among transactions that have no
-cycle without. G2 itself needs predicates: write_skew.py finds it.
+cycle without. G2 itself needs predicates: phantoms.py finds it.
 """
 
 import networkx

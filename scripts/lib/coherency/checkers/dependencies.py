@@ -11,8 +11,8 @@ def dependencies(history, orders):
     history: operations in the order of their beginning. orders: {key: the tuple of its values in
     their order}. Kinds: "ww" wrote the value before, "wr" wrote what the other read, "rw" read
     what the other then overwrote, "process" the same client before, "realtime" ended before the
-    other began. An acknowledged append that no read shows follows the longest observed value: a
-    read that misses it came before it.
+    other began. An append that has happened and that no read shows follows the longest observed
+    value: a read that misses it came before it.
     """
     graph = networkx.DiGraph()
     graph.add_nodes_from(operation for operation in history if operation.ok)
@@ -32,14 +32,23 @@ def dependencies(history, orders):
 
 def _appends(history, places):
     """{(key, value): writer} of what reads show, {key: [writer]} of what none shows."""
-    writers = {}
+    appends = [
+        (key, value, operation)
+        for operation in history
+        if not operation.aborted
+        for key, value in operation.steps("append")
+    ]
+    writers = {
+        (key, value): operation
+        for key, value, operation in appends
+        if value in places.get(key, ())
+    }
+    # One of which a part was read has happened as a whole, whatever its client was answered.
+    seen = set(writers.values())
     unread = defaultdict(list)
-    for operation in history:
-        for key, value in () if operation.aborted else operation.steps("append"):
-            if value in places.get(key, ()):
-                writers[key, value] = operation
-            elif operation.ok:
-                unread[key].append(operation)
+    for key, value, operation in appends:
+        if (key, value) not in writers and (operation.ok or operation in seen):
+            unread[key].append(operation)
     return writers, unread
 
 

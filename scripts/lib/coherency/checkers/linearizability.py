@@ -23,7 +23,7 @@ def check(history, initial=0, most_states=MOST_STATES):
     by_key = defaultdict(list)
     for operation in history:
         if operation.ok or (not operation.aborted and operation.steps("write")):
-            for key in {step[1] for step in operation.value if step[0] in ("read", "write")}:
+            for key in {step[1] for step in operation.done if step[0] in ("read", "write")}:
                 by_key[key].append(operation)
     findings = Findings()
     capped = []
@@ -95,7 +95,7 @@ def _take_effect(operations, key, states, pending, number, most_states):
 
 def _apply(operation, key, value):
     """Whether the operation can take effect on the key's `value`, and the value after it."""
-    for kind, place, given in (step for step in operation.value if len(step) == 3):
+    for kind, place, given in (step for step in operation.done if len(step) == 3):
         if place == key and kind == "write":
             value = given
         elif place == key and kind == "read" and operation.ok and given != value:

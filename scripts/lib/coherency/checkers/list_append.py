@@ -13,14 +13,17 @@ from scripts.lib.coherency.checkers.dependencies import dependencies
 from scripts.lib.coherency.checkers.result import Findings
 from scripts.lib.coherency.history import reads
 
+NOWHERE = float("inf")
+
 
 def check(history):
     """Return the Result; no value is appended twice to a key.
 
     Anomalies: those of cycles.py, "G1a", "G1b"; "incompatible order", two reads neither of which
-    begins with the other; "lost update", two transactions that append to the same state they
-    have read; "internal", a transaction that does not see its own; "invented value" that nobody
-    appended; "duplicate" in one read.
+    begins with the other, or one that has the appends of one transaction in another order; "lost
+    update", two transactions that append to the same state they have read; "internal", a
+    transaction that does not see its own; "invented value" that nobody appended; "duplicate" in
+    one read.
     """
     history = sorted(history, key=lambda operation: operation.t0)
     findings = Findings()
@@ -30,6 +33,7 @@ def check(history):
     _find_internal(findings, history)
     _find_lost_updates(findings, history)
     longest = _longest_reads(findings, history)
+    _find_wrong_orders(findings, history, longest)
     orders = {key: seen for key, (seen, _) in longest.items()}
     find_cycles(findings, dependencies(history, orders))
     return findings.result(any(operation.ok for operation in history))
@@ -51,15 +55,18 @@ def _find_wrong_elements(findings, history):
 def _find_internal(findings, history):
     for operation in history:
         expected = {}
-        for kind, key, value in (step for step in operation.value if len(step) == 3):
+        to_come = set(operation.steps("append"))
+        for kind, key, value in (step for step in operation.done if step[0] in ("read", "append")):
             if kind == "append":
                 # Before the first read of a key only the end of its list is known.
                 known, exact = expected.get(key, ((), False))
                 expected[key] = ((*known, value), exact)
+                to_come.discard((key, value))
             elif kind == "read" and operation.ok:
                 known, exact = expected.get(key, ((), False))
                 end = value[len(value) - len(known) :] if len(value) >= len(known) else None
-                if end != known or (exact and value != known):
+                early = any((key, element) in to_come for element in value)
+                if end != known or (exact and value != known) or early:
                     reason = f"key {key} is not what the transaction itself made of it before"
                     findings.add("internal", (operation,), reason)
                 expected[key] = (value, True)
@@ -71,7 +78,9 @@ def _find_lost_updates(findings, history):
         if operation.ok:
             base = {}
             appended = set()
-            for kind, key, value in (step for step in operation.value if len(step) == 3):
+            for kind, key, value in (
+                step for step in operation.done if step[0] in ("read", "append")
+            ):
                 if kind == "append" and key not in appended:
                     appended.add(key)
                     if key in base:
@@ -82,6 +91,23 @@ def _find_lost_updates(findings, history):
         if len(operations) > 1:
             reason = f"each read key {key} with {len(state)} elements and appended to that"
             findings.add("lost update", operations[:2], reason, len(operations) - 1)
+
+
+def _find_wrong_orders(findings, history, longest):
+    """Find lists that have what one transaction appended in another order, or not its first."""
+    places = {
+        key: {value: place for place, value in enumerate(seen)}
+        for key, (seen, _) in longest.items()
+    }
+    for operation in history:
+        later = {}
+        for key, value in () if operation.aborted else reversed(operation.steps("append")):
+            place = places.get(key, {}).get(value, NOWHERE)
+            if place > later.get(key, NOWHERE):
+                reason = f"key {key} has not in its order what one transaction appended"
+                witness = dict.fromkeys((operation, longest[key][1]))
+                findings.add("incompatible order", witness, reason)
+            later[key] = place
 
 
 def _longest_reads(findings, history):

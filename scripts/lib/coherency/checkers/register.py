@@ -8,6 +8,7 @@ from collections import defaultdict
 from itertools import accumulate
 from operator import itemgetter
 
+from scripts.lib.coherency.checkers.aborted_read import without_effect
 from scripts.lib.coherency.checkers.result import Findings
 from scripts.lib.coherency.history import reads
 
@@ -16,7 +17,8 @@ def check(history):
     """Return the Result: a read is at least the newest value acknowledged before it began.
 
     Takes O(n log n). Anomalies: "stale read"; "aborted read" of a write that was rolled back;
-    "invented value" that nobody had begun to write when the read ended.
+    "invented value" that nobody had begun to write when the read ended. A write of unknown
+    outcome may take effect at any time after its beginning, even after later ones.
     """
     written, aborted = _writes(history)
     newest = {key: _newest_acknowledged(writes) for key, writes in written.items()}
@@ -33,7 +35,7 @@ def check(history):
         elif seen != 0 and (writer is None or writer.t0 > operation.t1):
             witness = (operation, writer) if writer else (operation,)
             findings.add("invented value", witness, f"nobody had written {seen} to key {key} yet")
-        else:
+        elif writer is None or writer.ok:
             _compare(findings, newest.get(key), operation, key, seen)
     return findings.result(checked)
 
@@ -52,8 +54,10 @@ def _writes(history):
     """{key: [(value, operation)]} of the writes that may have taken effect, and of the others."""
     written, aborted = defaultdict(list), defaultdict(list)
     for operation in history:
-        for key, value in operation.steps("write"):
-            (aborted if operation.aborted else written)[key].append((value, operation))
+        for key, value in without_effect(operation):
+            aborted[key].append((value, operation))
+        for key, value in [] if operation.aborted else operation.steps("write"):
+            written[key].append((value, operation))
     return written, aborted
 
 

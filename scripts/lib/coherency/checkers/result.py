@@ -69,6 +69,25 @@ class Findings:
         return Result(outcome, self.counts, self.witnesses, unknown)
 
 
+def added(one, other):
+    """The Result of two histories: invalid if one is, else unknown if one is, with all counts."""
+    both = merged(one, other)
+    counts = {name: one.counts.get(name, 0) + other.counts.get(name, 0) for name in both.counts}
+    return dataclasses.replace(both, counts=counts)
+
+
+def merged(one, other):
+    """The Result of two checks of one history: invalid if one is, else unknown if one is."""
+    outcome = next(
+        found
+        for found in (Outcome.INVALID, Outcome.UNKNOWN, Outcome.VALID)
+        if found in (one.outcome, other.outcome)
+    )
+    counts = {**other.counts, **one.counts}
+    reason = "" if outcome is Outcome.INVALID else one.reason or other.reason
+    return Result(outcome, counts, {**other.witnesses, **one.witnesses}, reason)
+
+
 def _size(witness):
     spread = witness.operations[-1].t0 - witness.operations[0].t0
     return len(witness.operations), spread

@@ -13,6 +13,12 @@ def check(history):
     below what it read before.
     """
     sessions = defaultdict(list)
+    unknown = {
+        (key, value)
+        for operation in history
+        if not operation.ok
+        for key, value in operation.steps("write")
+    }
     for operation in history:
         if operation.ok:
             own = operation.client if operation.session is None else operation.session
@@ -20,15 +26,17 @@ def check(history):
     findings = Findings()
     checked = 0
     for operations in sessions.values():
-        checked += _check_session(findings, sorted(operations, key=lambda item: item.t0))
+        operations.sort(key=lambda item: item.t0)
+        checked += _check_session(findings, operations, unknown)
     return findings.result(checked)
 
 
-def _check_session(findings, operations):
+def _check_session(findings, operations, unknown):
+    """Check a session's operations; the writes `unknown` may take effect after later ones."""
     written, read = {}, {}
     checked = 0
     for operation in operations:
-        for kind, key, value in (step for step in operation.value if len(step) == 3):
+        for kind, key, value in (step for step in operation.done if step[0] in ("read", "write")):
             if kind == "write":
                 written[key] = max(
                     written.get(key, (value, operation)),
@@ -37,6 +45,8 @@ def _check_session(findings, operations):
                 )
             elif kind == "read":
                 checked += 1
+                if (key, value) in unknown:
+                    continue
                 _compare(findings, "read-your-writes", written.get(key), operation, key, value)
                 _compare(findings, "monotonic reads", read.get(key), operation, key, value)
                 if key not in read or value > read[key][0]:

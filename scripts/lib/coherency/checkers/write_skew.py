@@ -1,4 +1,4 @@
-"""Write skew (G2): two transactions find a group of keys empty and each fills one of them."""
+"""Write skew (G2-item): two transactions find a group of keys empty and each fills one of them."""
 
 from collections import defaultdict
 
@@ -12,7 +12,7 @@ def check(history):
     """Return the Result: at most one acknowledged transaction finds its group empty and fills it.
 
     A group is the set of keys that a transaction reads; a key that is filled stays so.
-    Anomaly: "G2".
+    Anomaly: "G2-item".
     """
     filled = defaultdict(list)
     checked = 0
@@ -28,5 +28,5 @@ def check(history):
         if len(operations) > 1:
             operations.sort(key=lambda operation: operation.t0)
             reason = f"both found the keys {sorted(group)} empty and filled one"
-            findings.add("G2", operations[:2], reason, len(operations) - 1)
+            findings.add("G2-item", operations[:2], reason, len(operations) - 1)
     return findings.result(checked)

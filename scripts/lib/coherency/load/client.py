@@ -4,14 +4,21 @@ import http.client
 import itertools
 import json
 import time
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from scripts.lib.coherency.history import Operation
+from app.lab.handlers import RUNS_HEADER
+from app.lab.sessions import COOKIE, HEX_DIGITS
+from scripts.lib.coherency.history import FINDING, Operation, frozen, reads_only
 from scripts.lib.command import CannotRun
 
 # The problem type with which the site says that a commit's outcome is unknown.
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 SECONDS = 30
+BOUNDARY = "the-boundary-of-the-lab"
+PART = (
+    f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=element; filename=element\r\n\r\n"
+    f"{{}}\r\n--{BOUNDARY}--\r\n"
+)
 CURES = {
     401: ": SITE_API_TOKEN must be the site's;",
     403: ": the site's SITE_API_TOKEN is not set, so writing is off;",
@@ -40,6 +47,7 @@ class Client:
         self._session = client
         self._client = next(self._numbers)
         self._connection = None
+        self._runs = []
         self.history = []
 
     def __enter__(self):
@@ -68,6 +76,28 @@ class Client:
         body = {"operations": steps}
         return self._note(f, steps, lambda: self._exchange("POST", "transactions", body))
 
+    def get(self, f, *steps):
+        """As `transact`, as one GET."""
+        path = f"transactions?operations={quote(json.dumps(steps, separators=(',', ':')))}"
+        return self._note(f, steps, lambda: self._exchange("GET", path))
+
+    def visit(self, f, *steps):
+        """As `transact`, in the web session of the only key that the steps have."""
+        (key,) = {step[1] for step in steps if step[0] != "sleep"}
+        cookie = {"Cookie": f"{COOKIE}={key:0{HEX_DIGITS}x}"}
+        if reads_only(steps):
+            return self._note(f, steps, lambda: self._exchange("GET", "session", None, cookie))
+        body = {"operations": steps}
+        return self._note(f, steps, lambda: self._exchange("POST", "session", body, cookie))
+
+    def upload(self, f, *steps):
+        """Send a read of a key and an append to it, which are the steps, as an upload."""
+        (_, key), (_, _, element) = steps
+        body = PART.format(element).encode()
+        kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        path = f"uploads/{key}"
+        return self._note(f, steps, lambda: self._exchange("POST", path, body, kind))
+
     def read(self, f, *keys):
         """Read `keys` with one GET and return the Operation, called `f`."""
         path = "keys?ids=" + ",".join(map(str, keys))
@@ -80,19 +110,24 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def _exchange(self, method, path, body=None):
-        """Return (status, content type, answer): JSON as values, anything else as text."""
+    def _exchange(self, method, path, body=None, headers=None):
+        """Return (status, content type, answer): JSON as values, anything else as text.
+
+        A `body` in bytes is sent as it is, any other as JSON.
+        """
         if self._connection is None:
             self._connection = self._connect(self._address, timeout=SECONDS)
-        data = None if body is None else json.dumps(body)
+        data = json.dumps(body) if body is not None and type(body) is not bytes else body
+        headers = self._headers | (headers or {})
         try:
-            self._connection.request(method, f"{self._base}/{path}", data, self._headers)
+            self._connection.request(method, f"{self._base}/{path}", data, headers)
             response = self._connection.getresponse()
             text = response.read().decode("utf-8", "replace")
         except (OSError, http.client.HTTPException):
             self.close()
             raise
         kind = response.getheader("Content-Type", "")
+        self._runs = response.headers.get_all(RUNS_HEADER, [])
         return response.status, kind, json.loads(text) if "json" in kind else text
 
     def _note(self, f, steps, exchange):
@@ -106,7 +141,7 @@ class Client:
         else:
             outcome = _outcome(status, kind, answer)
         ended = time.monotonic_ns()
-        if all(step[0] == "read" for step in steps) and outcome == "info":
+        if reads_only(steps) and outcome == "info":
             outcome = "fail"
         operation = self._operation(f, steps, outcome, answer, (began, ended))
         self.history.append(operation)
@@ -117,11 +152,13 @@ class Client:
     def _operation(self, f, steps, outcome, answer, times):
         done = _steps_unanswered(steps)
         served_by = {"host": "", "process": 0, "thread": 0}
-        runs = 1
+        runs, odd = 1, ""
         if outcome == "ok":
             done = _steps_answered(steps, answer)
             served_by = answer["served_by"]
             runs = answer.get("runs", 1)
+            if self._runs not in ([], [str(runs)]):
+                odd = f"run {runs} has the headers {RUNS_HEADER}: {', '.join(self._runs)}"
         return Operation(
             client=self._client,
             session=self._session,
@@ -134,6 +171,7 @@ class Client:
             pid=served_by["process"],
             thread=served_by["thread"],
             runs=runs,
+            odd=odd,
         )
 
 
@@ -147,14 +185,14 @@ def _outcome(status, kind, answer):
 
 
 def _steps_unanswered(steps):
-    return tuple((*step, None) if step[0] == "read" else _frozen(step) for step in steps)
+    return tuple((*frozen(step), None) if step[0] in FINDING else frozen(step) for step in steps)
 
 
 def _steps_answered(steps, answer):
-    if "operations" in answer:
-        return tuple(_frozen(step) for step in answer["operations"])
-    return tuple(_frozen(("read", key, answer["values"][str(key)])) for _, key in steps)
-
-
-def _frozen(step):
-    return tuple(tuple(part) if isinstance(part, list) else part for part in step)
+    if "operations" not in answer:
+        return tuple(frozen(("read", key, answer["values"][str(key)])) for _, key in steps)
+    # What was asked to be written is known here: the answer tells what was found.
+    return tuple(
+        frozen(told if asked[0] in (*FINDING, "savepoint") else asked)
+        for asked, told in zip(steps, answer["operations"], strict=True)
+    )

@@ -8,8 +8,9 @@ import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
 
+from scripts.lib.coherency.history import reads_only
 from scripts.lib.coherency.load.client import Client
-from scripts.lib.coherency.workloads import KEYS_EACH, WORKLOADS, Turn, first_key
+from scripts.lib.coherency.workloads import KEYS_EACH, WORKLOADS, Turn, first_key, keys_made
 
 # Until all client processes wait for the start.
 SECONDS_TO_GATHER = 0.2
@@ -83,7 +84,7 @@ def run_workload(pool, lab, mode, name, options, disturb=None):
     """
     workload = WORKLOADS[name]
     with Client(*_of(lab, mode)) as client:
-        client.reset(first_key(name) + KEYS_EACH - 1, workload.value)
+        client.reset(keys_made(name), workload.value)
     pool.over.clear()
     start = time.monotonic() + SECONDS_TO_GATHER
     seconds = options.seconds_each
@@ -122,13 +123,22 @@ def _work(lab, mode, name, number, seed, load):
             passed = (time.monotonic() - start) / seconds
             window = first + int(passed * workload.windows) % workload.windows * workload.window
             turn.keys = range(window, window + workload.window)
-            sent = _send(client, name, workload.steps(turn), by_get)
+            sent = _send(client, workload, workload.steps(turn), by_get)
             if sent.type == "fail":
                 time.sleep(SECONDS_AFTER_FAILURE)
         return client.history
 
 
-def _send(client, name, steps, by_get):
-    if by_get and all(step[0] == "read" for step in steps):
-        return client.read(name, *(step[1] for step in steps))
-    return client.transact(name, *steps)
+def _send(client, workload, steps, by_get):
+    reading = reads_only(steps)
+    if workload.by == "session":
+        send = client.visit
+    elif workload.by == "upload" and not reading:
+        send = client.upload
+    elif workload.by == "get" or (by_get and reading):
+        if all(step[0] == "read" for step in steps):
+            return client.read(workload.name, *(step[1] for step in steps))
+        send = client.get
+    else:
+        send = client.transact
+    return send(workload.name, *steps)

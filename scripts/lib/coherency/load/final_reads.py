@@ -7,9 +7,9 @@ import json
 import time
 
 from scripts.lib.coherency.checkers.result import Outcome, Witness
-from scripts.lib.coherency.history import Operation
+from scripts.lib.coherency.history import Operation, frozen
 from scripts.lib.coherency.load.client import Client
-from scripts.lib.coherency.workloads import KEYS_EACH, WORKLOADS, first_key
+from scripts.lib.coherency.workloads import WORKLOADS, first_key, keys_made
 from scripts.lib.serving.own_site import DATABASE
 
 KEYS_IN_A_READ = 100
@@ -93,10 +93,19 @@ def in_sql(server, mode, name):
         DATABASE,
     )
     ended = time.monotonic_ns()
-    seen = [(key, json.loads(value)) for key, value in rows]
-    steps = tuple(
-        ("read", key, tuple(value) if isinstance(value, list) else value) for key, value in seen
-    )
+    seen = {key: frozen(json.loads(value)) for key, value in rows}
+    steps = tuple(("read", key, value) for key, value in seen.items())
+    if WORKLOADS[name].absent:
+        size = WORKLOADS[name].window
+        groups = [keys[place : place + size] for place in range(0, len(keys), size)]
+        steps = tuple(
+            (
+                "list",
+                (group[0], group[-1]),
+                tuple((key, seen[key]) for key in group if key in seen),
+            )
+            for group in groups
+        )
     return Operation(client=0, type="ok", t0=began, t1=ended, value=steps, f=name, host=SQL)
 
 
@@ -107,9 +116,13 @@ def _keys(name):
 
 def _read(lab, mode, name, number):
     """All of the workload's keys, read by a new client; returns the Operations."""
-    keys = _keys(name)
+    workload, keys = WORKLOADS[name], _keys(name)
     url, token = lab
     with Client(url, mode, token, number) as client:
+        if workload.absent:
+            for place in range(0, len(keys), workload.window):
+                client.get(name, ("list", (keys[place], keys[place + workload.window - 1])))
+            return client.history
         for place in range(0, len(keys), KEYS_IN_A_READ):
             client.read(name, *keys[place : place + KEYS_IN_A_READ])
         return client.history
@@ -120,8 +133,7 @@ def _read_and_write(lab, mode, name, number):
     reads = _read(lab, mode, name, number)
     url, token = lab
     with Client(url, mode, token, number) as client:
-        spare = first_key(name) + KEYS_EACH - 1
-        return reads, client.transact(name, ("write", spare, WORKLOADS[name].value))
+        return reads, client.transact(name, ("write", keys_made(name), WORKLOADS[name].value))
 
 
 def _missing(history, target):

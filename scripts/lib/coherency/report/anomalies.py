@@ -22,7 +22,12 @@ SENTENCES = {
     "G1c": "Transactions saw each other's writes, each before the other (circular information).",
     "G-single": "A transaction saw a part of what another wrote and missed the rest (read skew).",
     "G2-item": "Each of several transactions missed what the next one wrote (write skew).",
-    "G2": "Two transactions each found a group of keys empty and filled one (write skew).",
+    "G2": "Two transactions each found the same keys by a condition and added one (phantom).",
+    "phantom": "A condition finds other rows than the rest of the request has seen.",
+    "non-repeatable read": "A request reads one key twice and finds two values.",
+    "read skew": "A request sees a part of what another wrote and misses the rest.",
+    "leftover": "An answer has a header of a run of its handler that came to nothing.",
+    "early": "What was to follow the commit is there before it.",
     "long fork": "Two reads saw two writes in opposite orders.",
     "does not recover": "Requests still fail long after the last fault has passed.",
 }

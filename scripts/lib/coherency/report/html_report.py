@@ -12,8 +12,9 @@ import web
 from scripts.lib.coherency.checkers.cycles import PATHS
 from scripts.lib.coherency.checkers.result import Outcome
 from scripts.lib.coherency.report.anomalies import EDGES, explained
+from scripts.lib.coherency.report.diagram import drawn
 from scripts.lib.coherency.report.plots import write_plots
-from scripts.lib.coherency.report.results import COLUMNS, outcome, verdict
+from scripts.lib.coherency.report.results import COLUMNS, outcome, verdict, verdicts
 from scripts.lib.coherency.report.transcript import told
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -33,21 +34,23 @@ def html(configuration, rows, folder, plots):
     functions = {"explained": explained, "anchor": _anchor}
     page = web.template.Template(TEMPLATE.read_text(), str(TEMPLATE), globals=functions)
     witnesses = [
-        (row, anomaly, told(witness))
+        (row, anomaly, told(witness), drawn(witness.operations))
         for row in rows
         for anomaly, witness in row.result.witnesses.items()
     ]
-    cyclic = any(anomaly.startswith(CYCLES) for _, anomaly, _ in witnesses)
+    cyclic = any(anomaly.startswith(CYCLES) for _, anomaly, *_ in witnesses)
     return str(
         page(
             verdict=verdict(rows),
+            modes=verdicts(rows),
+            statistics=[row for row in rows if row.mode == "bundle"],
             valid=outcome(rows) is Outcome.VALID,
             configuration=configuration,
             columns=COLUMNS,
             groups=[list(group) for _, group in groupby(rows, lambda row: row.workload)],
             plots=[(plot, _embedded(folder / plot.name)) for plot in plots],
             witnesses=witnesses,
-            edges=EDGES if cyclic else {},
+            edges=EDGES if cyclic or any(svg for *_, svg in witnesses) else {},
             faults=[(row, fault) for row in rows for fault in row.faults],
         )
     )

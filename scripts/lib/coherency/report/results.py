@@ -3,10 +3,13 @@
 import collections
 import dataclasses
 
-from scripts.lib.coherency.checkers.result import Outcome, Result
+from scripts.lib.coherency import elle
+from scripts.lib.coherency.checkers.result import Outcome, Result, added
 from scripts.lib.coherency.history import from_lines, to_line
 from scripts.lib.results.runs import described_lines, write_json
 
+# How many kinds of anomalies a mode's verdict names.
+NAMED = 4
 COLUMNS = (
     "workload",
     "mode",
@@ -24,7 +27,8 @@ class Row:
     """The result of one workload in one mode.
 
     expected: the anomaly that must be seen, or "". faults: the Faults during its load. retries:
-    the runs of a handler after its first in the acknowledged requests.
+    the runs of a handler after its first in the acknowledged requests. seeds: how many loads it
+    is the sum of, each with a seed of its own.
     """
 
     workload: str
@@ -36,6 +40,7 @@ class Row:
     expected: str
     faults: tuple = ()
     retries: int = 0
+    seeds: int = 1
 
     @property
     def as_expected(self):
@@ -53,6 +58,27 @@ class Row:
     def rate(self):
         """Operations per second of load."""
         return self.operations / self.seconds
+
+    @property
+    def bound(self):
+        """n if less than one of n requests has an anomaly, at 95 %; 0 where nothing is known.
+
+        That none of m had one tells that the rate is below 3/m (the rule of three).
+        """
+        return self.acknowledged // 3 if self.result.outcome is Outcome.VALID else 0
+
+    def and_more(self, other):
+        """The Row of this load and another one of the same workload and mode."""
+        return dataclasses.replace(
+            self,
+            result=added(self.result, other.result),
+            operations=self.operations + other.operations,
+            acknowledged=self.acknowledged + other.acknowledged,
+            seconds=self.seconds + other.seconds,
+            faults=self.faults + other.faults,
+            retries=self.retries + other.retries,
+            seeds=self.seeds + other.seeds,
+        )
 
     @property
     def cells(self):
@@ -117,17 +143,77 @@ def table(rows):
     yield from faults_table(rows)
 
 
+def verdicts(rows):
+    """{mode: its verdict in words}."""
+    by_mode = {}
+    for row in rows:
+        by_mode.setdefault(row.mode, []).append(row)
+    return {mode: _verdict_of(of_mode) for mode, of_mode in by_mode.items()}
+
+
+def _verdict_of(rows):
+    wrong = [row for row in rows if row.anomalies]
+    unknown = [row.workload for row in rows if row.result.outcome is Outcome.UNKNOWN]
+    told = []
+    if wrong:
+        counts = collections.Counter()
+        for row in wrong:
+            counts.update(row.result.counts)
+        most = ", ".join(f"{count:,} {name}" for name, count in counts.most_common(NAMED))
+        more = len(counts) - NAMED
+        told.append(
+            f"anomalies in {len(wrong)} of {len(rows)} workloads: {most}"
+            + (f", and {more} other kinds" if more > 0 else "")
+        )
+    if len(wrong) + len(unknown) < len(rows):
+        fine = [row for row in rows if row.result.outcome is Outcome.VALID]
+        total = sum(row.acknowledged for row in fine)
+        told.append(
+            f"no anomaly in {total:,} acknowledged requests of {len(fine)} workloads: at 95 % "
+            f"less than one of {total // 3:,} has one"
+        )
+    if unknown:
+        told.append(f"unknown in {', '.join(unknown)}")
+    return "; ".join(told)
+
+
+def statistics_table(rows):
+    """The lines of a table of how much the bundle's loads tell; none without the bundle."""
+    rows = [row for row in rows if row.mode == "bundle"]
+    if rows:
+        yield ""
+        yield "| workload, bundle | acknowledged | seeds | an anomaly in less than one of (95 %) |"
+        yield "|---" * 4 + "|"
+        for row in rows:
+            bound = f"{row.bound:,}" if row.bound else "unknown"
+            yield f"| {row.workload} | {row.acknowledged:,} | {row.seeds} | {bound} |"
+
+
 def summary(configuration, rows):
-    """The lines that are printed and kept: what was run, the table and the verdict."""
-    return [*described_lines(configuration), "", *table(rows), "", verdict(rows)]
+    """The lines that are printed and kept: what was run, the tables and the verdicts."""
+    told = [f"- {mode}: {told}" for mode, told in verdicts(rows).items()]
+    tables = [*table(rows), *statistics_table(rows)]
+    return [*described_lines(configuration), "", *tables, "", *told, "", verdict(rows)]
 
 
 def write_history(folder, mode, workload, history):
-    """Write a history, in the order of its beginnings, to its file in the run's directory."""
+    """Write a history, in the order of its beginnings, to its file in the run's directory.
+
+    Where one of Elle's models has all of its steps, it is also written for Elle (elle.py).
+    """
     ordered = sorted(history, key=lambda operation: operation.t0)
     lines = "".join(f"{to_line(operation)}\n" for operation in ordered)
     (folder / "history").mkdir(exist_ok=True)
-    _history_file(folder, mode, workload).write_text(lines)
+    file = _history_file(folder, mode, workload)
+    file.write_text(lines)
+    if model := elle.model_of(ordered):
+        for_elle = "".join(f"{line}\n" for line in elle.events(ordered))
+        file.with_suffix(f".{model}.edn").write_text(for_elle)
+
+
+def keep_histories(folder, seed):
+    """Keep the histories that are in the run's directory beside those of the next round."""
+    (folder / "history").rename(folder / f"history-seed-{seed}")
 
 
 def read_history(folder, mode, workload):
@@ -175,6 +261,7 @@ def _figures(row):
         "operations": row.operations,
         "acknowledged": row.acknowledged,
         "retries": row.retries,
+        "seeds": row.seeds,
         "seconds": row.seconds,
         "expected": row.expected,
         "faults": [dataclasses.asdict(fault) for fault in row.faults],

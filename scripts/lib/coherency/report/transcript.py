@@ -4,6 +4,8 @@ import dataclasses
 import json
 from collections import Counter
 
+from scripts.lib.coherency.history import FINDING, is_undone
+
 # Of what is longer only the ends are told, and how much is left out.
 FIRST_OPERATIONS, LAST_OPERATIONS = 4, 5
 MOST_STEPS = 8
@@ -13,8 +15,15 @@ OUTCOMES = {
     "fail": "failed, without effect",
     "info": "no answer that tells whether it was done",
 }
+RAISING = {("raise",), ("fail", "uncaught")}
 RAISED = "raised the error it was asked for: must leave nothing"
-NOUNS = {"read": "reads", "write": "writes", "append": "appends", "add": "additions"}
+NOUNS = {
+    "read": "reads",
+    "write": "writes",
+    "append": "appends",
+    "add": "additions",
+    "list": "lists",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +89,8 @@ def _lines(kept, names):
             end=(operation.t1 - begin) / 1e6,
             client=operation.client if operation.session is None else operation.session,
             process=names.get((operation.host, operation.pid), operation.host),
-            steps=_steps(operation, operations),
-            outcome=RAISED if ("raise",) in operation.value else OUTCOMES[operation.type],
+            steps=step_texts(operation, operations),
+            outcome=RAISED if RAISING & set(operation.value) else OUTCOMES[operation.type],
         )
         for number, operation in kept
     )
@@ -99,13 +108,13 @@ def _left_out(operations):
     )
 
 
-def _steps(operation, operations):
+def step_texts(operation, operations):
     """The operation's steps as texts; of many only those on keys of the other operations."""
     others = {
         step[1]
         for other in operations
         if other is not operation
-        for step in other.value
+        for step in other.done
         if len(step) == 3
     }
     steps = operation.value
@@ -119,19 +128,45 @@ def _steps(operation, operations):
     return tuple(texts)
 
 
+TEXTS = {
+    "read": "read key {}",
+    "list": "list {}",
+    "count": "count {}",
+    "write": "write {1} to key {0}",
+    "append": "append {1} to key {0}",
+    "add": "add {1} to key {0}",
+    "insert": "insert key {0} with {1}",
+    "delete": "delete key {}",
+    "on_commit": "append {1} to key {0} after the commit",
+    "fail": "send a statement that fails, {}",
+    "sleep": "wait {} ms",
+    "raise": "raise an error",
+}
+
+
 def _step(step, apart):
-    match step:
-        case ["read", key, None]:
-            return f"read key {key}"
-        case ["read", key, seen]:
-            return f"read key {key} → {_value(seen, apart)}"
-        case ["write", key, value]:
-            return f"write {_value(value, apart)} to key {key}"
-        case ["append" | "add" as kind, key, value]:
-            return f"{kind} {value} to key {key}"
-        case ["sleep", milliseconds]:
-            return f"wait {milliseconds} ms"
-    return "raise an error"
+    name, *arguments = step
+    if name == "savepoint":
+        inner = "; ".join(_step(one, apart) for one in arguments[0])
+        return f"savepoint, {'undone' if is_undone(step) else 'kept'}: {inner}"
+    seen = ""
+    if name in FINDING:
+        place, found = arguments
+        arguments = [_range(place) if name in ("list", "count") else place]
+        if found is not None:
+            seen = f" → {_rows(found, apart) if name == 'list' else _value(found, apart)}"
+    elif name == "write":
+        arguments[1] = _value(arguments[1], apart)
+    return TEXTS[name].format(*arguments) + seen
+
+
+def _rows(rows, apart):
+    return ", ".join(f"{key}: {_value(value, apart)}" for key, value in rows) or "none"
+
+
+def _range(range):
+    wanted = f" that are {json.dumps(range[2])}" if len(range) > 2 else ""
+    return f"keys {range[0]} to {range[1]}{wanted}"
 
 
 def _value(value, apart):

@@ -9,18 +9,25 @@ from scripts.lib.coherency.workloads import (
     bank,
     counter,
     crash,
+    errors,
     linearizable,
     list_append,
+    list_freshness,
     long_fork,
+    on_commit,
     pause,
+    phantom,
     register,
     session,
     sets,
+    snapshot,
+    upload,
+    web_session,
     write_skew,
 )
 from scripts.lib.coherency.workloads.base import KEYS_EACH, Turn, Workload
 
-__all__ = ["KEYS_EACH", "WORKLOADS", "Turn", "Workload", "first_key"]
+__all__ = ["KEYS_EACH", "WORKLOADS", "Turn", "Workload", "first_key", "keys_made"]
 
 WORKLOADS = {
     module.WORKLOAD.name: module.WORKLOAD
@@ -36,6 +43,13 @@ WORKLOADS = {
         write_skew,
         crash,
         pause,
+        phantom,
+        list_freshness,
+        snapshot,
+        errors,
+        web_session,
+        upload,
+        on_commit,
     )
 }
 
@@ -43,3 +57,8 @@ WORKLOADS = {
 def first_key(name):
     """The first of the KEYS_EACH keys of a workload."""
     return 1 + KEYS_EACH * list(WORKLOADS).index(name)
+
+
+def keys_made(name):
+    """How many keys a reset makes for a workload; the last one is none that it uses."""
+    return first_key(name) - 1 if WORKLOADS[name].absent else first_key(name) + KEYS_EACH - 1

@@ -44,7 +44,9 @@ class Workload:
     steps: makes a Turn's steps. check: history to Result. value: what the keys begin with.
     window: how many keys are used at once. seen: {mode: the anomaly that must be seen there}.
     cycles: it is checked for an order of all transactions, which reading requests have only where
-    they are serializable: on a database server they see one committed snapshot.
+    they are serializable: on a database server they see one committed snapshot. absent: its keys
+    are not there in the beginning. by: how a request is sent: as a "transaction", by GET where it
+    only reads, "get" always, in a web "session", or as an "upload" where it writes.
     """
 
     name: str
@@ -55,3 +57,5 @@ class Workload:
     windows: int = 1
     seen: dict = dataclasses.field(default_factory=dict)
     cycles: bool = False
+    absent: bool = False
+    by: str = "transaction"

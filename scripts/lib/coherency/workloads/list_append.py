@@ -5,10 +5,15 @@ from scripts.lib.coherency.workloads.base import Workload
 
 
 def _steps(turn):
-    return [
-        ("append", turn.key(), turn.unique()) if turn.often() else ("read", turn.key())
-        for _ in range(turn.choice.randint(1, 4))
-    ]
+    return [_step(turn) for _ in range(turn.choice.randint(1, 4))]
+
+
+def _step(turn):
+    if turn.often():
+        return ("append", turn.key(), turn.unique())
+    if turn.choice.random() < 0.25:
+        return ("list", (turn.keys[0], turn.keys[-1]))
+    return ("read", turn.key())
 
 
 WORKLOAD = Workload("list-append", _steps, list_append.check, value=[], windows=50, cycles=True)

@@ -3,10 +3,13 @@
 from scripts.lib.coherency.checkers import write_skew
 from scripts.lib.coherency.workloads.base import Workload
 
+SHARE_OF_WRITES = 0.3
+
 
 def _steps(turn):
     reads = [("read", key) for key in turn.keys]
-    if turn.once():
+    # Not at once: a row that was read before may have been kept.
+    if turn.choice.random() < SHARE_OF_WRITES and turn.once():
         return [*reads, ("write", turn.key(), 1)]
     return reads
 

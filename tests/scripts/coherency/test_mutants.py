@@ -1,0 +1,47 @@
+"""The bundle broken on purpose: each line is there, and a workload notices."""
+
+from dataclasses import replace
+
+import pytest
+
+from scripts.lib.coherency.checkers.result import Outcome
+from scripts.lib.coherency.mutants.broken import MUTANTS
+from scripts.lib.coherency.mutants.trial import Trial, line, try_all
+from scripts.lib.coherency.workloads import WORKLOADS
+from scripts.lib.command import ROOT
+from scripts.lib.serving.databases import SERVERS
+from tests.apache.server import pypi_module
+
+BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
+SHORT = (
+    "the look at the token always says yes",
+    "a run keeps the headers of the one before",
+    "a savepoint undoes nothing",
+)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_breaks_one_place_that_is_there(mutant):
+    assert (ROOT / mutant.file).read_text().count(mutant.line) == 1
+    assert mutant.workload in WORKLOADS
+    assert mutant.database in ("sqlite", *SERVERS)
+
+
+def test_there_are_twenty_mutants_at_least_with_names_of_their_own():
+    assert len(BY_NAME) == len(MUTANTS) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_mutants_are_caught_and_the_bundle_itself_is_valid():
+    pypi_module()
+    trials = list(try_all([replace(BY_NAME[name], seconds=3) for name in SHORT], seed=0))
+    assert [trial.mutant.name for trial in trials if not trial.caught] == []
+    assert len(trials) == len(SHORT)
+
+
+def test_a_mutant_that_survives_is_marked():
+    survivor = Trial(MUTANTS[0], Outcome.VALID, {})
+    caught = Trial(MUTANTS[1], Outcome.INVALID, {"stale read": 7})
+    assert line(survivor.cells).endswith("| nothing (valid) (!) |")
+    assert line(caught.cells).endswith("| 7 stale read |")
