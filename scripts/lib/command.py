@@ -114,6 +114,13 @@ def site_path(text):
     return text
 
 
+def mount_path(text):
+    """A type for add_argument: where a site is mounted, / or a path without a slash at its end."""
+    if not re.fullmatch("/|(/[A-Za-z0-9_.~-]+)+", text):
+        raise argparse.ArgumentTypeError(f"is {text!r}: write / or a path such as /wiki")
+    return text
+
+
 def _is_address(text):
     """Whether its host, its port and its path are such that a request can be sent there."""
     try:

@@ -139,12 +139,13 @@ def apache(
     defines=None,
     path="/",
     site_conf=SITE_CONF,
+    port=None,
 ):
     """Serve an application by a real Apache; yields a Site. See the module's docstring.
 
     module: path of another mod_wsgi than the environment's. extra: Apache configuration put
     before site.conf. defines: further Defines of site.conf. path: what is asked for until it
-    answers. site_conf: another file to include instead.
+    answers. site_conf: another file to include instead. port: where it listens, if not anywhere.
 
     Skips the test where Apache or mod_wsgi is missing; raises CannotRun with the end of the
     error log if the server does not come up.
@@ -168,7 +169,7 @@ def apache(
             environment |= {"TEST_DATA": str(data)} | (settings or {})
         server = Server(
             directory=folder / "run",
-            port=free_port(),
+            port=port or free_port(),
             module=module,
             defines={
                 "WEBPY_ROOT": root,

@@ -47,6 +47,8 @@ def application(folder, pages):
     (folder / "wsgi").mkdir()
     shutil.copy(ROOT / "wsgi" / "app.wsgi", folder / "wsgi")
     (folder / "app").mkdir()
+    shutil.copy(ROOT / "app" / "settings.py", folder / "app")
+    shutil.copytree(ROOT / "app" / "web", folder / "app" / "web")
     for name, text in (("__init__", PACKAGE), ("pages", pages)):
         (folder / "app" / f"{name}.py").write_text(text)
     return folder

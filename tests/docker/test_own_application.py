@@ -69,6 +69,15 @@ def test_it_is_served_and_healthy_and_nothing_of_the_checkout_changed(engine, ow
     assert after.stdout == before.stdout
 
 
+def test_an_application_that_does_not_load_is_told_before_apache_starts(engine, own):
+    made = Project(engine, ALONE, own | {"SITE_APPLICATION": "notes:no_such_name"})
+    try:
+        assert made.compose("up", "--detach", "--wait", check=False).returncode != 0
+        assert "there is no no_such_name in notes" in made.log("web")
+    finally:
+        made.compose("down", "--volumes", "--timeout", "5")
+
+
 def test_the_cluster_serves_it_at_a_prefix_and_no_request_is_lost_by_a_stop(engine, own):
     further = {"WEBPY_PREFIX": "/notes"}
     with project(engine, (*CLUSTER, *APPLICATION), **own, **further) as made:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from scripts.lib.command import ROOT
+from tests import told
 from tests.apache.server import apache, debian_module, pypi_module
 
 # Loading takes longer than a request, and one request longer than the others.
@@ -128,3 +129,45 @@ def test_code_that_does_not_load_is_not_served(tmp_path, broken):
         script.write_text(ANSWER % "new")
         assert subprocess.run(command, capture_output=True, text=True).returncode == 0
         assert {httpx.get(site.url).text for _ in range(10)} == {"new"}
+
+
+MODULES = pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
+
+
+@pytest.mark.slow
+@MODULES
+def test_a_replacement_that_does_not_answer_stops_the_reload(tmp_path, module):
+    root = told.make(tmp_path / "root")
+    with apache(app_root=root, module=module(), settings=told.SETTINGS) as site:
+        command = [ROOT / "scripts" / "reload", "--pid-file"]
+        command.append(site.server.directory / "apache.pid")
+        before = site.pids()
+        told.write(site.root, "two", "raise LookupError('no answer of mine')")
+        # What is tried first shows it, before anything is replaced.
+        tried = subprocess.run(command, capture_output=True, text=True)
+        assert tried.returncode == 1
+        assert "LookupError: no answer of mine" in tried.stderr
+        assert "the old code goes on serving" in tried.stderr
+        assert site.pids() == before
+        untried = subprocess.run([*command, "--untried"], capture_output=True, text=True)
+        assert untried.returncode == 1
+        assert "LookupError: no answer of mine" in untried.stderr
+        assert site.pids() & before
+        told.write(site.root, "three")
+        assert subprocess.run(command, capture_output=True, text=True).returncode == 0
+        assert {httpx.get(site.url).text.split()[0] for _ in range(10)} == {"three"}
+
+
+@pytest.mark.slow
+def test_daemons_are_found_where_apache_was_started_by_a_short_name(monkeypatch):
+    monkeypatch.setattr("scripts.lib.serving.apache.find_apache", lambda: "apache2")
+    monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/bin")
+    with apache() as site:
+        before = site.pids()
+        assert before
+        command = [ROOT / "scripts" / "reload", "--pid-file"]
+        command.append(site.server.directory / "apache.pid")
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "replaced 4 processes\n")
+        assert not site.pids() & before
+        assert httpx.get(site.url).status_code == 200

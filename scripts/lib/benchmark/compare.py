@@ -14,6 +14,7 @@ from scripts.lib.benchmark import (
     memory,
     open_loop,
     own_pages,
+    reloads,
     report,
 )
 from scripts.lib.benchmark.load import ROUTES, load
@@ -96,6 +97,10 @@ def main(arguments):
         found = contention.measure(options)
         print("\n".join(contention.table(found)))
         return 0 if all(one.is_valid() for one in found) else 1
+    elif options.reload:
+        found = reloads.measure(options)
+        print("\n".join(reloads.table(found)))
+        return 0 if found.is_valid() else 1
     elif options.memory:
         return 0 if remember(options) else 1
     else:

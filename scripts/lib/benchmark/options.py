@@ -25,9 +25,10 @@ APART = {
         "threads",
         "connections",
     ),
+    "reload": ("modes", "peers", "routes", "rows", "kept_rows", "rounds", "database"),
     "memory": ("peers", "routes", "rounds", "seconds", "processes", "connections"),
 }
-KINDS = ("path", "in_process", "open_loop", "growth", "memory", "contention")
+KINDS = ("path", "in_process", "open_loop", "growth", "memory", "contention", "reload")
 ROWS = 100
 # More than the threads of a process keep together.
 ROWS_TO_READ = 50_000
@@ -145,6 +146,11 @@ def _add_kinds(made):
     add("--growth", nargs="*", type=growth.axis_values, metavar="AXIS", help=growth_help)
     contention_help = "16 and 64 clients write ten rows; status 1 where one is refused or lost"
     add("--contention", action="store_true", help=contention_help)
+    reload_help = (
+        "three reloads with new code under load, some requests of which take a sixth of "
+        "--seconds; status 1 where one is lost"
+    )
+    add("--reload", action="store_true", help=reload_help)
     memory_help = "the size of a process after so many reads (default 1000000): does it grow?"
     reads = whole_number(1000, 1_000_000_000)
     add("--memory", nargs="?", type=reads, const=1_000_000, metavar="READS", help=memory_help)

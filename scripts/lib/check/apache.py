@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.check.findings import OK, WRONG, Finding
+from scripts.lib.check.addresses import certificates, names
 from scripts.lib.command import ROOT, CannotRun
 from scripts.lib.serving.apache import find_apache
 from scripts.lib.serving.daemons import LONGEST_TITLE
@@ -32,7 +33,7 @@ class Apache(NamedTuple):
 
     name, user: of the site's process group. options: those of its WSGIDaemonProcess. policy: the
     Content-Security-Policy, or None. module: the path of mod_wsgi. file, line: where the process
-    group stands.
+    group stands. found: Findings in what only the user sees who starts Apache.
     """
 
     name: str
@@ -42,14 +43,16 @@ class Apache(NamedTuple):
     module: Path
     file: str
     line: int
+    found: list
 
 
-def read_apache(configuration):
+def read_apache(configuration, defines=()):
     """Return the Apache whose main configuration file is `configuration`.
 
-    Raises CannotRun where it is not taken or does not serve this checkout.
+    defines: pairs of name and value of further Defines, made before it is read. Raises CannotRun
+    where it is not taken or does not serve this checkout.
     """
-    found = directives(configuration)
+    found = directives(configuration, defines)
     ours = [one for one in found if one.words[0] == "WSGIScriptAlias" and _is(one.words[2], ENTRY)]
     if not ours:
         raise CannotRun(
@@ -76,21 +79,33 @@ def read_apache(configuration):
         options.get("user") or _user(found),
         options,
         _policy(found, alias),
-        _module(configuration),
+        _module(configuration, defines),
         group.file,
         group.line,
+        [*_addresses(configuration, defines, found)],
     )
 
 
-def directives(configuration):
+def _addresses(configuration, defines, found):
+    """Yield the Findings in the virtual hosts and certificates of this checkout."""
+    ours = {one.file for one in found if (ROOT / "apache") in Path(one.file).resolve().parents}
+    yield from names(run_apache(configuration, "-t", "-DDUMP_VHOSTS", defines=defines), ours)
+    inside = [one for one in found if one.file in ours]
+    host = next((one.words[1] for one in inside if one.words[0] == "ServerName"), "")
+    paths = [one.words[1] for one in inside if one.words[0] == "SSLCertificateFile"]
+    # Of mod_md's, where it has one by now.
+    paths += configuration.parent.glob(f"md/domains/{host}/pubcert.pem")
+    yield from certificates(sorted({str(path) for path in paths}), host)
+
+
+def directives(configuration, defines=()):
     """Return the Directives of an Apache, whose main configuration file is `configuration`.
 
-    Raises CannotRun where Apache does not take it.
+    defines: as of `read_apache`. Raises CannotRun where Apache does not take it.
     """
-    _apache(configuration, "-t")
-    dump = _apache(
-        configuration, "-t", "-C", f"LoadModule info_module {MOD_INFO}", "-DDUMP_CONFIG"
-    )
+    run_apache(configuration, "-t", defines=defines)
+    information = ["-C", f"LoadModule info_module {MOD_INFO}", "-DDUMP_CONFIG"]
+    dump = run_apache(configuration, "-t", *information, defines=defines)
     found, file, line = [], str(configuration), 0
     for text in map(str.strip, dump.splitlines()):
         if inside := re.fullmatch("# In file: (.*)", text):
@@ -109,11 +124,16 @@ def _words(text):
         return text.split()
 
 
-def _apache(configuration, *options):
+def run_apache(configuration, *options, defines=()):
+    """Return what Apache prints with this main configuration file, `options` and `defines`.
+
+    Raises CannotRun where it does not take the configuration.
+    """
+    further = [word for name, value in defines for word in ("-C", f'Define {name} "{value}"')]
     # Debian's configuration has variables of this file.
     variables = configuration.parent / "envvars"
     script = f'[ ! -e "{variables}" ] || . "{variables}"; exec "$@"'
-    command = [find_apache(), "-f", configuration, *options]
+    command = [find_apache(), *further, "-f", configuration, *options]
     done = subprocess.run(
         ["sh", "-c", script, "sh", *command], capture_output=True, text=True, timeout=60
     )
@@ -144,7 +164,8 @@ def _user(found):
 
 
 def findings(server):
-    """Yield the Findings in an Apache's process groups."""
+    """Yield the Findings in an Apache's process groups, names and certificates."""
+    yield from server.found
     wanted = {"python-home": sys.prefix, "home": str(ROOT), "lang": LOCALE, "locale": LOCALE}
     for name, value in wanted.items():
         given = server.options.get(name)
@@ -182,8 +203,8 @@ def _timeouts(server):
         yield Finding(OK, f"longest request: {math.ceil(longest)} s, answer within {answered} s")
 
 
-def _module(configuration):
-    dump = _apache(configuration, "-t", "-DDUMP_INCLUDES")
+def _module(configuration, defines):
+    dump = run_apache(configuration, "-t", "-DDUMP_INCLUDES", defines=defines)
     files = [Path(configuration), *map(Path, re.findall(r"\(\d+\) (/.*)", dump))]
     for file in files:
         loaded = re.search(r"^\s*LoadModule\s+wsgi_module\s+\"?([^\"\s]+)", file.read_text(), re.M)

@@ -29,6 +29,8 @@ def parser():
     add = made.add_argument
     add("--apache", type=Path, metavar="FILE", help="look at the Apache that serves it, too: its "
         "main configuration (Debian's: /etc/apache2/apache2.conf)")  # fmt: skip
+    add("--define", type=_define, action="append", default=[], metavar="NAME=VALUE", help="a "
+        "Define that this Apache is given before its configuration")  # fmt: skip
     add("--csp", type=_policy, metavar="POLICY", help="the Content-Security-Policy, if the Define "
         "WEBPY_CSP has another than apache/site.conf")  # fmt: skip
     add("--seconds", type=whole_number(1, 600), default=30, help="how long the application may "
@@ -50,6 +52,13 @@ def _policy(text):
     return text
 
 
+def _define(text):
+    name, equals, value = text.partition("=")
+    if not (re.fullmatch(r"\w+", name) and equals and '"' not in value):
+        raise argparse.ArgumentTypeError(f"is {text!r}: write one such as WEBPY_PROCESSES=4")
+    return name, value
+
+
 def apache_environment(options):
     """The environment variables that the Apache has, with the settings file that is used.
 
@@ -66,7 +75,7 @@ def main(arguments):
     """Check as the command line `arguments` say; returns the exit status."""
     options = parser().parse_args(arguments)
     # Its configuration, or its certificates, may be root's.
-    server = read_apache(options.apache.absolute()) if options.apache else None
+    server = read_apache(options.apache.absolute(), options.define) if options.apache else None
     user = become_daemon(server.user if server else DAEMON_USER)
     environment = apache_environment(options)
     settings = read_site_settings(environment)

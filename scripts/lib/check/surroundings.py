@@ -33,7 +33,7 @@ def surroundings(user, settings, server=None):
     """
     yield from _python(server.module if server else None)
     yield from apache.findings(server) if server else ()
-    yield from _versions()
+    yield from _versions(server)
     yield from _apache()
     yield from _locale()
     yield from _permissions(user, settings)
@@ -59,12 +59,17 @@ def _python(module):
     )
 
 
-def _versions():
-    """Compare the packages with those that the bundle was tested with."""
+def _versions(server):
+    """Compare the packages with those that the bundle was tested with.
+
+    An Apache of one's own may have another mod_wsgi, which is no package of this environment.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     others = []
     for pinned in project["dependencies"]:
         name, _, wanted = pinned.partition("==")
+        if server and name == "mod_wsgi":
+            continue
         try:
             found = version(name)
         except PackageNotFoundError:

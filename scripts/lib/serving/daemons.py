@@ -2,9 +2,15 @@
 
 A group is known by the title of its processes: `(wsgi:NAME)` of a site's readers, `(post:NAME)` of
 its writers, and in the lab `(lab:MODE)`.
-Each one gets SIGUSR1, lets its requests end while the others take new ones, and is replaced by
-Apache; the next follows when the replacement has loaded the application. So no request is lost or
-waits for the application to load. Old and new code serve side by side meanwhile.
+Each one gets SIGTERM, takes no more requests, lets those that it has end while the others take new
+ones (shutdown-timeout in apache/site.conf), and is replaced by Apache. After SIGUSR1 it would go
+on taking requests until it has none, which under load it never has. The next one follows when the
+replacement has answered (app/web/first_answer.py), or, where its script does not tell, has loaded.
+So no request is lost or waits for the application to load. Old and new code serve side by side
+meanwhile.
+
+mod_wsgi writes a title over the first word of Apache's command line and cuts it to its length:
+where Apache was started as `apache2`, `(wsgi:webpy-site)` is `(wsgi:w`.
 """
 
 import contextlib
@@ -14,10 +20,13 @@ import signal
 import time
 from pathlib import Path
 
+from app.web.first_answer import ANSWERS, FAILS, LOADS
 from scripts.lib.command import CannotRun
+from scripts.lib.serving.daemon_log import said_by
 
 # Only that much of a title fits into the place of `/usr/sbin/apache2` in the process's memory.
 LONGEST_TITLE = 17
+FAILED = 1
 
 
 def _title(pid):
@@ -44,49 +53,96 @@ def _titles(parent):
     return titles
 
 
+def _room(parent):
+    """How many bytes of a title are there below the Apache with pid `parent`."""
+    return len(Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")[0])
+
+
 def daemon_pids(parent, name, kind="wsgi"):
-    """The process ids of the daemons titled `(kind:name)` below the Apache with pid `parent`."""
-    return {pid for pid, title in _titles(parent).items() if title == f"({kind}:{name})"}
+    """The process ids of the daemons titled `(kind:name)` below the Apache with pid `parent`.
+
+    Where its titles are cut, groups whose titles begin alike are one.
+    """
+    try:
+        wanted = f"({kind}:{name})"[: _room(parent)]
+    except FileNotFoundError:
+        return set()
+    return {pid for pid, title in _titles(parent).items() if title == wanted}
 
 
 def groups(parent):
-    """The pairs of kind and name of all daemons' groups below the Apache with pid `parent`."""
-    found = (re.fullmatch(r"\((\w+):(.+)\)", title) for title in _titles(parent).values())
+    """The pairs of kind and name of all daemons' groups below the Apache with pid `parent`.
+
+    A cut title gives a cut name.
+    """
+    found = (re.fullmatch(r"\((\w+):(.+?)\)?", title) for title in _titles(parent).values())
     return {(match[1], match[2]) for match in found if match}
 
 
 def site_groups(parent, name):
     """The sorted groups that serve the site called `name` below the Apache with pid `parent`."""
-    return sorted((kind, found) for kind, found in groups(parent) if found == name)
+    room = _room(parent)
+    return sorted(
+        (kind, name)
+        for kind, cut in groups(parent)
+        if cut == name or (name.startswith(cut) and len(f"({kind}:{cut}") == room)
+    )
 
 
 def loaded_pids(parent, name, kind="wsgi"):
-    """Those of daemon_pids that have loaded the application."""
-    return {pid for pid in daemon_pids(parent, name, kind) if _ready(pid)}
+    """Those of daemon_pids that have loaded the application, and answer if they can tell."""
+    return {pid for pid in daemon_pids(parent, name, kind) if _is_up(pid)}
 
 
 def _wait(condition, seconds, complaint):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise CannotRun(f"{complaint} within {seconds} s")
+            raise _failed(f"{complaint} within {seconds} s")
         time.sleep(0.02)
 
 
-def _ready(pid):
-    # A daemon loads the application in its first thread and starts the others afterwards. If the
-    # application itself starts a thread while it is loaded, the next daemon is replaced too early:
-    # requests then wait, but none is lost.
-    try:
+def _failed(text):
+    error = CannotRun(f"{text}: put the old code back or correct it, and reload again")
+    error.status = FAILED
+    return error
+
+
+def _state(pid):
+    """What the process says of itself, or an empty text."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def _is_up(pid):
+    state = _state(pid)
+    if state in (LOADS, ANSWERS, FAILS):
+        return state == ANSWERS
+    # A daemon loads the application in its first thread and starts the others afterwards.
+    with contextlib.suppress(OSError):
         return len(os.listdir(f"/proc/{pid}/task")) > 1
-    except FileNotFoundError:
-        return False
+    return False
+
+
+def _has_come(group, before):
+    """Whether a daemon that is not in `before` is up. Raises CannotRun where one fails."""
+    new = daemon_pids(*group) - before
+    for pid in new:
+        if _state(pid) == FAILS:
+            # What it has said last.
+            time.sleep(0.2)
+            raise _failed(
+                f"the new process {pid} does not answer, and the reload has stopped; the processes"
+                f" that are not yet replaced serve the old code\n{said_by(pid)}"
+            )
+    return any(map(_is_up, new))
 
 
 def _replace(group, pid, seconds):
     before = daemon_pids(*group)
     try:
-        os.kill(pid, signal.SIGUSR1)
+        os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
         # It has ended by itself since the group was listed, so Apache replaces it anyway.
         return
@@ -96,17 +152,18 @@ def _replace(group, pid, seconds):
         f"process {pid} did not end its requests",
     )
     _wait(
-        lambda: loaded_pids(*group) - before,
+        lambda: _has_come(group, before),
         seconds,
-        f"the replacement of process {pid} did not load the application",
+        f"the replacement of process {pid} did not answer",
     )
 
 
 def roll(parent, name, seconds=120, kind="wsgi"):
     """Replace the daemons titled `(kind:name)` below the Apache `parent`, one after the other.
 
-    seconds: how long one daemon may take to end its requests, and its replacement to load. Returns
-    how many were replaced. Raises CannotRun if there is none, or one takes longer.
+    seconds: how long one daemon may take to end its requests, and its replacement to answer.
+    Returns how many were replaced. Raises CannotRun if there is none; with the status FAILED, and
+    what the log has of it, where a replacement does not answer.
     """
     group = (parent, name, kind)
     pids = sorted(daemon_pids(*group))

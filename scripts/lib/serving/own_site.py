@@ -109,7 +109,7 @@ def own_site(engine, processes, threads, lab=False, **settings):
             environment["SITE_LAB"] = "on"
             defines = sizes(processes, threads, "WEBPY_LAB_") | sizes(1, 1) | {"WEBPY_LAB": 1}
             paths = [f"/lab/{mode}/keys?ids=1" for mode in MODES]
-        _make_database(environment)
+        make_database(environment)
         with _served(folder, environment, defines, paths) as (server, process):
             yield OwnSite(server.url, token, server.log, process.pid, database)
 
@@ -127,7 +127,7 @@ def own_application_site(processes, threads, **settings):
         environment |= {"SITE_SETTINGS": str(served_before)} if served_before.exists() else {}
     found = read_site_settings(environment)
     defines = sizes(processes, threads) | {"WEBPY_STATIC": found.static}
-    _make_database(environment)
+    make_database(environment)
     with own_folder("site-") as folder, _served(folder, environment, defines, ["/"]) as served:
         server, process = served
         yield OwnSite(server.url, "", server.log, process.pid)
@@ -157,7 +157,8 @@ def _served(folder, environment, defines, paths):
         drain(server, process)
 
 
-def _make_database(environment):
+def make_database(environment):
+    """Make the database of the settings in `environment`, as the daemons' user; CannotRun."""
     run = subprocess.run(
         MAKE_DATABASE, cwd=ROOT, env=environment,
         capture_output=True, text=True, **as_user(daemon_user()),

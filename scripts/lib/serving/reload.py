@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from scripts.lib.command import ROOT, CannotRun, command_parser, run
-from scripts.lib.serving.daemons import LONGEST_TITLE, daemon_pids, roll_site
+from scripts.lib.serving.configuration import follow, remember
+from scripts.lib.serving.daemons import LONGEST_TITLE, daemon_pids, roll_site, site_groups
 from scripts.lib.serving.trial import try_as_daemon
 
 
@@ -23,6 +24,11 @@ def parser():
     made.add_argument("--name", default="webpy-site", help="the WEBPY_NAME of apache/site.conf")
     made.add_argument("--untried", action="store_true", help="do not try first whether the code "
         "loads, for an application that only loads inside of Apache")  # fmt: skip
+    made.add_argument("--apache", type=Path, metavar="FILE", help="replace nothing; have Apache, "
+        "whose main configuration this is, use what has changed in it, at an instant without a "
+        "request (apache/systemd/)")  # fmt: skip
+    made.add_argument("--remember", action="store_true", help="with --apache: note that "
+        "Apache has just been started")  # fmt: skip
     return made
 
 
@@ -32,6 +38,8 @@ def parse_options(arguments):
     options = made.parse_args(arguments)
     if len(f"(wsgi:{options.name})") > LONGEST_TITLE:
         made.error("argument --name: its processes cannot be told apart: use 10 characters")
+    if options.remember and not options.apache:
+        made.error("argument --remember: goes with --apache")
     return options
 
 
@@ -46,14 +54,34 @@ def read_pid(path):
         ) from None
 
 
+def try_first(parent, name):
+    """Try the new code as the daemons of the site `name` would run it; raises CannotRun."""
+    pids = [
+        pid for kind, _ in site_groups(parent, name) for pid in daemon_pids(parent, name, kind)
+    ]
+    if pids:
+        try_as_daemon(min(pids))
+
+
+def configure(options, parent):
+    """Remember the configuration, or have Apache use a changed one; returns the exit status."""
+    kept = options.pid_file.with_name("webpy-configuration")
+    if options.remember:
+        remember(options.apache.absolute(), kept)
+    else:
+        print(follow(options.apache.absolute(), parent, kept))
+    return 0
+
+
 def main(arguments):
     """Reload as the command line `arguments` say; returns the exit status."""
     options = parse_options(arguments)
     try:
         parent = read_pid(options.pid_file)
-        pids = sorted(daemon_pids(parent, options.name))
-        if pids and not options.untried:
-            try_as_daemon(pids[0])
+        if options.apache:
+            return configure(options, parent)
+        if not options.untried:
+            try_first(parent, options.name)
         count = roll_site(parent, options.name)
     except PermissionError:
         raise CannotRun("not allowed: run it as Apache's user or root") from None

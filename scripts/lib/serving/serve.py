@@ -4,7 +4,6 @@ Everything here runs as the daemons' user: root only makes the state folder and 
 www-data for good, so that no file of the site's is ever opened by root.
 """
 
-import argparse
 import contextlib
 import os
 import pwd
@@ -18,7 +17,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from scripts.lib.check.inside import refuse_what_does_not_load
-from scripts.lib.command import ROOT, CannotRun, command_parser, on_stop, run, whole_number
+from scripts.lib.command import (
+    ROOT,
+    CannotRun,
+    command_parser,
+    mount_path,
+    on_stop,
+    run,
+    whole_number,
+)
 from scripts.lib.serving import apache
 from scripts.lib.serving.apache import Server
 from scripts.lib.serving.databases import SERVERS, serving
@@ -48,18 +55,12 @@ def parser():
         "kind in the state folder, for a look by hand (default sqlite: none)")  # fmt: skip
     add("--lab", action="store_true", help="serve the coherency lab too, below /lab/; the setting "
         "SITE_LAB=on does the same")  # fmt: skip
-    add("--prefix", type=_prefix, default="/", help="where the site is mounted, such as /wiki "
+    add("--prefix", type=mount_path, default="/", help="where the site is mounted, such as /wiki "
         "(default /)")  # fmt: skip
     add("--reload", action="store_true", help="pick up changed code")
     add("--var", type=Path, default=ROOT / "var", metavar="DIR", help="where the database, the "
         "settings and the logs are (default: var in the checkout)")  # fmt: skip
     return made
-
-
-def _prefix(text):
-    if not re.fullmatch("/|(/[A-Za-z0-9_.~-]+)+", text):
-        raise argparse.ArgumentTypeError(f"is {text!r}: write / or a path such as /wiki")
-    return text
 
 
 def make_state(folder):

@@ -1,4 +1,4 @@
-"""Whether changed code loads, tried before a daemon that serves is ended for it.
+"""Whether changed code loads and answers, tried before a daemon that serves is ended for it.
 
 A daemon whose code does not load stays up and answers 500 to each request.
 """
@@ -16,21 +16,32 @@ LOADED = 113
 RUN = f"""
 import runpy, sys
 found = runpy.run_path(sys.argv[1])
-sys.exit({LOADED} if "application" in found else "there is no `application` in " + sys.argv[1])
+if "application" not in found:
+    sys.exit("there is no `application` in " + sys.argv[1])
+asked = found.get("first_answer")
+sys.exit({LOADED} if asked is None or asked.ask(found["application"]) else 1)
 """
 LONGEST = 120
 DOES_NOT_LOAD = 1
 
 
 def try_script(root, environment, **options):
-    """Run wsgi/app.wsgi below the folder `root` as Apache does; returns whether it loads.
+    """Run wsgi/app.wsgi below the folder `root` as Apache does; returns whether it is served well.
 
-    environment: the daemons' variables. options: subprocess's. Its traceback goes to stderr.
+    It loads and, if it is the bundle's, gives a good answer. environment: the daemons' variables.
+    options: subprocess's. Its traceback goes to stderr.
     """
-    command = [sys.executable, "-P", "-c", RUN, root / "wsgi" / "app.wsgi"]
+    python = root / ".venv" / "bin" / "python"
+    command = [python if python.exists() else sys.executable, "-P", "-c", RUN]
     environment = {name: text for name, text in environment.items() if name not in WITHHELD}
     try:
-        done = subprocess.run(command, env=environment, cwd=root, timeout=LONGEST, **options)
+        done = subprocess.run(
+            [*command, root / "wsgi" / "app.wsgi"],
+            env=environment,
+            cwd=root,
+            timeout=LONGEST,
+            **options,
+        )
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == LOADED
@@ -39,20 +50,28 @@ def try_script(root, environment, **options):
 def try_as_daemon(pid):
     """Try the code that the daemon `pid` would be replaced with, as its user in its environment.
 
-    Raises CannotRun, with status 1, where it does not load, and PermissionError where this user
-    may not look at the daemon.
+    Raises CannotRun, with status 1, where it does not load or not answer, and PermissionError
+    where this user may not look at the daemon.
     """
     process = Path("/proc", str(pid))
     pairs = process.joinpath("environ").read_bytes().split(b"\0")
     environment = dict(os.fsdecode(pair).partition("=")[::2] for pair in pairs if b"=" in pair)
     # An application of one's own may have another working directory than the checkout.
     folder = Path(os.readlink(process / "cwd"))
-    root = folder if (folder / "wsgi" / "app.wsgi").exists() else ROOT
+    root = _next(folder) if (folder / "wsgi" / "app.wsgi").exists() else ROOT
     owner = process.stat()
     options = {}
     if os.getuid() == 0 and owner.st_uid != 0:
         options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     if not try_script(root, environment, **options):
-        error = CannotRun("not reloaded: the code does not load, and the old code goes on serving")
+        error = CannotRun(
+            "not reloaded: the code does not load or not answer, and the old code goes on serving"
+        )
         error.status = DOES_NOT_LOAD
         raise error
+
+
+def _next(folder):
+    """The folder that a new daemon would have: of scripts/deploy's releases, the current one."""
+    current = folder.parent.parent / "current"
+    return current.resolve() if folder.parent.name == "releases" and current.exists() else folder

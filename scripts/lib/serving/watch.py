@@ -51,7 +51,7 @@ class Watcher:
         self.seen = times
         print("changed:", *sorted(map(self._shown, changed)), flush=True)
         if not try_script(self.root, environment):
-            print("not reloaded: it does not load", flush=True)
+            print("not reloaded: it does not load or not answer", flush=True)
             return
         try:
             count = sum(roll(parent, name, kind=kind) for kind, name in sorted(groups(parent)))

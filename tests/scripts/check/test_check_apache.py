@@ -35,12 +35,12 @@ def look(folder, checkout, notes):
     (checkout / "site.env").write_text("".join(lines))
     subprocess.run(["chmod", "-R", "go+rX", checkout], check=True)
 
-    def look(extra="", environment=(), **defines):
+    def look(extra="", environment=(), site_conf="site.conf", **defines):
         defines = {"WEBPY_ROOT": checkout, **defines}
         configuration = write_configuration(
             Server(
                 folder / "run", free_port(), pypi_module(), defines, daemon_user(), extra,
-                site_conf=checkout / "apache" / "site.conf",
+                site_conf=checkout / "apache" / site_conf,
             )
         )  # fmt: skip
         return check(
@@ -126,3 +126,46 @@ def test_a_configuration_that_does_not_serve_the_checkout_ends_with_status_2(loo
     status, lines, error = look(**options)
     assert (status, lines) == (2, [])
     assert said in error
+
+
+def test_two_virtual_hosts_of_one_name_and_address_are_told(look, folder):
+    other = "<VirtualHost 127.0.0.1:{0}>\nServerName localhost\n</VirtualHost>\n"
+    extra = "Listen 127.0.0.1:{0}\n" + other
+    port = free_port()
+    status, lines, _ = look(extra.format(port), WEBPY_ADDRESS=f"127.0.0.1:{port}")
+    assert status == 1
+    [line] = bad(lines)
+    assert f"localhost at 127.0.0.1:{port} is also a virtual host of" in line
+    status, lines, _ = look(extra.format(port), WEBPY_ADDRESS=f"127.0.0.1:{free_port()}")
+    assert (status, bad(lines)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "status", "said"),
+    [
+        ("localhost", 60, 0, "ok      certificate: of localhost until"),
+        ("localhost", 7, 0, "ends soon"),
+        ("localhost", -1, 1, "has ended"),
+        ("other.example.org", 60, 1, "is not of localhost"),
+    ],
+)
+def test_the_end_and_the_name_of_a_certificate_are_told(look, folder, host, days, status, said):
+    files = f"{folder}/run/request.pem", f"{folder}/run/key.pem", f"{folder}/run/certificate.pem"
+    request, key, certificate = files
+    make = f"req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={host}"
+    sign = f"x509 -req -in {request} -signkey {key} -days {days} -out {certificate}"
+    for words in (f"{make} -keyout {key} -out {request}", sign):
+        subprocess.run(["openssl", *words.split()], check=True, capture_output=True)
+    modules = "".join(
+        f"LoadModule {name}_module modules/mod_{name}.so\n"
+        for name in ("setenvif", "socache_shmcb", "ssl", "http2")
+    )
+    done, lines, _ = look(
+        modules,
+        site_conf="tls.conf",
+        WEBPY_HTTP_ADDRESS=f"127.0.0.1:{free_port()}",
+        WEBPY_CERTIFICATE=certificate,
+        WEBPY_CERTIFICATE_KEY=key,
+    )
+    assert done == status, lines
+    assert [line for line in lines if said in line], lines

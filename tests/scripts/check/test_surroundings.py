@@ -13,7 +13,7 @@ def test_a_package_of_another_version_than_the_tested_one_is_told(tmp_path, monk
         '[project]\ndependencies = ["web.py==0.1", "no-such-package==1"]\n'
     )
     monkeypatch.setattr(surroundings, "ROOT", tmp_path)
-    [told] = surroundings._versions()
+    [told] = surroundings._versions(None)
     assert told.level == WARNING
     assert "tested with 0.1; no-such-package is missing, tested with 1" in told.text
     assert told.text.endswith(": run scripts/install")

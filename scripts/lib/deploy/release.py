@@ -1,0 +1,166 @@
+"""A release: the commit's files in a folder, with a virtual environment that is only its own."""
+
+import contextlib
+import hashlib
+import os
+import pwd
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tomllib
+from urllib.parse import quote
+
+from scripts.lib.command import ROOT, CannotRun
+from scripts.lib.deploy.place import KEPT
+from scripts.lib.serving.daemons import FAILED
+from scripts.lib.serving.serve import write_whole
+
+# The databases whose drivers are extras of pyproject.toml.
+DRIVERS = {"postgres": "postgres", "postgresql": "postgres", "mysql": "mariadb"}
+# Written when a release is whole: one that was stopped in the midst is made anew.
+WHOLE = ".release"
+
+
+def commit_to_deploy():
+    """The commit that is checked out here. Raises CannotRun where there are other changes."""
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    if changed:
+        raise CannotRun(f"the checkout has changes that are in no commit: commit them\n{changed}")
+    return _git("rev-parse", "HEAD")
+
+
+def _git(*words):
+    command = ["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise CannotRun("git is not installed: as root run apt-get install git") from None
+    if done.returncode != 0:
+        raise CannotRun(f"{ROOT} is no checkout of git's: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def make_user(place):
+    """Make the daemons' user, a system user without a shell, unless it is there."""
+    with contextlib.suppress(KeyError):
+        pwd.getpwnam(place.user)
+        return
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", place.home]
+    _run([*command, "--shell", "/usr/sbin/nologin", place.user], "the user cannot be made")
+
+
+def make_home(place):
+    """Make the site's folders, and its settings file with a new key unless there is one."""
+    place.releases.mkdir(parents=True, exist_ok=True)
+    place.data.mkdir(mode=0o750, exist_ok=True)
+    shutil.chown(place.data, place.user, place.user)
+    if not place.settings.exists():
+        lines = [f"SITE_SECRET_KEY={secrets.token_hex(32)}"]
+        lines.append(f"DATABASE_URI=sqlite://{quote(str(place.data))}/site.db")
+        write_whole(place.settings, "\n".join(lines) + "\n")
+    place.settings.chmod(0o400)
+    shutil.chown(place.settings, place.user, place.user)
+
+
+def make_release(place, commit):
+    """Make the release of `commit` below the Place unless it is whole; returns its folder.
+
+    Raises CannotRun.
+    """
+    folder = place.releases / commit
+    if (folder / WHOLE).exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    archive = ["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "archive", commit]
+    with subprocess.Popen(archive, stdout=subprocess.PIPE) as files:
+        unpack = ["tar", "--extract", "--no-same-owner", "--directory", folder]
+        _run(unpack, "the release cannot be unpacked", stdin=files.stdout)
+    if files.returncode:
+        raise CannotRun(f"git cannot give the files of {commit}")
+    (folder / "site.env").symlink_to("../../site.env")
+    _make_environment(place, folder)
+    _run(["chmod", "-R", "go+rX,go-w", folder], "the release cannot be opened for reading")
+    (folder / WHOLE).touch()
+    return folder
+
+
+def _make_environment(place, folder):
+    """Make the release's .venv; packages of an earlier one with the same pins are hard links."""
+    wanted = _requirements(place, folder)
+    stamp = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()
+    environment = folder / ".venv"
+    python = os.path.realpath(sys.executable)
+    _run([python, "-m", "venv", "--without-pip", environment], "the environment cannot be made")
+    same = next(
+        (
+            other.parent
+            for other in place.releases.glob("*/.venv/.stamp")
+            if other.read_text() == stamp and (other.parent.parent / WHOLE).exists()
+        ),
+        None,
+    )
+    if same:
+        for packages in same.glob("lib/python3*/site-packages"):
+            target = environment / packages.relative_to(same)
+            _run(["cp", "-al", f"{packages}/.", target], "the packages cannot be linked")
+    else:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--quiet"]
+        pip += ["--python", environment / "bin" / "python", "install", *wanted]
+        _run(pip, "the packages cannot be installed")
+    compiling = [environment / "bin" / "python", "-m", "compileall", "-q", folder / "app"]
+    _run(compiling, "the code cannot be compiled")
+    (environment / ".stamp").write_text(stamp)
+
+
+def _requirements(place, folder):
+    """The pins of pyproject.toml: mod_wsgi is Apache's own, a driver what the database needs."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    wanted = [one for one in project["dependencies"] if not one.startswith("mod_wsgi==")]
+    uri = re.search(r"^\s*DATABASE_URI\s*=\s*['\"]?([a-z]+)", place.settings.read_text(), re.M)
+    driver = uri and DRIVERS.get(uri[1])
+    return wanted + (project["optional-dependencies"][driver] if driver else [])
+
+
+def make_database(place, folder):
+    """Make the tables and columns that the release has more, as the daemons' user.
+
+    Raises CannotRun, of the status FAILED, where that needs a decision or the code does not load.
+    """
+    command = [folder / ".venv" / "bin" / "python", "-m", "app.database"]
+    try:
+        said = "the database cannot be brought up to the models"
+        _run(command, said, cwd=folder, env=environment(place), **as_user(place))
+    except CannotRun as error:
+        error.status = FAILED
+        raise
+
+
+def environment(place):
+    """The variables that a service of the system's has."""
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {"PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(place.home)}
+
+
+def as_user(place):
+    """The arguments that have subprocess run a command as the daemons' user."""
+    user = pwd.getpwnam(place.user)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def remove_old(place, history):
+    """Remove the releases that are neither served nor among the last KEPT of `history`."""
+    kept = {*history[-KEPT:], place.served()}
+    for folder in place.releases.iterdir():
+        if folder.name not in kept:
+            shutil.rmtree(folder)
+
+
+def _run(command, complaint, **options):
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+    if done.returncode != 0:
+        raise CannotRun(f"{complaint}:\n{done.stdout.strip()}")

@@ -1,0 +1,101 @@
+"""What an Apache was started with: whether that has changed, and a restart in a quiet instant.
+
+A graceful restart ends every daemon within 3 s, whatever it answers at the time. So where nothing
+has changed there is none, and else it waits until no daemon has a request.
+"""
+
+import hashlib
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+from scripts.lib.check.apache import directives, run_apache
+from scripts.lib.command import CannotRun
+
+SECONDS_FOR_QUIET = 60
+CERTIFICATES = ("SSLCertificateFile", "SSLCertificateKeyFile", "SSLCertificateChainFile")
+# Of /proc/net/unix: a socket that is connected.
+CONNECTED = "03"
+BUSY = 1
+
+
+def remember(configuration, kept):
+    """Write down in the file `kept` what Apache's main file `configuration` says now."""
+    kept.write_text(fingerprint(configuration))
+
+
+def fingerprint(configuration):
+    """A text that is another one when Apache's files or certificates have changed.
+
+    Raises CannotRun where Apache does not take the main configuration file.
+    """
+    dump = run_apache(configuration, "-t", "-DDUMP_INCLUDES")
+    # Debian's configuration has variables of the second one.
+    files = {configuration, configuration.parent / "envvars"}
+    files |= {*map(Path, re.findall(r"\(\d+\) (/.*)", dump))}
+    for one in directives(configuration):
+        if one.words[0] in CERTIFICATES:
+            files.add(Path(one.words[1]))
+    # What mod_md has renewed waits here for a restart.
+    files |= set((configuration.parent / "md" / "staging").rglob("*"))
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(bytes(path) + b"\0" + (path.read_bytes() if path.is_file() else b"") + b"\0")
+    return digest.hexdigest()
+
+
+def follow(configuration, parent, kept):
+    """Have the Apache with pid `parent` use its configuration, if that has changed.
+
+    kept: the file that `remember` has written. Returns what was done, as text. Raises CannotRun
+    where the configuration is wrong, where logs were renamed that Apache goes on writing, and,
+    with the status BUSY, where there is no instant without a request.
+    """
+    new = fingerprint(configuration)
+    if renamed := renamed_logs(parent):
+        raise CannotRun(
+            f"{renamed[0]} was renamed, and Apache goes on writing it: put apache/logrotate.conf "
+            "in place of /etc/logrotate.d/apache2, and restart Apache once"
+        )
+    if kept.exists() and kept.read_text() == new:
+        return "nothing has changed"
+    _wait_for_quiet(parent)
+    os.kill(parent, signal.SIGUSR1)
+    kept.write_text(new)
+    return "Apache reads its changed configuration"
+
+
+def renamed_logs(parent):
+    """The logs that the process `parent` writes, and that have another name now or none."""
+    found = []
+    for path in Path(f"/proc/{parent}/fd").iterdir():
+        name = os.readlink(path)
+        if re.search(r"\.log(\.\d+)?( \(deleted\))?$", name) and not name.endswith(".log"):
+            found.append(name.removesuffix(" (deleted)"))
+    return found
+
+
+def requests_in_flight(parent):
+    """How many requests the daemons of the Apache with pid `parent` have or will get."""
+    count = 0
+    for line in Path("/proc/net/unix").read_text().splitlines():
+        words = line.split()
+        is_ours = len(words) > 7 and re.search(rf"\.{parent}\.\d+\.\d+\.sock$", words[7])
+        count += bool(is_ours and words[5] == CONNECTED)
+    return count
+
+
+def _wait_for_quiet(parent):
+    deadline = time.monotonic() + SECONDS_FOR_QUIET
+    while requests_in_flight(parent):
+        if time.monotonic() > deadline:
+            error = CannotRun(
+                f"the configuration has changed, but for {SECONDS_FOR_QUIET} s there was no "
+                "instant without a request, which a restart would cut: try again at a quiet hour, "
+                "or accept that by `apachectl graceful`"
+            )
+            error.status = BUSY
+            raise error
+        time.sleep(0.002)
