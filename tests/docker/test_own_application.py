@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from scripts.lib.command import ROOT
-from tests.docker.project import APPLICATION, CLUSTER, SINGLE, client, project
+from tests.docker.project import APPLICATION, CLUSTER, SINGLE, Project, client, project
 
 pytestmark = pytest.mark.timeout(900)
 
