@@ -40,7 +40,6 @@ def filled(site):
 ENDINGS = {
     "OR ROLLBACK": lambda: query(OR_ROLLBACK),
     "a trigger": lambda: query(TRIGGER),
-    "a full disk": fill_the_disk,
 }
 
 
@@ -59,6 +58,24 @@ def test_what_is_written_after_sqlite_has_rolled_back_is_not_there(filled, endin
         return "as if"
 
     assert filled.request(handler).status.startswith("500")
+    assert filled.names() == ["first"]
+    assert called == []
+
+
+@pytest.mark.engines("sqlite")
+@pytest.mark.parametrize("around", [contextlib.nullcontext, savepoint])
+def test_nothing_is_there_after_a_full_disk_whose_error_the_handler_swallows(filled, around):
+    called = []
+
+    def handler():
+        on_commit(lambda: called.append(1))
+        Entry(name="before")
+        for step in (fill_the_disk, lambda: Entry(name="after")):
+            with contextlib.suppress(Exception), around():
+                step()
+        return "as if"
+
+    assert filled.request(handler).status.startswith("503")
     assert filled.names() == ["first"]
     assert called == []
 

@@ -17,7 +17,7 @@ from .drop_table import drop_table, drop_table_cascade
 from .queue import queue_for
 from .session import INSTRUCTIONS, SQLiteSession
 from .statements import look_at
-from .trouble import cure_of, primary_code
+from .trouble import cure_of, driver_error, primary_code
 
 log = logging.getLogger(__name__)
 
@@ -201,8 +201,7 @@ class Engine(threads.Engine, SQLiteConnection):
     def verdict(self, error):
         if isinstance(error, OutcomeUnknown):
             return Verdict.UNKNOWN
-        if not isinstance(error, sqlite3.Error):
-            error = error.__context__
+        error = driver_error(error)
         if isinstance(error, NotThere):
             return Verdict.GONE
         primary = primary_code(error)

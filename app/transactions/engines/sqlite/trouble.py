@@ -21,11 +21,14 @@ _CURES = {
 }
 
 
+def driver_error(error):
+    """Return the driver's error that `error` is, or that SQLObject's was raised for, or None."""
+    return error if isinstance(error, sqlite3.Error) else getattr(error, "__context__", None)
+
+
 def primary_code(error):
     """Return the first byte of SQLite's code in `error`, the driver's or SQLObject's, or None."""
-    if not isinstance(error, sqlite3.Error):
-        error = error.__context__
-    code = getattr(error, "sqlite_errorcode", None)
+    code = getattr(driver_error(error), "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
 
