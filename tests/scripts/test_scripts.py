@@ -1,6 +1,7 @@
 """scripts/install, and what scripts/test chooses and fails on."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -35,6 +36,18 @@ def test_install_without_root_names_the_missing_packages(tmp_path):
     assert done.returncode == 2
     assert "as root run: apt-get install" in done.stderr
     assert "apache2-bin" in done.stderr
+
+
+def test_install_leaves_a_release_s_environment_alone(tmp_path):
+    """scripts/deploy has made it, and daemons run from it."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".release").touch()
+    install = shutil.copy(ROOT / "scripts" / "install", tmp_path / "scripts")
+    done = subprocess.run([install], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "scripts/deploy has made" in done.stderr
+    assert (tmp_path / ".venv").is_dir()
 
 
 def test_install_names_an_unknown_option():

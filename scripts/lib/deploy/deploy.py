@@ -244,6 +244,13 @@ def uninstall(place, _options, steps):
     print(f"left: {place.settings}, {place.data} and the user {place.user}")
 
 
+def _user_of(home):
+    """The name of the user that the site in `home` belongs to already, or None."""
+    with contextlib.suppress(FileNotFoundError, KeyError):
+        return (home / "var").owner()
+    return None
+
+
 @contextlib.contextmanager
 def _alone(place, dry):
     """Refuse to work where another deployment is under way. Raises CannotRun."""
@@ -270,7 +277,7 @@ def main(arguments):
         home,
         options.apache_dir.absolute(),
         options.pid_file.absolute(),
-        options.user or options.name,
+        options.user or _user_of(home) or options.name,
     )
     if not (place.apache / "sites-available").is_dir():
         raise CannotRun(f"{place.apache} is no configuration of Debian's Apache: --apache-dir")

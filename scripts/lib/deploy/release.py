@@ -116,12 +116,15 @@ def _make_environment(place, folder):
 
 
 def _requirements(place, folder):
-    """The pins of pyproject.toml: mod_wsgi is Apache's own, a driver what the database needs."""
+    """The pins of pyproject.toml: mod_wsgi is Apache's own, an extra what the settings need."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     wanted = [one for one in project["dependencies"] if not one.startswith("mod_wsgi==")]
-    uri = re.search(r"^\s*DATABASE_URI\s*=\s*['\"]?([a-z]+)", place.settings.read_text(), re.M)
-    driver = uri and DRIVERS.get(uri[1])
-    return wanted + (project["optional-dependencies"][driver] if driver else [])
+    settings = place.settings.read_text()
+    uri = re.search(r"^\s*DATABASE_URI\s*=\s*['\"]?([a-z]+)", settings, re.M)
+    extras = [DRIVERS[uri[1]]] if uri and uri[1] in DRIVERS else []
+    if re.search(r"^\s*SITE_METRICS\s*=\s*\S", settings, re.M):
+        extras.append("metrics")
+    return wanted + [one for extra in extras for one in project["optional-dependencies"][extra]]
 
 
 def make_database(place, folder):
