@@ -121,7 +121,7 @@ class Debian:
 
     def deploy(self, *options):
         """Run scripts/deploy of the repository; returns what subprocess.run does."""
-        command = [sys.executable, "-P", "-m", "scripts.lib.deploy.deploy", "--user", self.user]
+        command = [sys.executable, "-P", "-m", "scripts.lib.deploy.deploy"]
         command += ["--apache-dir", self.etc, "--home", self.home, "--pid-file", self.pid_file]
         environment = os.environ | {"PYTHONPATH": str(self.repository)}
         return subprocess.run(
@@ -138,7 +138,8 @@ class Debian:
         given = [
             word for pair in defines.items() for word in ("--define", "=".join(map(str, pair)))
         ]
-        return self.deploy("--host", "site.example.org", *given, *options)
+        # Its later deployments know the user by themselves.
+        return self.deploy("--host", "site.example.org", "--user", self.user, *given, *options)
 
     def change(self, release, first="pass"):
         """Commit another release; returns its commit."""
