@@ -15,6 +15,8 @@ from app.watch.health import answer
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 KINDS = ("reading", "writing")
 ENDS = ("committed", "rolled back", "failed", "conflict", "gone", "late", "unknown")
+# How the WSGI names of the headers begin that a proxy adds.
+PROXIED = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_VIA")
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 
@@ -105,8 +107,9 @@ class Metrics:
         return answer(environ, start_response, "200 OK", text, "text/plain; version=0.0.4")
 
     def _may_read(self, environ):
-        # A proxy on this machine would have all of its clients be local.
-        if any(environ.get(f"HTTP_{name}") for name in ("X_FORWARDED_FOR", "FORWARDED", "VIA")):
+        # A proxy on this machine would have all of its clients be local. Apache takes out
+        # X-Forwarded-For where it trusts the proxy, but not what belongs to it.
+        if any(name.startswith(PROXIED) for name in environ):
             return False
         try:
             client = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
