@@ -12,6 +12,8 @@ SLOW = {"apache", "applications", "browser", "docker"}
 BESIDE_OTHERS = {"applications", "browser", "contract"}
 
 
+# Before pytest-xdist looks at the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark the tests of the SLOW folders, and those that must run one at a time."""
     here = Path(__file__).parent

@@ -187,7 +187,7 @@ def test_reload_picks_up_changed_code_and_keeps_out_what_does_not_load(folder, c
         assert httpx.get(serve.url + "/view").status_code == 200
         changed = "\n\ndef _changed(self):\n    return 'changed'\n\n\nView.GET = _changed\n"
         pages.write_text(good + changed)
-        serve.wait_for("reloaded 2 processes")
+        serve.wait_for("reloaded 4 processes")
         assert {httpx.get(serve.url + "/view").text for _ in range(20)} == {"changed"}
 
 
@@ -197,7 +197,7 @@ def test_reload_replaces_the_lab_s_processes_too(folder, checkout):
         handlers = checkout / "app" / "lab" / "handlers.py"
         changed = "\n\ndef _changed(self, mode):\n    return 'changed'\n\n\nKeys.GET = _changed\n"
         handlers.write_text(handlers.read_text() + changed)
-        serve.wait_for("reloaded 5 processes")
+        serve.wait_for("reloaded 6 processes")
         for mode in MODES:
             assert httpx.get(f"{serve.url}/lab/{mode}/keys?ids=1").text == "changed"
 

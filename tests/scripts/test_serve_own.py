@@ -40,7 +40,7 @@ def test_changed_code_of_it_is_picked_up(folder, own):
     code = folder / "notes" / "notes.py"
     with serving(folder, "--reload", checkout=own) as serve:
         code.write_text(notes.CODE.replace("return Index().GET()", "return 'changed'"))
-        serve.wait_for("reloaded 2 processes")
+        serve.wait_for("reloaded 4 processes")
         assert f"changed: {code}" in serve.text()
         assert {httpx.get(f"{serve.url}/again").text for _ in range(20)} == {"changed"}
 

@@ -8,14 +8,14 @@ import sys
 os.environ["DATABASE_URI"] = f"sqlite://{os.environ['TEST_DATA']}/site.db"
 sys.path.insert(0, os.environ["PROJECT"])
 
-from app import app, load_sqlo
+from app import application as _site
+from app import load_sqlo
 from app.tables import make_database, make_file
 
 load_sqlo()
 make_file()
 make_database()
 _told = itertools.count()
-_site = app.wsgifunc()
 
 
 def application(environ, start_response):
