@@ -13,11 +13,8 @@ import pytest
 
 from scripts.lib.backup.backup import parser
 from scripts.lib.command import ROOT
-from scripts.lib.serving.own_site import as_user, daemon_user
-from tests.apache.server import folders, hermetic_environment, run_as_daemon
-from tests.servers import QUOTED_PASSWORD, Files
+from tests.servers import QUOTED_PASSWORD
 
-ENGINES = ["sqlite", "postgres", "mariadb"]
 NAMES = [
     "O'Brien",
     'a "b" \\ %s',
@@ -26,53 +23,6 @@ NAMES = [
     "COPY x FROM stdin;",
     "\\.",
 ]
-
-
-class Kept:
-    """The example's database on one engine, with the environment that names it."""
-
-    def __init__(self, folder, server, uri):
-        self.folder, self.uri, self._server = folder, uri, server
-        self.environment = hermetic_environment(folder) | {"DATABASE_URI": uri}
-        self.run("app.database")
-
-    def run(self, module, *arguments):
-        run_as_daemon(
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True,
-        )  # fmt: skip
-
-    def script(self, verb, *arguments):
-        """Run scripts/backup or scripts/restore; returns the CompletedProcess."""
-        environment = self.environment | {"PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-P", "-m", f"scripts.lib.backup.{verb}"]
-        command += map(str, arguments)
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
-
-    def execute(self, query):
-        return self._server.execute(query, self.uri.rpartition("/")[2])
-
-    def names(self):
-        return [name for (name,) in self.execute("SELECT name FROM users ORDER BY id")]
-
-
-@pytest.fixture(params=ENGINES)
-def kept(request, tmp_path):
-    """The example's database with its sample users, on each engine."""
-    with folders() as folder:
-        if request.param == "sqlite":
-            server = Files(folder / "data")
-        else:
-            server = request.getfixturevalue(f"{request.param}_server")
-        yield Kept(folder, server, server.new_database())
-
-
-@pytest.fixture
-def files(tmp_path):
-    """A folder of root's alone, as one for backups is."""
-    folder = tmp_path / "backups"
-    folder.mkdir(mode=0o700)
-    return folder
 
 
 def test_every_text_comes_back_as_it_was_and_later_rows_are_gone(kept, files):
@@ -193,30 +143,6 @@ def command_lines():
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-
-
-@pytest.mark.parametrize("kept", ["sqlite"], indirect=True)
-def test_a_file_that_is_gone_is_put_back_when_nobody_has_the_old_one_open(kept, files):
-    path = Path(kept.uri.removeprefix("sqlite://"))
-    before = kept.names()
-    assert kept.script("backup", files / "site.backup").returncode == 0
-    reader = (
-        "import sqlite3, sys; raw = sqlite3.connect(sys.argv[1]);"
-        "print(raw.execute('SELECT count(*) FROM users').fetchone(), flush=True); input()"
-    )
-    command = [sys.executable, "-c", reader, path]
-    with subprocess.Popen(command, stdin=-1, stdout=-1, **as_user(daemon_user())) as daemon:
-        daemon.stdout.readline()
-        path.unlink()
-        done = kept.script("restore", files / "site.backup")
-        assert done.returncode == 2
-        assert f"[{daemon.pid}]" in done.stderr
-        assert "stop the site first" in done.stderr
-        daemon.communicate(b"\n")
-    done = kept.script("restore", files / "site.backup")
-    assert done.returncode == 0, done.stderr
-    assert kept.names() == before
-    assert path.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("kept", ["sqlite"], indirect=True)
