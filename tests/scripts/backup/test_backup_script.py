@@ -65,6 +65,61 @@ def test_foreign_keys_come_back_and_hold(kept, files):
             kept.execute("INSERT INTO child VALUES (2, 5)")
 
 
+@pytest.mark.parametrize("kept", ["postgres", "mariadb"], indirect=True)
+def test_a_later_table_that_refers_to_one_of_the_backup_is_refused(kept, files):
+    """What it refers to would be dropped, and it would refer to nothing."""
+    assert kept.script("backup", files / "site.backup").returncode == 0
+    # Its reference to itself is no hindrance.
+    kept.execute(
+        "CREATE TABLE later (id INTEGER PRIMARY KEY, user_id INTEGER, later_id INTEGER, "
+        "FOREIGN KEY (user_id) REFERENCES users (id), "
+        "FOREIGN KEY (later_id) REFERENCES later (id))"
+    )
+    kept.execute("UPDATE users SET fullname = 'later' WHERE id = 1")
+    kept.execute("INSERT INTO later VALUES (1, 1, 1)")
+    done = kept.script("restore", files / "site.backup")
+    assert done.returncode == 2
+    assert re.search("later", done.stderr)
+    changed = kept.execute("SELECT fullname FROM users WHERE id = 1")
+    assert [tuple(row) for row in changed] == [("later",)]
+    kept.execute("INSERT INTO later VALUES (2, 1, 1)")
+    kept.execute("DROP TABLE later")
+    assert kept.script("restore", files / "site.backup").returncode == 0
+
+
+@pytest.mark.parametrize("kept", ["mariadb"], indirect=True)
+def test_a_table_of_another_database_that_refers_to_one_of_the_backup_is_refused(kept, files):
+    assert kept.script("backup", files / "site.backup").returncode == 0
+    site = kept.uri.rpartition("/")[2]
+    kept.execute(f"CREATE DATABASE {site}_other")
+    kept.execute(
+        f"CREATE TABLE {site}_other.later (id INTEGER PRIMARY KEY, user_id INTEGER, "
+        f"FOREIGN KEY (user_id) REFERENCES {site}.users (id))"
+    )
+    done = kept.script("restore", files / "site.backup")
+    kept.execute(f"INSERT INTO {site}_other.later VALUES (1, 1)")
+    kept.execute(f"DROP DATABASE {site}_other")
+    assert done.returncode == 2
+    assert f"{site}_other.later" in done.stderr
+
+
+@pytest.mark.parametrize("end", ["_restored", "_replaced"])
+@pytest.mark.parametrize("kept", ["mariadb"], indirect=True)
+def test_a_database_of_the_name_that_a_restore_needs_is_not_dropped(kept, files, end):
+    assert kept.script("backup", files / "site.backup").returncode == 0
+    site = kept.uri.rpartition("/")[2]
+    other = f"{site}{end}"
+    kept.execute(f"CREATE DATABASE {other}")
+    kept.execute(f"CREATE TABLE {other}.mine (id INTEGER PRIMARY KEY)")
+    done = kept.script("restore", files / "site.backup")
+    assert done.returncode == 2
+    assert f"DROP DATABASE `{other}`" in done.stderr
+    assert not kept.execute(f"SELECT id FROM {other}.mine")
+    kept.execute(f"DROP DATABASE {other}")
+    assert kept.script("restore", files / "site.backup").returncode == 0
+    assert not kept.execute(f"SHOW DATABASES LIKE '{site}\\_re%'")
+
+
 def test_a_backup_that_is_cut_off_or_of_another_kind_changes_nothing(kept, files):
     assert kept.script("backup", files / "whole").returncode == 0
     whole = (files / "whole").read_bytes()
