@@ -42,7 +42,7 @@ def look_at_tables():
     one is missing or the database is away.
     """
     connection = sqlhub.getConnection()
-    for model in site_models():
+    for model in filterfalse(_is_base, site_models()):
         meta = model.sqlmeta
         columns = ", ".join([meta.idName, *(column.dbName for column in meta.columnList)])
         connection.queryAll(f"SELECT {columns} FROM {meta.table} WHERE 1 = 0")

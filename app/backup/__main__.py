@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from app.backup.errors import BackupError
+from app.backup.sqlite import resolved
 from app.settings import SettingsError
 
 ENGINES = {"sqlite": "sqlite", "postgres": "postgres", "mysql": "mariadb"}
@@ -46,7 +47,7 @@ def main(arguments):
             engine.dump(connection, stream)
             stream.flush()
             return 0
-        with tempfile.TemporaryDirectory(prefix="load-") as folder:
+        with tempfile.TemporaryDirectory(prefix=".load-", dir=_place(connection)) as folder:
             file = Path(folder, "backup")
             with open(file, "wb") as copy:
                 shutil.copyfileobj(stream, copy)
@@ -63,6 +64,18 @@ def _connection():
 
     load_sqlo()
     return sqlhub.processConnection
+
+
+def _place(connection):
+    """Where a backup has room: the folder of SQLite's file; for a server's the usual one, None.
+
+    /tmp may be small, as in a container, which has no servers' programs.
+    """
+    if connection.dbName != "sqlite":
+        return None
+    folder = resolved(connection).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _update():

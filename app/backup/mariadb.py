@@ -5,7 +5,7 @@ site, and one RENAME TABLE exchanges them all, which no request sees half done
 (https://mariadb.com/kb/en/rename-table/). It waits for the transactions that have used them.
 """
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from app.backup.errors import BackupError
 from app.backup.programs import find, run, secret_file
@@ -18,6 +18,12 @@ UNMOVED = (
     "WHERE table_schema IN ({0}) UNION ALL SELECT concat('the trigger ', trigger_name) "
     "FROM information_schema.triggers WHERE trigger_schema IN ({0})"
 )
+# A foreign key follows the table that it refers to, into the database that is dropped.
+REFERENCES = (
+    "SELECT constraint_schema, table_name, referenced_table_name "
+    "FROM information_schema.referential_constraints WHERE unique_constraint_schema = {}"
+)
+DATABASES = "SELECT schema_name FROM information_schema.schemata WHERE schema_name IN ({}, {})"
 TABLES = (
     "SELECT table_name FROM information_schema.tables "
     "WHERE table_schema = {} AND table_type = 'BASE TABLE' ORDER BY table_name"
@@ -37,7 +43,8 @@ def load(connection, file):
     """Make the tables of the database of `connection` those of the backup at the path `file`.
 
     Tables that the backup does not have stay. The user needs the rights to make, fill and drop
-    the databases named as the site's with _restored and _replaced behind. Raises BackupError.
+    the databases named as the site's with _restored and _replaced behind. Raises BackupError,
+    also where one of these is there, or where a table that stays refers to one that goes.
     """
     _check_whole(file)
     site, new, old = (connection.db + end for end in ("", "_restored", "_replaced"))
@@ -50,16 +57,15 @@ def load(connection, file):
             how = ["--execute", statement] if statement else []
             return run([*command, *where, *how], stdout=-1, **streams).splitlines()
 
-        for database in (new, old):
-            ask(f"DROP DATABASE IF EXISTS {_name(database)}; CREATE DATABASE {_name(database)}")
-        try:
+        _refuse_taken(ask, new, old)
+        with ExitStack() as stack:
+            for database in (new, old):
+                ask(f"CREATE DATABASE {_name(database)}")
+                stack.callback(ask, f"SET foreign_key_checks = 0; DROP DATABASE {_name(database)}")
             with open(file, "rb") as text:
                 ask(None, new, stdin=text)
             _refuse_unmoved(ask, site, new)
             _exchange(ask, site, new, old)
-        finally:
-            for database in (new, old):
-                ask(f"SET foreign_key_checks = 0; DROP DATABASE IF EXISTS {_name(database)}")
 
 
 def _check_whole(file):
@@ -71,6 +77,16 @@ def _check_whole(file):
             raise BackupError("this is no backup of a MariaDB database")
         if END not in text.read():
             raise BackupError("the backup is not whole: its last line is missing")
+
+
+def _refuse_taken(ask, *databases):
+    found = [_name(name) for name in ask(DATABASES.format(*map(_text, databases)))]
+    if found:
+        drop = "; ".join(f"DROP DATABASE {name}" for name in found)
+        raise BackupError(
+            f"{' and '.join(found)} is there: another restore is at work, or one was killed, or "
+            f"somebody has made it. Where it has nothing that is needed: {drop}"
+        )
 
 
 def _refuse_unmoved(ask, site, new):
@@ -88,12 +104,27 @@ def _exchange(ask, site, new, old):
     if not coming:
         raise BackupError("the backup has no table")
     going = [table for table in present if table in coming]
+    _refuse_references(ask, site, coming)
     moves = [(site, table, old) for table in going] + [(new, table, site) for table in coming]
     renames = ", ".join(
         f"{_name(start)}.{_name(table)} TO {_name(end)}.{_name(table)}"
         for start, table, end in moves
     )
     ask(f"SET lock_wait_timeout = 60; RENAME TABLE {renames}")
+
+
+def _refuse_references(ask, site, coming):
+    rows = [line.split("\t") for line in ask(REFERENCES.format(_text(site)))]
+    found = [
+        f"{schema}.{table} refers to {target}"
+        for schema, table, target in rows
+        if target in coming and not (schema == site and table in coming)
+    ]
+    if found:
+        raise BackupError(
+            f"{', '.join(found[:5])}, and is not in the backup: back up, drop it or its foreign "
+            "key, and restore; tables of the models are made anew afterwards"
+        )
 
 
 def _name(text):

@@ -7,9 +7,11 @@ new, and each connection sees by `data_version` that its kept rows are outdated.
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import sqlite3
+import struct
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +22,10 @@ from app.backup.errors import BackupError
 PATIENCE = 60
 MAGIC = b"SQLite format 3\0"
 BESIDE = ("-wal", "-shm", "-journal")
+# A daemon has this open, too, where the others were moved away.
+QUEUE = "-queue"
+# fcntl(2)'s struct flock.
+LOCK = "hhqqi4x"
 
 
 def dump(connection, out):
@@ -27,7 +33,7 @@ def dump(connection, out):
 
     Raises BackupError where it is not there or damaged, and OSError.
     """
-    path = Path(connection.filename)
+    path = resolved(connection)
     if not path.exists():
         raise BackupError(f"{path} is not there: put it back in its place first")
     # On the database's own disk: /tmp may be small.
@@ -48,10 +54,11 @@ def dump(connection, out):
 def load(connection, file):
     """Make the database of `connection` what the backup at the path `file` is.
 
-    Raises BackupError, and OSError where the file cannot be written.
+    `file`: on the database's disk; where the database was lost it takes its place. Raises
+    BackupError, and OSError where the database cannot be written.
     """
     check(file)
-    path = Path(connection.filename)
+    path = resolved(connection)
     if not _is_sqlite(path):
         return _put_in_place(path, file)
     from app.transactions.engines.sqlite.queue import Place
@@ -71,6 +78,11 @@ def load(connection, file):
     finally:
         if queue is not None:
             queue.leave(place)
+
+
+def resolved(connection):
+    """The path of the file of `connection` without links, as SQLite and the kernel name it."""
+    return Path(os.path.realpath(connection.filename))
 
 
 def check(file):
@@ -103,33 +115,49 @@ def _opened(path, mode):
 
 def _put_in_place(path, file):
     """Put the backup where no database is; BackupError where daemons have the old one open."""
-    holders = _processes_with(path)
+    holders = _holders(path)
     if holders:
         raise BackupError(
-            f"{path} is not there or no database, and the processes {holders} still have the old "
-            "one open: stop the site first"
+            f"{path} is not there or no database, and {holders} still the old one open: stop the "
+            "site first, in all its containers"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(file, part)
-        part.chmod(0o640)
-        with open(part, "rb") as whole:
-            os.fsync(whole.fileno())
-        # A log would be taken for this file's.
-        for suffix in BESIDE:
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
-        part.rename(path)
-    finally:
-        part.unlink(missing_ok=True)
+    file.chmod(0o640)
+    with open(file, "rb") as whole:
+        os.fsync(whole.fileno())
+    # A log would be taken for this file's.
+    for suffix in BESIDE:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    file.rename(path)
+
+
+def _holders(path):
+    """Who has the file, or what was there, open, in words that end with a verb; else ""."""
+    shown = _processes_with(path)
+    if shown:
+        return f"the processes {shown} have"
+    # The kernel shows no open files of other users and of other containers, but their locks.
+    locked = any(_is_locked(Path(f"{path}{suffix}")) for suffix in ("", *BESIDE))
+    return "a process of another user or container has" if locked else ""
 
 
 def _processes_with(path):
     """The ids of the processes of this user that have the file, or what was there, open."""
-    names = {f"{path}{suffix}" for suffix in ("", *BESIDE)}
+    names = {f"{path}{suffix}" for suffix in ("", *BESIDE, QUEUE)}
     found = set()
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
             if os.readlink(descriptor).removesuffix(" (deleted)") in names:
                 found.add(int(descriptor.parts[2]))
     return sorted(found)
+
+
+def _is_locked(path):
+    """Whether a process has a lock on the file; in WAL mode each has one that has it open.
+
+    https://www.sqlite.org/walformat.html#wal_locks
+    """
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        asked = struct.pack(LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, *_ = struct.unpack(LOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+        return kind != fcntl.F_UNLCK
+    return False

@@ -1,7 +1,9 @@
 """An application of one's own in place of the example: found, imported, adopted, or refused."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -92,6 +94,15 @@ print(json.dumps({
 }))
 """
 
+READY = """
+import runpy
+from wsgiref.util import setup_testing_defaults
+environ = {"PATH_INFO": "/readyz"}
+setup_testing_defaults(environ)
+served = runpy.run_path(%r)["application"]
+list(served(environ, lambda status, headers: print(status, end="")))
+"""
+
 
 @pytest.fixture
 def wiki(tmp_path):
@@ -137,6 +148,14 @@ def ask(folder, *requests, **further):
     done = python(folder, "-c", script, **further)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def ready(folder):
+    """The status of /readyz, asked without tests.http_client: that imports the example's model."""
+    script = READY % str(ROOT / "wsgi" / "app.wsgi")
+    done = python(folder, "-c", script, SITE_DATABASE="wiki.model")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("name", ["app", "application"])
@@ -217,6 +236,10 @@ def test_a_class_that_others_inherit_from_needs_no_table(wiki):
     model.write_text(MODEL.replace("_Base", "Base").replace("Page(SQLObject)", "Page(Base)"))
     assert make_database(wiki, SITE_DATABASE="wiki.model").returncode == 0
     assert make_database(wiki, "--check", SITE_DATABASE="wiki.model").returncode == 0
+    assert ready(wiki) == "200 OK"
+    with contextlib.closing(sqlite3.connect(wiki.parent / "site.db")) as raw:
+        raw.execute("DROP TABLE page")
+    assert ready(wiki) == "503 Service Unavailable"
 
 
 def test_a_class_outside_of_the_programs_module_is_missed(wiki):
