@@ -235,13 +235,15 @@ def uninstall(place, _options, steps):
     if memory is None:
         raise CannotRun(f"nothing is deployed in {place.home}")
     steps(f"remove {place.vhost}", vhost.remove, place)
-    for name in memory.enabled:
-        steps(f"disable the module {name}", vhost.disable, place, [name])
     steps("let Apache read its configuration (graceful)", live.read_anew, place)
     steps("remove the releases", shutil.rmtree, place.releases)
     for path in (place.current, place.home / "deploy.json", place.home / ".lock"):
         steps(f"remove {path}", lambda path=path: path.unlink(missing_ok=True))
     print(f"left: {place.settings}, {place.data} and the user {place.user}")
+    if memory.enabled:
+        print(
+            f"left on, as other sites may use them by now: {' '.join(memory.enabled)} (a2dismod)"
+        )
 
 
 def _user_of(home):
