@@ -97,11 +97,15 @@ def go_over(place, commit):
         return
     try:
         count = roll_site(pid, place.name)
-    except (CannotRun, KeyboardInterrupt) as error:
+    except (CannotRun, OSError, KeyboardInterrupt) as error:
         place.switch(before)
+        told = str(error) or "stopped"
         try:
             roll_site(pid, place.name)
-        except CannotRun as further:
-            raise failed(f"{error}\nand the release {before} does not answer: {further}") from None
-        raise failed(f"{error}\nthe release {before} is served again") from None
+        except (CannotRun, OSError, KeyboardInterrupt) as further:
+            raise failed(
+                f"{told}\nand going back to the release {before} has failed, so that daemons of "
+                f"both serve: {str(further) or 'stopped'}"
+            ) from None
+        raise failed(f"{told}\nthe release {before} is served again") from None
     print(f"replaced {count} processes")
