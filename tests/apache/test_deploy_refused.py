@@ -1,6 +1,7 @@
 """scripts/deploy where it does not succeed: what Apache, its other sites and the daemons keep."""
 
 import os
+import shutil
 
 import httpx
 import pytest
@@ -56,6 +57,18 @@ def kept(machine):
         machine.pids(),
         sorted(os.listdir(machine.home / "releases")),
     )
+
+
+def test_root_is_never_the_site_s_user(bare):
+    data = bare.home / "var"
+    data.mkdir(parents=True)
+    done = bare.deploy("--host", "site.example.org", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "make the user webpy-site\n" in done.stdout
+    done = bare.deploy("--host", "site.example.org", "--user", "root", "--dry-run")
+    assert done.returncode == 2
+    assert "--user" in done.stderr
+    shutil.rmtree(bare.home)
 
 
 @pytest.mark.timeout(300)

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import pwd
 import shutil
 from pathlib import Path
 
@@ -167,10 +168,18 @@ def uninstall(place, _options, steps):
 
 
 def _user_of(home):
-    """The name of the user that the site in `home` belongs to already, or None."""
+    """The name of the user that the site in `home` belongs to already, or None; never root."""
     with contextlib.suppress(FileNotFoundError, KeyError):
-        return (home / "var").owner()
+        owner = (home / "var").stat().st_uid
+        return pwd.getpwuid(owner).pw_name if owner != 0 else None
     return None
+
+
+def _is_root(user):
+    """Whether `user` is a name of root's."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(user).pw_uid == 0
+    return False
 
 
 @contextlib.contextmanager
@@ -201,6 +210,8 @@ def main(arguments):
         options.pid_file.absolute(),
         options.user or _user_of(home) or options.name,
     )
+    if _is_root(place.user):
+        raise CannotRun("the site would be root's: name another user with --user")
     if not (place.apache / "sites-available").is_dir():
         raise CannotRun(f"{place.apache} is no configuration of Debian's Apache: --apache-dir")
     os.umask(0o022)
