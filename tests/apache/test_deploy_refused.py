@@ -123,3 +123,24 @@ def test_a_release_that_daemons_serve_from_stays(machine):
     machine.change("after")
     assert machine.deploy().returncode == 0
     assert {released(machine) for _ in range(20)} == {"after"}
+
+
+@pytest.mark.timeout(300)
+def test_a_release_whose_apache_files_are_refused_is_not_rolled_back_to(machine):
+    """The virtual host of the newer release has a Define that the older one cannot take."""
+    configuration = machine.repository / "apache" / "site.conf"
+    good = configuration.read_text()
+    configuration.write_text(f"{good}<IfDefine WEBPY_NEWER>\n    Nonsense\n</IfDefine>\n")
+    machine.change("older")
+    assert machine.deploy().returncode == 0
+    configuration.write_text(good)
+    machine.change("newer")
+    newer = machine.deploy("--define", "WEBPY_NEWER=1")
+    assert newer.returncode == 0, newer.stderr
+    before = kept(machine)
+    done = machine.deploy("--rollback")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Nonsense" in done.stderr
+    assert kept(machine) == before
+    assert released(machine) == "newer"
+    assert "systemctl reload apache2" in newer.stdout

@@ -145,6 +145,7 @@ def rollback(place, _options, steps):
     commit = memory.before(served)
     folder = place.releases / commit
     steps(f"try release {commit} as a daemon", live.try_release, place, folder)
+    steps("check Apache's configuration with it", live.check_configuration, place, folder)
     steps("replace the daemons one after the other", live.go_over, place, commit)
     _reread(place, _apache_differs(place, served, commit), steps)
     print(f"{'would serve' if steps.dry else 'serving'} {commit}")

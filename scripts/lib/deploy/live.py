@@ -37,9 +37,13 @@ def check(place, folder):
         raise failed("scripts/check finds what would be served wrongly")
 
 
-def check_configuration(place):
-    """Have Apache check its configuration files. Raises CannotRun where it does not take them."""
-    run_apache(place.apache / "apache2.conf", "-t")
+def check_configuration(place, folder=None):
+    """Have Apache check its configuration files. Raises CannotRun where it does not take them.
+
+    folder: of the release that they shall belong to, by default the current one.
+    """
+    defines = [(place.define, folder)] if folder else []
+    run_apache(place.apache / "apache2.conf", "-t", defines=defines)
 
 
 def failed(text):
