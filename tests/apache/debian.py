@@ -46,7 +46,8 @@ IncludeOptional sites-enabled/*.conf
 
 OTHER = """\
 <VirtualHost 127.0.0.1:{port}>
-    ServerName other.example.org
+    ServerName {host}
+    {lines}
     DocumentRoot "{folder}"
     <Directory "{folder}">
         Require all granted
@@ -94,10 +95,14 @@ class Debian:
             f"export APACHE_RUN_DIR={self.folder}/run APACHE_LOG_DIR={self.folder}/log\n"
             f"export APACHE_PID_FILE={self.pid_file} APACHE_RUN_USER=www-data LANG=C\n"
         )
-        other = OTHER.format(port=self.port, folder=self.folder / "other")
-        (self.etc / "sites-available" / "000-other.conf").write_text(other)
-        link = self.etc / "sites-enabled" / "000-other.conf"
-        link.symlink_to("../sites-available/000-other.conf")
+        self.add_site("other.example.org")
+
+    def add_site(self, host, lines=""):
+        """Add another site that answers to `host`, with `lines`, and enable it."""
+        name = f"{host}.conf"
+        text = OTHER.format(port=self.port, folder=self.folder / "other", host=host, lines=lines)
+        (self.etc / "sites-available" / name).write_text(text)
+        (self.etc / "sites-enabled" / name).symlink_to(f"../sites-available/{name}")
 
     @property
     def pid_file(self):

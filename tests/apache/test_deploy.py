@@ -190,12 +190,18 @@ def test_what_is_in_no_commit_is_not_deployed(machine):
     assert "told.py" in done.stderr
 
 
-def test_uninstall_leaves_the_data_alone(machine):
+def test_uninstall_leaves_the_data_and_the_other_sites_alone(machine):
+    machine.add_site("later.example.org", "Header set X-Later yes")
+    before = machine.state()
     done = machine.deploy("--uninstall")
     assert done.returncode == 0, done.stderr
-    assert machine.state() == machine.before
+    sites = {"sites-available/webpy-site.conf", "sites-enabled/webpy-site.conf"}
+    assert machine.state() == {name: before[name] for name in before if name not in sites}
+    modules = done.stdout.splitlines()[-1]
+    assert "headers" in modules.split()
     assert sorted(path.name for path in machine.home.iterdir()) == ["site.env", "var"]
     assert (machine.home / "var" / "site.db").exists()
-    got = httpx.get(machine.url + "/page.txt", headers={"Host": "other.example.org"})
-    assert got.text == "the other site's"
+    for name, later in (("other.example.org", None), ("later.example.org", "yes")):
+        got = httpx.get(machine.url + "/page.txt", headers={"Host": name})
+        assert (got.text, got.headers.get("X-Later")) == ("the other site's", later)
     assert httpx.get(machine.url + "/", headers=HOST).status_code != 200

@@ -1,81 +1,17 @@
 """scripts/deploy: the site of this checkout into an Apache that is there, release by release."""
 
-import argparse
 import contextlib
 import fcntl
 import os
-import re
+import pwd
 import shutil
 from pathlib import Path
 
-from scripts.lib.command import CannotRun, command_parser, mount_path, run
+from scripts.lib.command import CannotRun, run
 from scripts.lib.deploy import live, release, vhost
+from scripts.lib.deploy.options import merged, parser
 from scripts.lib.deploy.place import KEPT, Memory, Place
-from scripts.lib.serving.daemons import LONGEST_TITLE
 from scripts.lib.serving.site_settings import read_site_settings
-
-REMEMBERED = ("host", "prefix", "certificate", "key", "acme", "define")
-
-
-def parser():
-    """The parser of the script's options."""
-    made = command_parser(
-        "scripts/deploy",
-        "Put the commit that is checked out into Debian's Apache as a release of its own, and "
-        "serve it without losing a request. Options of the virtual host are remembered. Exit "
-        "status 1: the new release is not good, and what was served goes on.",
-    )
-    what = made.add_mutually_exclusive_group()
-    what.add_argument("--rollback", action="store_true", help="serve the release before")
-    what.add_argument("--uninstall", action="store_true", help="remove all but the settings, the "
-        "data and the user")  # fmt: skip
-    add = made.add_argument
-    add("--dry-run", action="store_true", help="only tell what would be done")
-    add("--host", type=_host, help="the name that the site answers to; needed once")
-    add("--prefix", type=mount_path, help="where it is mounted, such as /wiki (default /)")
-    add("--certificate", type=_file, metavar="FILE", help="serve HTTPS: the certificate with its "
-        "chain, PEM")  # fmt: skip
-    add("--key", type=_file, metavar="FILE", help="the certificate's key")
-    add("--acme", metavar="ADDRESS", help="serve HTTPS with a certificate that mod_md fetches; "
-        "the mail address for its authority")  # fmt: skip
-    add("--define", type=_define, action="append", metavar="NAME=VALUE", help="a Define of "
-        "apache/site.conf, such as WEBPY_PROCESSES=4")  # fmt: skip
-    add("--restart", action="store_true", help="let Apache read a changed configuration at once: "
-        "a graceful restart, which cuts requests of more than 3 s")  # fmt: skip
-    add("--name", type=_name, default="webpy-site", help="of the virtual host and the daemons "
-        "(default webpy-site)")  # fmt: skip
-    add("--home", type=Path, metavar="DIR", help="where the site is (default /srv/NAME)")
-    add("--user", type=_name, help="the daemons' user (default NAME)")
-    add("--apache-dir", type=Path, default=Path("/etc/apache2"), metavar="DIR", help="Apache's "
-        "configuration (default /etc/apache2)")  # fmt: skip
-    add("--pid-file", type=Path, default=Path("/run/apache2/apache2.pid"), metavar="FILE",
-        help="Apache's (default /run/apache2/apache2.pid)")  # fmt: skip
-    return made
-
-
-def _name(text):
-    if not re.fullmatch("[a-z][a-z0-9_-]*", text) or len(f"(wsgi:{text})") > LONGEST_TITLE:
-        raise argparse.ArgumentTypeError(f"is {text!r}: write up to 10 of a-z, 0-9, - and _")
-    return text
-
-
-def _host(text):
-    if not re.fullmatch("[A-Za-z0-9.-]+", text):
-        raise argparse.ArgumentTypeError(f"is {text!r}: write a name such as site.example.org")
-    return text
-
-
-def _file(text):
-    if not os.path.isfile(text):
-        raise argparse.ArgumentTypeError(f"is {text!r}: there is no such file")
-    return os.path.abspath(text)
-
-
-def _define(text):
-    found = re.fullmatch(r'(WEBPY_[A-Z_]+)=([^"\n]+)', text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"is {text!r}: write one such as WEBPY_PROCESSES=4")
-    return found[1], found[2]
 
 
 class Steps:
@@ -91,23 +27,16 @@ class Steps:
         print(text, flush=True)
         return None if self.dry else function(*arguments)
 
-
-def merged(options, memory):
-    """The options of the virtual host: those given now, else those remembered."""
-    found = {"prefix": "/", "define": {}} | (memory.options if memory else {})
-    given = {name: getattr(options, name) for name in REMEMBERED}
-    given["define"] = found["define"] | dict(options.define or ())
-    found |= {name: value for name, value in given.items() if value is not None}
-    found = {name: found.get(name) for name in REMEMBERED}
-    if not found["host"]:
-        raise CannotRun("name what the site answers to: --host site.example.org")
-    if options.certificate:
-        found["acme"] = None
-    if options.acme:
-        found["certificate"] = found["key"] = None
-    if bool(found["certificate"]) != bool(found["key"]):
-        raise CannotRun("--certificate and --key belong together: give both")
-    return found
+    @contextlib.contextmanager
+    def undoing(self):
+        """Yield an ExitStack whose callbacks are called where the block fails, and only there."""
+        undo = contextlib.ExitStack()
+        try:
+            yield undo
+        except BaseException:
+            if not self.dry:
+                undo.close()
+            raise
 
 
 def deploy(place, options, steps):
@@ -122,20 +51,38 @@ def deploy(place, options, steps):
     before = place.served()
     steps(f"make the user {place.user}", release.make_user, place)
     steps(f"make {place.home}, with its settings and data", release.make_home, place)
-    try:
-        folder = steps(f"make release {commit}", release.make_release, place, commit)
-        steps("bring the database up to its models", release.make_database, place, folder)
-        steps("try it as a daemon", live.try_release, place, folder)
+    with steps.undoing() as at_last, steps.undoing() as files:
+        with steps.undoing() as new:
+            folder = _make(place, commit, new, steps)
+            changed = _configure(place, chosen, commit, modules, files, steps)
+            steps("run scripts/check", live.check, place, folder)
+        # From here on daemons may run from the release: whatever happens, it stays.
         if before is None:
-            _first(place, chosen, memory, commit, modules, steps)
+            at_last.callback(_read_without_it, place)
+            steps("let Apache read its configuration (graceful)", live.read_anew, place)
         else:
-            _next(place, chosen, memory, commit, modules, steps)
-    except BaseException:
-        if place.served() != commit and commit not in memory.history:
-            shutil.rmtree(place.releases / commit, ignore_errors=True)
-        raise
+            steps("replace the daemons one after the other", live.go_over, place, commit)
+        memory.add(commit)
+        memory.options = chosen
+        memory.enabled += modules
+        steps("remember it", memory.write, place)
+    if before is not None:
+        _reread(place, changed or _apache_differs(place, before, commit), steps)
     steps(f"keep the last {KEPT} releases", release.remove_old, place, memory.history)
     print(f"{'would serve' if steps.dry else 'serving'} {commit} as {chosen['host']}")
+
+
+def _make(place, commit, undo, steps):
+    """Make the release of `commit`, and try it; returns its folder.
+
+    undo: an ExitStack, which gets what removes the release unless it was there before.
+    """
+    if not release.is_whole(place, commit):
+        undo.callback(release.remove, place, commit)
+    folder = steps(f"make release {commit}", release.make_release, place, commit)
+    steps("bring the database up to its models", release.make_database, place, folder)
+    steps("try it as a daemon", live.try_release, place, folder)
+    return folder
 
 
 def _content(place, chosen):
@@ -145,73 +92,46 @@ def _content(place, chosen):
     return vhost.text(place, chosen, static)
 
 
-def _first(place, chosen, memory, commit, modules, steps):
-    """Put a new virtual host into Apache, and take it out again where that fails."""
+def _configure(place, chosen, commit, modules, undo, steps):
+    """Write Apache's files for the release of `commit`.
 
-    def undo():
-        vhost.remove(place)
-        vhost.disable(place, modules)
-        place.current.unlink(missing_ok=True)
-
+    Returns whether the virtual host has changed. undo: an ExitStack, which gets what puts each of
+    the files back.
+    """
     for name in modules:
-        steps(f"enable the module {name}", vhost.enable, place, [name])
-    try:
-        steps(
-            f"write {place.vhost} and enable it",
-            lambda: (place.switch(commit), vhost.write(place, _content(place, chosen))),
-        )
-        steps("run scripts/check", lambda: live.check(place, place.releases / commit))
-        memory.options, memory.enabled = chosen, modules
-        steps("let Apache read its configuration (graceful)", live.read_anew, place)
-        memory.add(commit)
-        steps("remember it", memory.write, place)
-    except BaseException:
-        if not steps.dry:
-            undo()
-            with contextlib.suppress(CannotRun):
-                live.read_anew(place)
-        raise
+        undo.callback(vhost.disable, vhost.missing_links(place, name))
+        steps(f"enable the module {name}", vhost.enable, place, name)
+    if place.served() is None:
+        undo.callback(place.current.unlink, missing_ok=True)
+        steps(f"have {place.current} name it", place.switch, commit)
+    undo.callback(vhost.put_back, place, vhost.read(place))
+    return steps(
+        f"write {place.vhost} and enable it",
+        lambda: vhost.write(place, _content(place, chosen)),
+    )
 
 
-def _next(place, chosen, memory, commit, modules, steps):
-    """Replace a release that is served by another one, as the running Apache is configured."""
-    steps("run scripts/check", lambda: live.check(place, place.releases / commit))
-    steps("replace the daemons one after the other", live.go_over, place, commit)
-    memory.add(commit)
-    memory.options = chosen
-    memory.enabled += modules
-    steps("remember it", memory.write, place)
-    for name in modules:
-        steps(f"enable the module {name}", vhost.enable, place, [name])
-    changed = steps(f"write {place.vhost}", _write_checked, place, chosen)
+def _read_without_it(place):
+    with contextlib.suppress(CannotRun):
+        live.read_anew(place)
+
+
+def _reread(place, changed, steps):
+    """Have Apache read its configuration where that was asked for, else tell that it has to."""
     if steps.restart:
         steps("let Apache read its configuration (graceful)", live.read_anew, place)
-    elif changed or _apache_differs(place, memory):
+    elif changed and not steps.dry:
         print(
-            "Apache's configuration has changed, and is used after its next restart: deploy again "
-            "with --restart at a quiet hour"
+            "Apache's configuration has changed, and is used after its next restart: systemctl "
+            "reload apache2 at a quiet hour"
         )
 
 
-def _write_checked(place, chosen):
-    """Write the virtual host; one that Apache does not take is put back. Raises CannotRun."""
-    before = place.vhost.read_text()
-    changed = vhost.write(place, _content(place, chosen))
-    try:
-        live.check_configuration(place)
-    except CannotRun:
-        vhost.write(place, before)
-        raise
-    return changed
-
-
-def _apache_differs(place, memory):
-    """Whether the last two releases have another apache/."""
-    if len(memory.history) < 2:
-        return False
+def _apache_differs(place, *commits):
+    """Whether the releases of the two `commits` have another apache/."""
     texts = [
         {path.name: path.read_bytes() for path in (place.releases / one / "apache").glob("*.conf")}
-        for one in memory.history[-2:]
+        for one in commits
     ]
     return texts[0] != texts[1]
 
@@ -225,7 +145,9 @@ def rollback(place, _options, steps):
     commit = memory.before(served)
     folder = place.releases / commit
     steps(f"try release {commit} as a daemon", live.try_release, place, folder)
+    steps("check Apache's configuration with it", live.check_configuration, place, folder)
     steps("replace the daemons one after the other", live.go_over, place, commit)
+    _reread(place, _apache_differs(place, served, commit), steps)
     print(f"{'would serve' if steps.dry else 'serving'} {commit}")
 
 
@@ -235,20 +157,30 @@ def uninstall(place, _options, steps):
     if memory is None:
         raise CannotRun(f"nothing is deployed in {place.home}")
     steps(f"remove {place.vhost}", vhost.remove, place)
-    for name in memory.enabled:
-        steps(f"disable the module {name}", vhost.disable, place, [name])
     steps("let Apache read its configuration (graceful)", live.read_anew, place)
     steps("remove the releases", shutil.rmtree, place.releases)
     for path in (place.current, place.home / "deploy.json", place.home / ".lock"):
         steps(f"remove {path}", lambda path=path: path.unlink(missing_ok=True))
     print(f"left: {place.settings}, {place.data} and the user {place.user}")
+    if memory.enabled:
+        print(
+            f"left on, as other sites may use them by now: {' '.join(memory.enabled)} (a2dismod)"
+        )
 
 
 def _user_of(home):
-    """The name of the user that the site in `home` belongs to already, or None."""
+    """The name of the user that the site in `home` belongs to already, or None; never root."""
     with contextlib.suppress(FileNotFoundError, KeyError):
-        return (home / "var").owner()
+        owner = (home / "var").stat().st_uid
+        return pwd.getpwuid(owner).pw_name if owner != 0 else None
     return None
+
+
+def _is_root(user):
+    """Whether `user` is a name of root's."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(user).pw_uid == 0
+    return False
 
 
 @contextlib.contextmanager
@@ -279,6 +211,8 @@ def main(arguments):
         options.pid_file.absolute(),
         options.user or _user_of(home) or options.name,
     )
+    if _is_root(place.user):
+        raise CannotRun("the site would be root's: name another user with --user")
     if not (place.apache / "sites-available").is_dir():
         raise CannotRun(f"{place.apache} is no configuration of Debian's Apache: --apache-dir")
     os.umask(0o022)

@@ -37,9 +37,13 @@ def check(place, folder):
         raise failed("scripts/check finds what would be served wrongly")
 
 
-def check_configuration(place):
-    """Have Apache check its configuration files. Raises CannotRun where it does not take them."""
-    run_apache(place.apache / "apache2.conf", "-t")
+def check_configuration(place, folder=None):
+    """Have Apache check its configuration files. Raises CannotRun where it does not take them.
+
+    folder: of the release that they shall belong to, by default the current one.
+    """
+    defines = [(place.define, folder)] if folder else []
+    run_apache(place.apache / "apache2.conf", "-t", defines=defines)
 
 
 def failed(text):
@@ -97,11 +101,15 @@ def go_over(place, commit):
         return
     try:
         count = roll_site(pid, place.name)
-    except (CannotRun, KeyboardInterrupt) as error:
+    except (CannotRun, OSError, KeyboardInterrupt) as error:
         place.switch(before)
+        told = str(error) or "stopped"
         try:
             roll_site(pid, place.name)
-        except CannotRun as further:
-            raise failed(f"{error}\nand the release {before} does not answer: {further}") from None
-        raise failed(f"{error}\nthe release {before} is served again") from None
+        except (CannotRun, OSError, KeyboardInterrupt) as further:
+            raise failed(
+                f"{told}\nand going back to the release {before} has failed, so that daemons of "
+                f"both serve: {str(further) or 'stopped'}"
+            ) from None
+        raise failed(f"{told}\nthe release {before} is served again") from None
     print(f"replaced {count} processes")

@@ -64,13 +64,18 @@ def make_home(place):
     shutil.chown(place.settings, place.user, place.user)
 
 
+def is_whole(place, commit):
+    """Whether there is the whole release of `commit`."""
+    return (place.releases / commit / WHOLE).exists()
+
+
 def make_release(place, commit):
     """Make the release of `commit` below the Place unless it is whole; returns its folder.
 
     Raises CannotRun.
     """
     folder = place.releases / commit
-    if (folder / WHOLE).exists():
+    if is_whole(place, commit):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -153,12 +158,19 @@ def as_user(place):
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
+def remove(place, commit):
+    """Remove the release of `commit`; one that is removed in part is not taken for whole."""
+    folder = place.releases / commit
+    (folder / WHOLE).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def remove_old(place, history):
     """Remove the releases that are neither served nor among the last KEPT of `history`."""
     kept = {*history[-KEPT:], place.served()}
     for folder in place.releases.iterdir():
         if folder.name not in kept:
-            shutil.rmtree(folder)
+            remove(place, folder.name)
 
 
 def _run(command, complaint, **options):

@@ -75,20 +75,44 @@ def missing_modules(place, options):
     return found
 
 
-def enable(place, modules):
-    """Enable the modules, as a2enmod does."""
-    for name in modules:
-        for end in ("load", "conf"):
-            if (place.apache / "mods-available" / f"{name}.{end}").exists():
-                link = place.apache / "mods-enabled" / f"{name}.{end}"
-                link.symlink_to(f"../mods-available/{name}.{end}")
+def missing_links(place, name):
+    """The links by which a2enmod would enable the module `name`, without those that are there."""
+    links = [place.apache / "mods-enabled" / f"{name}.{end}" for end in ("load", "conf")]
+    return [
+        link
+        for link in links
+        if (place.apache / "mods-available" / link.name).exists() and not os.path.lexists(link)
+    ]
 
 
-def disable(place, modules):
-    """Disable the modules, as a2dismod does."""
-    for name in modules:
-        for end in ("load", "conf"):
-            (place.apache / "mods-enabled" / f"{name}.{end}").unlink(missing_ok=True)
+def enable(place, name):
+    """Enable the module `name`, as a2enmod does."""
+    for link in missing_links(place, name):
+        link.symlink_to(f"../mods-available/{link.name}")
+
+
+def disable(links):
+    """Remove the `links` of modules."""
+    for link in links:
+        link.unlink(missing_ok=True)
+
+
+def read(place):
+    """The text of the virtual host's file, None where there is none, and whether it is enabled."""
+    found = place.vhost.read_text() if place.vhost.exists() else None
+    return found, os.path.lexists(place.link)
+
+
+def put_back(place, state):
+    """Have the virtual host as it was when `read` returned `state`."""
+    found, enabled = state
+    if not enabled:
+        place.link.unlink(missing_ok=True)
+    if found is None:
+        place.vhost.unlink(missing_ok=True)
+    else:
+        write_whole(place.vhost, found)
+        place.vhost.chmod(0o644)
 
 
 def write(place, content):
