@@ -56,6 +56,7 @@ class Verdicts:
         """Remember what `error` means; end this run where it has come to nothing."""
         if isinstance(error, RunEnded):
             return
+        self.raise_interruption(error)
         verdict = self._dbConnection.verdict(error)
         if verdict is Verdict.REFUSED and self.writing:
             # The server has become read-only, as after a failover.
@@ -75,6 +76,13 @@ class Verdicts:
         if self.failure is None:
             self.failure = error
 
+    def raise_interruption(self, error):
+        """Raise what has interrupted a statement, of which the driver has made `error`."""
+        interruption = None if self._session is None else self._session.take_interruption()
+        if interruption is not None:
+            self.failure = self.failure or error
+            raise interruption from error
+
     def _give_up_session(self):
         if self._session is not None:
             self._session.spoil()
@@ -88,6 +96,7 @@ class Verdicts:
 
         Another one is between the handler and the driver, as without the bundle.
         """
+        self.raise_interruption(error)
         if self.is_late() or self._dbConnection.verdict(error) is not Verdict.FAILED:
             self.judge(error)
 

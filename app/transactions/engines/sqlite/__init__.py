@@ -88,7 +88,7 @@ class Engine(threads.Engine, SQLiteConnection):
                     "put the database on a local file system"
                 )
         if use:
-            session.set_progress_handler(session.clock.is_over, INSTRUCTIONS)
+            session.set_progress_handler(session.clock.looks(), INSTRUCTIONS)
         if use == "reading":
             session.execute("PRAGMA query_only=ON")
             if self._cache_rows:
