@@ -61,6 +61,8 @@ class Kinds:
             self.attempts = attempts
         if seconds is not None:
             self.deadline = min(self.deadline, self.started + seconds)
+            if self._session is not None:
+                self._session.set_deadline(self.deadline)
 
     @contextmanager
     def pause(self):

@@ -218,6 +218,23 @@ def test_a_handler_s_timeout_makes_the_deadline_earlier_only(hasty, engine, reas
     assert response.status.startswith("503")
 
 
+@pytest.mark.parametrize("kind", [reading, writing])
+def test_a_handler_s_timeout_holds_where_a_processor_has_read_before(hasty, engine, reasons, kind):
+    site = hasty(40)
+
+    def processor(handler):
+        Entry.select().count()
+        return handler()
+
+    site.app.add_processor(processor)
+    handler = kind(timeout=SHORT)(lambda: slow(engine, 60))
+    began = time.monotonic()
+    response = site.request(handler, "GET" if kind is reading else "POST")
+    assert time.monotonic() - began < 20
+    assert answered_late(response, reasons)
+    assert site.request(add()).data == b"added"
+
+
 def test_a_run_after_another_has_the_deadline_of_the_first(hasty, engine, reasons):
     site = hasty(2)
 
