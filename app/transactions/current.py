@@ -14,9 +14,13 @@ THREAD = sqlhub.threadingLocal
 class NoTransaction:
     """The thread's connection in a handler marked @no_transaction: whoever uses it is told so."""
 
-    def __init__(self, engine, deadline=math.inf):
-        """`deadline`: when the request is given up, by time.monotonic()."""
-        self.__dict__.update(_dbConnection=engine, deadline=deadline)
+    # Whether what the handler has had done meanwhile is committed, or may be.
+    changed = False
+
+    def __init__(self, transaction, deadline=math.inf):
+        """`transaction`: the request's; `deadline`: when that is given up, by time.monotonic()."""
+        self._dbConnection = transaction._dbConnection
+        self.deadline, self.may_idle = deadline, transaction.may_idle
 
     def __getattr__(self, name):
         raise RuntimeError(

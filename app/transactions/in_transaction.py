@@ -99,12 +99,14 @@ def _beginner(engine, timeout):
     """Return what makes the transaction of each run; they have one deadline."""
     made = RequestTransaction.for_engine(type(engine))
     started = time.monotonic()
-    around = getattr(connection_of_thread(), "deadline", math.inf)
-    deadline = min(started + timeout, around)
+    around = connection_of_thread()
+    deadline = min(started + timeout, getattr(around, "deadline", math.inf))
+    may_idle = getattr(around, "may_idle", True)
 
     def begin(writing):
         transaction = made(engine, writing)
         transaction.started, transaction.deadline = started, deadline
+        transaction.may_idle = may_idle
         return transaction
 
     return begin

@@ -34,8 +34,8 @@ class Kinds:
         Raises the driver's error.
         """
         if self.writing and self.alone:
-            return self._dbConnection.session_alone(self.alone, self.deadline)
-        return self._dbConnection.session_for(self.writing, self.deadline)
+            return self._dbConnection.session_alone(self.alone, self.deadline, self.may_idle)
+        return self._dbConnection.session_for(self.writing, self.deadline, self.may_idle)
 
     def become(self, writing):
         """Make it a reading or a writing transaction; restart the run where it has read before.

@@ -136,6 +136,7 @@ class _Server:
         self.connection = connection
         self.transaction_class = transaction_class(type(connection))
         self.limits = limits
+        self.may_idle = limits.timeout == math.inf
         self.commit_veto = commit_veto
         self.unavailable = unavailable
         self.stream_writes = stream_writes
@@ -162,6 +163,7 @@ class _Server:
     def _begin(self, replay, environ, started, writing):
         transaction = self.transaction_class(self.connection, writing, environ)
         transaction.started, transaction.deadline = started, started + self.limits.timeout
+        transaction.may_idle = self.may_idle
         replay.transaction = THREAD.connection = transaction
         return transaction
 

@@ -24,6 +24,8 @@ class Verdicts:
     # When the request began, and when it is given up; of time.monotonic().
     started = 0.0
     deadline = math.inf
+    # Whether it may do nothing for as long as it likes, where it has no deadline.
+    may_idle = False
     # The Verdict that has ended this run.
     ended_by = None
     # The first database error that no savepoint has undone.
