@@ -29,6 +29,15 @@ class NoTransaction:
         )
 
 
+def note_change(around, transaction):
+    """Note whether `transaction`, which has ended, may have changed something.
+
+    `transaction` may be None; `around`: the connection that the thread had before it.
+    """
+    if isinstance(around, NoTransaction) and transaction and transaction.may_have_changed():
+        around.changed = True
+
+
 def connection_of_thread():
     """Return the connection that SQLObject has for the calling thread, or None."""
     return THREAD.__dict__.get("connection")
@@ -95,8 +104,9 @@ class resting:
 
     def __init__(self, transaction):
         self._pause = transaction.pause()
-        held = NoTransaction(transaction._dbConnection, transaction.deadline)
-        self._set = connection_set_to(held)
+        self._transaction = transaction
+        self._held = NoTransaction(transaction, transaction.deadline)
+        self._set = connection_set_to(self._held)
 
     def __enter__(self):
         self._pause.__enter__()
@@ -104,4 +114,6 @@ class resting:
 
     def __exit__(self, *error):
         self._set.__exit__(*error)
+        if self._held.changed:
+            self._transaction.changed = True
         return self._pause.__exit__(*error)

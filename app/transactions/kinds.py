@@ -22,6 +22,8 @@ class Kinds:
     alone = 0
     # Whether its handler is marked @no_transaction, and whether that handler is at work.
     paused = resting = False
+    # Whether what that handler has had done is committed, or may be.
+    changed = False
 
     @property
     def holds_back(self):

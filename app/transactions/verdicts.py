@@ -33,6 +33,10 @@ class Verdicts:
     # Whether COMMIT may have been sent, of a transaction that writes.
     may_be_committed = False
 
+    def may_have_changed(self):
+        """Whether it has changed something, or nobody knows; of one that has ended."""
+        return self.may_be_committed and self.ended_by in (None, Verdict.UNKNOWN)
+
     def is_late(self):
         """Whether the deadline has passed."""
         return time.monotonic() > self.deadline
