@@ -91,7 +91,7 @@ def _signals(committed, instances):
 def settle(transaction, committed, kept):
     """Do what waits for the end of `transaction`; `kept`: it is to be as its work has left it."""
     waiting, transaction.at_end = transaction.at_end, ()
-    with connection_set_to(NoTransaction(transaction._dbConnection)):
+    with connection_set_to(NoTransaction(transaction)):
         for one in waiting:
             one.finish(committed, kept)
 
@@ -140,7 +140,7 @@ def call(transaction, functions, given_to):
     with transaction.surroundings_of_after():
         for function in functions:
             try:
-                _call(function, transaction._dbConnection)
+                _call(function, transaction)
             except BaseException as error:
                 # SystemExit too: the answer is settled. But a script is stopped by Control-C.
                 log.exception(
@@ -154,9 +154,10 @@ def call(transaction, functions, given_to):
         raise interrupted
 
 
-def _call(function, engine):
+def _call(function, before):
+    engine = before._dbConnection
     own = RequestTransaction.for_engine(type(engine))(engine, True)
-    own.implicit = True
+    own.implicit, own.may_idle = True, before.may_idle
     alone = connection_of_thread() is None
     try:
         with connection_set_to(own):

@@ -14,15 +14,28 @@ THREAD = sqlhub.threadingLocal
 class NoTransaction:
     """The thread's connection in a handler marked @no_transaction: whoever uses it is told so."""
 
-    def __init__(self, engine, deadline=math.inf):
-        """`deadline`: when the request is given up, by time.monotonic()."""
-        self.__dict__.update(_dbConnection=engine, deadline=deadline)
+    # Whether what the handler has had done meanwhile is committed, or may be.
+    changed = False
+
+    def __init__(self, transaction, deadline=math.inf):
+        """`transaction`: the request's; `deadline`: when that is given up, by time.monotonic()."""
+        self._dbConnection = transaction._dbConnection
+        self.deadline, self.may_idle = deadline, transaction.may_idle
 
     def __getattr__(self, name):
         raise RuntimeError(
             "the handler is marked @no_transaction, so it holds no transaction: put what uses "
             "the database into a function and call in_transaction(function)"
         )
+
+
+def note_change(around, transaction):
+    """Note whether `transaction`, which has ended, may have changed something.
+
+    `transaction` may be None; `around`: the connection that the thread had before it.
+    """
+    if isinstance(around, NoTransaction) and transaction and transaction.may_have_changed():
+        around.changed = True
 
 
 def connection_of_thread():
@@ -91,8 +104,9 @@ class resting:
 
     def __init__(self, transaction):
         self._pause = transaction.pause()
-        held = NoTransaction(transaction._dbConnection, transaction.deadline)
-        self._set = connection_set_to(held)
+        self._transaction = transaction
+        self._held = NoTransaction(transaction, transaction.deadline)
+        self._set = connection_set_to(self._held)
 
     def __enter__(self):
         self._pause.__enter__()
@@ -100,4 +114,6 @@ class resting:
 
     def __exit__(self, *error):
         self._set.__exit__(*error)
+        if self._held.changed:
+            self._transaction.changed = True
         return self._pause.__exit__(*error)

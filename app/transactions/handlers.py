@@ -122,7 +122,8 @@ def no_transaction(method: Method) -> Method:
 
     Models used in it raise RuntimeError, which names in_transaction: that is its way to the
     database. What processors read before it is done, and read anew after it. A generator holds
-    none while it makes its chunks, and they are sent at once. Raises RuntimeError where a
+    none while it makes its chunks, and they are sent at once. A GivenUp that it lets pass is
+    answered 503, if nothing that it has had done before is committed. Raises RuntimeError where a
     processor has written before, in a savepoint, and in a request inside another.
     """
 

@@ -10,7 +10,13 @@ from sqlobject import sqlhub
 from sqlobject.dbconnection import Transaction
 
 from . import after, retry
-from .current import NoTransaction, connection_of_thread, connection_set_to, leave_nothing
+from .current import (
+    NoTransaction,
+    connection_of_thread,
+    connection_set_to,
+    leave_nothing,
+    note_change,
+)
 from .engines.threads import Engine
 from .outcomes import commits, status_of
 from .request import RequestTransaction
@@ -86,11 +92,11 @@ def in_transaction(
     engine = _engine(connection)
     begin = _beginner(engine, math.inf if timeout is None else timeout)
     limits = retry.Limits(attempts, seconds)
-    alone = connection_of_thread() is None
+    around = connection_of_thread()
     try:
-        return retry.run(begin, lambda one: _attempt(one, function), writing, limits)
+        return retry.run(begin, lambda one: _attempt(one, function, around), writing, limits)
     except BaseException:
-        if alone:
+        if around is None:
             leave_nothing(engine)
         raise
 
@@ -99,12 +105,14 @@ def _beginner(engine, timeout):
     """Return what makes the transaction of each run; they have one deadline."""
     made = RequestTransaction.for_engine(type(engine))
     started = time.monotonic()
-    around = getattr(connection_of_thread(), "deadline", math.inf)
-    deadline = min(started + timeout, around)
+    around = connection_of_thread()
+    deadline = min(started + timeout, getattr(around, "deadline", math.inf))
+    may_idle = getattr(around, "may_idle", True)
 
     def begin(writing):
         transaction = made(engine, writing)
         transaction.started, transaction.deadline = started, deadline
+        transaction.may_idle = may_idle
         return transaction
 
     return begin
@@ -121,21 +129,27 @@ def _decorator(writing, options):
     return decorate
 
 
-def _attempt(transaction, function):
-    """Call `function` in `transaction` and end it; RunEnded where that came to nothing."""
-    with connection_set_to(transaction):
-        try:
-            result = function()
-            if is_streamed(result):
-                raise TypeError(
-                    "in_transaction() was given a generator, whose work would come after the "
-                    "transaction: return a list"
-                )
-        except BaseException as error:
-            after.end_alone(transaction, error, _may_commit)
-            raise
-        after.end_alone(transaction, None)
-    return result
+def _attempt(transaction, function, around):
+    """Call `function` in `transaction` and end it; RunEnded where that came to nothing.
+
+    `around`: the thread's connection before.
+    """
+    try:
+        with connection_set_to(transaction):
+            try:
+                result = function()
+                if is_streamed(result):
+                    raise TypeError(
+                        "in_transaction() was given a generator, whose work would come after the "
+                        "transaction: return a list"
+                    )
+            except BaseException as error:
+                after.end_alone(transaction, error, _may_commit)
+                raise
+            after.end_alone(transaction, None)
+        return result
+    finally:
+        note_change(around, transaction)
 
 
 def _may_commit(transaction, error):

@@ -22,6 +22,8 @@ class Kinds:
     alone = 0
     # Whether its handler is marked @no_transaction, and whether that handler is at work.
     paused = resting = False
+    # Whether what that handler has had done is committed, or may be.
+    changed = False
 
     @property
     def holds_back(self):
@@ -34,8 +36,8 @@ class Kinds:
         Raises the driver's error.
         """
         if self.writing and self.alone:
-            return self._dbConnection.session_alone(self.alone, self.deadline)
-        return self._dbConnection.session_for(self.writing, self.deadline)
+            return self._dbConnection.session_alone(self.alone, self.deadline, self.may_idle)
+        return self._dbConnection.session_for(self.writing, self.deadline, self.may_idle)
 
     def become(self, writing):
         """Make it a reading or a writing transaction; restart the run where it has read before.
@@ -61,6 +63,8 @@ class Kinds:
             self.attempts = attempts
         if seconds is not None:
             self.deadline = min(self.deadline, self.started + seconds)
+            if self._session is not None:
+                self._session.set_deadline(self.deadline)
 
     @contextmanager
     def pause(self):

@@ -2,6 +2,8 @@
 
 import web
 
+from . import bypass
+from .current import connection_set_to, note_change
 from .errors import RunEnded
 from .streaming import held_back, is_streamed, settled
 
@@ -57,6 +59,20 @@ def answer(outer, handler, may_commit):
     finally:
         # It refers to this frame.
         del error
+
+
+def answer_beside(outer, answer, replay):
+    """Return `answer(replay)`, in a transaction of its own; `outer`: the thread's connection.
+
+    The chunks of a stream are held back, because `outer` is the thread's again after it.
+    """
+    bypass.notice_thread(outer)
+    try:
+        with connection_set_to(outer):
+            text = answer(replay)
+            return held_back(text) if is_streamed(text) else text
+    finally:
+        note_change(outer, replay.transaction)
 
 
 def _called(handler):

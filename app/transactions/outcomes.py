@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import web
 
-from .errors import RunEnded
+from .engines.base import Verdict
+from .errors import GivenUp, RunEnded
 
 _WEBPY = web.application.wsgifunc.__code__.co_filename
 # Its functions in which all of a request is done: the answer, and the chunks of a stream.
@@ -40,7 +41,12 @@ def commits(error):
 
 
 def _made_by_web_py(error):
-    """Whether web.py raised `error` in place of an exception of the handler.
+    """Whether web.py raised `error` in place of an exception of the handler."""
+    return _caught_by_web_py(error) is not None
+
+
+def _caught_by_web_py(error):
+    """Return the exception of the handler in place of which web.py raised `error`, or None.
 
     Its inner `process()` does that for every exception but HTTPError before a processor sees
     it, so the type of the error does not tell. What `process()` has caught is in its context,
@@ -50,9 +56,22 @@ def _made_by_web_py(error):
     while caught is not None:
         traceback = caught.__traceback__
         if traceback is not None and _is_web_py(traceback.tb_frame, "process"):
-            return True
+            return caught
         caught = caught.__context__
-    return False
+    return None
+
+
+def given_up(error, transaction):
+    """Return the GivenUp for which the handler of `transaction` has failed with `error`, or None.
+
+    All reasons but UNKNOWN say that nothing was changed. Only of a handler that holds no
+    transaction it is known whether it has had something else changed before.
+    """
+    cause = error if isinstance(error, GivenUp) else _caught_by_web_py(error)
+    if not isinstance(cause, GivenUp):
+        return None
+    unchanged = transaction.paused and not transaction.changed
+    return cause if unchanged or cause.reason is Verdict.UNKNOWN else None
 
 
 def _is_web_py(frame, name=None):

@@ -42,7 +42,7 @@ import web
 from sqlobject import sqlhub
 
 from . import after, bypass, nested, outcomes, patches, retry, web_sessions
-from .current import THREAD, connection_set_to, current, leave_nothing
+from .current import THREAD, current, leave_nothing
 from .engines import connection_for
 from .engines.base import Verdict
 from .errors import GivenUp, RunEnded, is_of_server
@@ -136,6 +136,7 @@ class _Server:
         self.connection = connection
         self.transaction_class = transaction_class(type(connection))
         self.limits = limits
+        self.may_idle = limits.timeout == math.inf
         self.commit_veto = commit_veto
         self.unavailable = unavailable
         self.stream_writes = stream_writes
@@ -155,26 +156,25 @@ class _Server:
                 return self._answer(handler, replay, transaction)
             except RunEnded:
                 return self._answer_again(transaction, handler, replay)
-        except BaseException:
+        except BaseException as error:
             leave_nothing(self.connection)
-            raise
+            if not isinstance(error, GivenUp):
+                raise
+            # To send again what may have been done is not for a machine to decide.
+            headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
+            raise self.unavailable(headers, error.reason) from error
 
     def _begin(self, replay, environ, started, writing):
         transaction = self.transaction_class(self.connection, writing, environ)
         transaction.started, transaction.deadline = started, started + self.limits.timeout
+        transaction.may_idle = self.may_idle
         replay.transaction = THREAD.connection = transaction
         return transaction
 
     def _answer_again(self, transaction, handler, replay):
-        """Answer after a run that came to nothing; the request was put back to its start."""
+        """As `_answer`, after a run that came to nothing; the request is as at its start."""
         begin = partial(self._begin, replay, transaction.request, transaction.started)
-        work = partial(self._answer, handler, replay)
-        try:
-            return retry.again(transaction, begin, work, self.limits)
-        except GivenUp as error:
-            # To send again what may have been done is not for a machine to decide.
-            headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
-            raise self.unavailable(headers, error.reason) from error
+        return retry.again(transaction, begin, partial(self._answer, handler, replay), self.limits)
 
     def on_used_thread(self, outer, handler, request):
         """Answer by `handler()` on a thread that has the connection `outer`."""
@@ -192,13 +192,13 @@ class _Server:
                 after.end(outer, None, after.never)
             after.settle(outer, False, True)
             return self(handler, request, Replay(request))
-        bypass.notice_thread(outer)
-        with connection_set_to(outer):
-            answer = self(handler, request, Replay(request))
-            return held_back(answer) if is_streamed(answer) else answer
+        return nested.answer_beside(outer, partial(self, handler, request), Replay(request))
 
     def _answer(self, handler, replay, transaction):
-        """Run the handler once and end its transaction; RunEnded where that came to nothing."""
+        """Run the handler once and end its transaction; RunEnded where that came to nothing.
+
+        Raises GivenUp where that is why a handler without a transaction has failed.
+        """
         try:
             try:
                 answer = handler()
@@ -215,6 +215,9 @@ class _Server:
                 check_text(answer)
         except BaseException as error:
             self._end(transaction, error, replay)
+            if given_up := outcomes.given_up(error, transaction):
+                replay.restart()
+                raise GivenUp(given_up.reason) from error
             raise
         self._end(transaction, None, replay)
         return answer

@@ -48,7 +48,10 @@ class Savepoints:
 
         An answer that the handler has made of it is no such error.
         """
-        if error is None or self.keeps(error):
+        if error is None:
+            return
+        self.raise_interruption(error)
+        if self.keeps(error):
             return
         if is_interruption(error):
             self.spoil_session()

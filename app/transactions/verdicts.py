@@ -24,12 +24,18 @@ class Verdicts:
     # When the request began, and when it is given up; of time.monotonic().
     started = 0.0
     deadline = math.inf
+    # Whether it may do nothing for as long as it likes, where it has no deadline.
+    may_idle = False
     # The Verdict that has ended this run.
     ended_by = None
     # The first database error that no savepoint has undone.
     failure = None
     # Whether COMMIT may have been sent, of a transaction that writes.
     may_be_committed = False
+
+    def may_have_changed(self):
+        """Whether it has changed something, or nobody knows; of one that has ended."""
+        return self.may_be_committed and self.ended_by in (None, Verdict.UNKNOWN)
 
     def is_late(self):
         """Whether the deadline has passed."""
@@ -56,6 +62,7 @@ class Verdicts:
         """Remember what `error` means; end this run where it has come to nothing."""
         if isinstance(error, RunEnded):
             return
+        self.raise_interruption(error)
         verdict = self._dbConnection.verdict(error)
         if verdict is Verdict.REFUSED and self.writing:
             # The server has become read-only, as after a failover.
@@ -75,6 +82,13 @@ class Verdicts:
         if self.failure is None:
             self.failure = error
 
+    def raise_interruption(self, error):
+        """Raise what has interrupted a statement, of which the driver has made `error`."""
+        interruption = None if self._session is None else self._session.take_interruption()
+        if interruption is not None:
+            self.failure = self.failure or error
+            raise interruption from error
+
     def _give_up_session(self):
         if self._session is not None:
             self._session.spoil()
@@ -88,6 +102,7 @@ class Verdicts:
 
         Another one is between the handler and the driver, as without the bundle.
         """
+        self.raise_interruption(error)
         if self.is_late() or self._dbConnection.verdict(error) is not Verdict.FAILED:
             self.judge(error)
 

@@ -216,7 +216,7 @@ def _clean_up(session, stock=_STOCK["_cleanup"]):
         stock(session)
     elif time.time() - session._last_cleanup_time > session._config.timeout:
         # It writes: it must not make this a writing request, nor conflict with others in it.
-        with connection_set_to(NoTransaction(transaction._dbConnection, transaction.deadline)):
+        with connection_set_to(NoTransaction(transaction, transaction.deadline)):
             in_transaction(partial(stock, session))
 
 

@@ -13,7 +13,7 @@ TOO_LATE = "/problems/too-late"
 
 _DETAILS = {
     404: "There is nothing at this address.",
-    500: "Something went wrong here. It has been logged; nothing was changed.",
+    500: "Something went wrong here. It has been logged.",
 }
 _UNAVAILABLE = {
     "CONFLICT": "Too many others are at work right now. Nothing was changed: please try again.",

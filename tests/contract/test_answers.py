@@ -3,13 +3,23 @@
 import collections
 import contextlib
 import json
+import time
 
 import pytest
 import web
 from sqlobject import dberrors
 
-from app.transactions import in_transaction, no_transaction, on_commit, on_rollback, savepoint
-from tests.contract.site import Entry, add
+from app.transactions import (
+    GivenUp,
+    Verdict,
+    in_transaction,
+    no_transaction,
+    on_commit,
+    on_rollback,
+    savepoint,
+)
+from app.transactions.outcomes import plain_503
+from tests.contract.site import Entry, add, inside
 from tests.contract.site import no_transaction as thread_has_none
 
 
@@ -281,6 +291,75 @@ def test_any_other_error_rolls_back_what_in_transaction_did(site, error):
 
     assert site.request(handler).status.startswith("50")
     assert site.names() == []
+
+
+class TestGivenUp:
+    """What `in_transaction` gives up in a handler that holds no transaction."""
+
+    @pytest.fixture
+    def reasons(self):
+        return []
+
+    @pytest.fixture
+    def site(self, make_site, reasons):
+        def unavailable(headers, reason):
+            reasons.append((reason, "Retry-After" in headers))
+            return plain_503(headers, reason)
+
+        return make_site(unavailable=unavailable)
+
+    def test_is_answered_with_its_reason(self, site, reasons):
+        @no_transaction
+        def handler():
+            web.header("X-Of-The-Handler", "1")
+            in_transaction(lambda: Entry(name="a") and time.sleep(0.2), timeout=0.1)
+
+        answer = site.request(handler)
+        assert answer.status.startswith("503")
+        assert (reasons, site.names()) == ([(Verdict.LATE, True)], [])
+        assert "X-Of-The-Handler" not in answer.headers
+        assert "text/html" not in str(answer.headers)
+
+    def test_is_answered_as_unknown_whatever_was_done_before(self, site, reasons):
+        @no_transaction
+        def handler():
+            in_transaction(add("a"))
+            raise GivenUp(Verdict.UNKNOWN)
+
+        assert site.request(handler).status.startswith("503")
+        assert (reasons, site.names()) == ([(Verdict.UNKNOWN, False)], ["a"])
+
+    @pytest.mark.parametrize("before", [in_transaction, inside])
+    def test_is_no_503_where_the_handler_has_changed_something(self, site, reasons, before):
+        """That one says that nothing was changed."""
+
+        @no_transaction
+        def handler():
+            before(add("a")) if before is in_transaction else before(site, add("a"))
+            in_transaction(lambda: Entry(name="b") and time.sleep(0.2), timeout=0.1)
+
+        assert site.request(handler).status.startswith("500")
+        assert (reasons, site.names()) == ([], ["a"])
+
+    def test_is_no_503_where_the_handler_has_made_its_own_answer(self, site, reasons):
+        @no_transaction
+        def handler():
+            try:
+                in_transaction(lambda: Entry(name="b") and time.sleep(0.2), timeout=0.1)
+            except GivenUp:
+                raise web.conflict() from None
+
+        assert site.request(handler).status.startswith("409")
+        assert reasons == []
+
+    def test_is_told_in_the_first_chunk_too(self, site, reasons):
+        @no_transaction
+        def handler():
+            in_transaction(lambda: Entry(name="b") and time.sleep(0.2), timeout=0.1)
+            yield "never"
+
+        assert site.request(handler).status.startswith("503")
+        assert reasons == [(Verdict.LATE, True)]
 
 
 @pytest.mark.parametrize(("error", "status"), [(web.conflict, "409"), (web.notmodified, "500")])

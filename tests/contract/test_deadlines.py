@@ -218,6 +218,23 @@ def test_a_handler_s_timeout_makes_the_deadline_earlier_only(hasty, engine, reas
     assert response.status.startswith("503")
 
 
+@pytest.mark.parametrize("kind", [reading, writing])
+def test_a_handler_s_timeout_holds_where_a_processor_has_read_before(hasty, engine, reasons, kind):
+    site = hasty(40)
+
+    def processor(handler):
+        Entry.select().count()
+        return handler()
+
+    site.app.add_processor(processor)
+    handler = kind(timeout=SHORT)(lambda: slow(engine, 60))
+    began = time.monotonic()
+    response = site.request(handler, "GET" if kind is reading else "POST")
+    assert time.monotonic() - began < 20
+    assert answered_late(response, reasons)
+    assert site.request(add()).data == b"added"
+
+
 def test_a_run_after_another_has_the_deadline_of_the_first(hasty, engine, reasons):
     site = hasty(2)
 
@@ -416,3 +433,35 @@ def test_only_transactions_with_a_deadline_may_not_do_nothing_for_long(make_site
     )
     assert 800 < long <= 901
     assert site.request(lambda: str(limit(IDLE_LIMIT, engine))).data == b"40.0"
+
+
+@pytest.mark.engines(*SERVERS)
+def test_what_follows_a_request_s_work_may_not_do_nothing_for_long(make_site, engine):
+    """A daemon that is stopped in it would keep its locks, though it has no deadline."""
+    site = make_site(Site, request_seconds=40)
+    seen = []
+
+    def processor(handler):
+        answer = handler()
+        seen.append(limit(IDLE_LIMIT, engine))
+        return answer
+
+    site.app.add_processor(processor)
+
+    site.request(no_transaction(lambda: "done"))
+    assert seen == [40]
+    seen.clear()
+
+    def after():
+        seen.append(limit(IDLE_LIMIT, engine))
+
+    def called():
+        on_commit(after)
+        on_commit(lambda: in_transaction(after))
+
+    site.request(called)
+    assert seen == [40] * 3
+    seen.clear()
+    # A script's may, and what it has called after it.
+    in_transaction(called, connection=site.connection)
+    assert seen == [0] * 2

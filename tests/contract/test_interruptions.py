@@ -16,7 +16,7 @@ import pytest
 from sqlobject import sqlhub
 
 import app.transactions
-from app.transactions import in_transaction, no_transaction, on_commit, on_rollback
+from app.transactions import in_transaction, no_transaction, on_commit, on_rollback, savepoint
 from tests.contract.internals import only_connections, raw_connection
 from tests.contract.site import Entry, in_threads
 from tests.contract.site import no_transaction as left_without
@@ -35,6 +35,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 class Interruption(BaseException):
     pass
+
+
+def interrupt(thread, exception=Interruption):
+    """Raise `exception` in the thread of that number, as mod_wsgi does."""
+    exception = ctypes.py_object(exception)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), exception)
 
 
 class Interrupter:
@@ -172,8 +178,7 @@ class Worker(threading.Thread):
                     self.statuses[self.site.request(add_one).status[:3]] += 1
 
     def interrupt(self):
-        exception = ctypes.py_object(Interruption)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), exception)
+        interrupt(self.ident)
 
     def stop(self):
         self.stopped = True
@@ -242,4 +247,93 @@ def test_a_script_is_stopped_by_control_c_in_a_function_given_to_on_commit(site)
         in_transaction(work, connection=site.connection)
     assert called == ["next"]
     assert site.names() == ["a"]
+    assert not hasattr(sqlhub.threadingLocal, "connection")
+
+
+# A first row, and a second one that SQLite looks for until it is interrupted.
+FAR_ROW = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600000000) "
+    "SELECT i FROM n WHERE i IN (1, 600000000)"
+)
+
+
+def while_rows_come():
+    sqlhub.threadConnection.queryAll(FAR_ROW)
+
+
+def before_the_first_row():
+    sqlhub.threadConnection.queryAll(FAR_ROW.replace("i IN (1,", "i IN ("))
+
+
+def on_the_driver_s_connection():
+    sqlhub.threadConnection.getConnection().execute(FAR_ROW).fetchall()
+
+
+def in_a_savepoint():
+    with savepoint():
+        while_rows_come()
+
+
+def goes_on_after(statement, seen):
+    """A handler that takes what `statement` raises for an error of the database."""
+
+    def handler():
+        Entry.select().count()
+        Entry(name="a")
+        me = threading.get_ident()
+        threading.Timer(0.3, interrupt, (me, seen[0])).start()
+        try:
+            statement()
+        except Exception as error:
+            seen.append(repr(error))
+        Entry(name="b")
+        seen.append("went on")
+        return "done"
+
+    return handler
+
+
+STATEMENTS = [while_rows_come, before_the_first_row, on_the_driver_s_connection, in_a_savepoint]
+
+
+@pytest.mark.engines("sqlite")
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_an_interruption_of_a_statement_is_no_error_of_the_database(make_site, statement):
+    """It comes while SQLite asks for the time, and the driver has the statement fail."""
+    site = make_site(request_seconds=30)
+    seen = [Interruption]
+    assert site.request(goes_on_after(statement, seen)).status.startswith("500")
+    assert "went on" not in seen
+    assert site.names() == []
+    assert left_without()
+    assert site.request(lambda: Entry(name="c") and "added").data == b"added"
+    assert site.names() == ["c"]
+
+
+@pytest.mark.engines("sqlite")
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_interruption_that_a_handler_takes_for_an_error_is_no_answer(make_site, method):
+    site = make_site(request_seconds=30)
+
+    def handler():
+        threading.Timer(0.3, interrupt, (threading.get_ident(), Interruption)).start()
+        with contextlib.suppress(Exception):
+            while_rows_come()
+        return "done"
+
+    status = site.request(handler, method).status
+    assert status[:3] in ("500", "503")
+    assert left_without()
+
+
+@pytest.mark.engines("sqlite")
+@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize("exception", [Interruption, KeyboardInterrupt])
+def test_what_interrupts_a_statement_of_in_transaction_is_raised(site, statement, exception):
+    seen = [exception]
+    work = goes_on_after(statement, seen)
+    with pytest.raises(exception):
+        in_transaction(work, timeout=30, connection=site.connection)
+    assert "went on" not in seen
+    assert site.names() == []
     assert not hasattr(sqlhub.threadingLocal, "connection")

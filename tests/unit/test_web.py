@@ -33,7 +33,13 @@ class Away:
         raise unavailable({"Retry-After": "1"}, self.verdict)
 
 
-URLS = ("/page", "Page", "/missing", "Missing", "/programs/missing", "Missing", "/away", Away)
+class Failing:
+    def GET(self):
+        raise ZeroDivisionError
+
+
+URLS = ("/failing", Failing)
+URLS += ("/page", "Page", "/missing", "Missing", "/programs/missing", "Missing", "/away", Away)
 URLS += ("/old", "redirect /page", "/view", "app.pages.View")
 
 
@@ -105,6 +111,13 @@ def test_each_reason_of_a_503_is_told(monkeypatch, verdict, said, kind):
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert said in answer.json["detail"]
     assert answer.json["type"] == kind
+
+
+def test_an_error_that_nobody_expected_is_not_said_to_have_changed_nothing():
+    """A part may be committed: by in_transaction in a handler marked @no_transaction."""
+    answer = client(for_programs="/").get("/failing")
+    assert (answer.status, "logged" in answer.json["detail"]) == (500, True)
+    assert "changed" not in answer.text
 
 
 def test_templates_of_another_folder_are_rendered_into_its_layout(tmp_path):

@@ -78,6 +78,19 @@ class Session(abc.ABC):
         Raises the driver's error. Nothing is to be done where the engine looks at the deadline.
         """
 
+    def set_deadline(self, deadline):  # noqa: B027
+        """Have the open transaction's statements given up at another `deadline`.
+
+        Nothing is to be done where `limit_statements` sees to that.
+        """
+
+    def take_interruption(self):
+        """Return what has interrupted a statement, once, where the driver made an error of it.
+
+        None where nothing has.
+        """
+        return None
+
     @abc.abstractmethod
     def is_open(self):
         """Whether the transaction that was begun is still there, as far as the driver knows."""

@@ -27,8 +27,11 @@ class ServerSession(abc.ABC):
     statement_timeout = idle_timeout = math.inf
 
     @abc.abstractmethod
-    def open_transaction(self, writing, deadline=math.inf, alone=0):
-        """As Session's; `alone`: the attempt to have a writing one go alone, from 1 on, or 0."""
+    def open_transaction(self, writing, deadline=math.inf, alone=0, may_idle=False):
+        """As Session's; `alone`: the attempt to have a writing one go alone, from 1 on, or 0.
+
+        `may_idle` as of the engine's `session_for`.
+        """
 
     @abc.abstractmethod
     def check(self):
@@ -38,14 +41,15 @@ class ServerSession(abc.ABC):
     def is_lost(self):
         """Whether the driver knows that the connection is lost, without asking the server."""
 
-    def limits_until(self, deadline):
+    def limits_until(self, deadline, may_idle):
         """Return how many seconds a statement may take and a transaction do nothing.
 
         For one that begins now and ends at the `deadline`; None where it is what the session has,
-        as for most requests.
+        as for most requests. `may_idle` as of the engine's `session_for`.
         """
         left = deadline - time.monotonic()
-        if self.statement_timeout <= left <= self.idle_timeout:
+        longest = math.inf if deadline == math.inf and not may_idle else self.idle_timeout
+        if self.statement_timeout <= left <= longest:
             self.enough = max(0.0, self.statement_timeout - _OVERTIME)
             return None
         statement = min(max(_LEAST, left), self.statement_timeout)
@@ -70,11 +74,11 @@ class ServerEngine(threads.Engine):
     """The base of the engines with a server.
 
     Options, seconds where not said otherwise: `timeout` to wait for another transaction's lock;
-    `statement_timeout` for one statement; `idle_timeout` for which a transaction with a deadline
-    may do nothing, then the server ends its session and with it its locks, as where the process
-    was stopped or its host is away; `connect_timeout` to open a connection; `check_after` of
-    idleness, after which a session is checked before it is used. `reading_level` and
-    `writing_level` are isolation levels, in lower case; lower ones than the defaults give up a
+    `statement_timeout` for one statement; `idle_timeout` for which a transaction of a request, or
+    one with a deadline, may do nothing, then the server ends its session and with it its locks, as
+    where the process was stopped or its host is away; `connect_timeout` to open a connection;
+    `check_after` of idleness, after which a session is checked before it is used. `reading_level`
+    and `writing_level` are isolation levels, in lower case; lower ones than the defaults give up a
     part of what processor.py promises. A reading request at the default level sees one
     committed snapshot, which can still be of no serial order with two writing requests (the
     read-only anomaly); `reading_level` serializable excludes that, and costs conflicts.
@@ -106,25 +110,25 @@ class ServerEngine(threads.Engine):
         self.writing_level = _level("writing_level", writing_level)
         super().__init__(**kw)
 
-    def session_for(self, writing, deadline=math.inf):
+    def session_for(self, writing, deadline=math.inf, may_idle=False):
         """Return this thread's session, in a transaction; raises the driver's error.
 
         One that is dead though no request has noticed is replaced once by a new one: nothing
         has been done on it yet.
         """
-        return self._session(writing, deadline, 0)
+        return self._session(writing, deadline, 0, may_idle)
 
-    def session_alone(self, attempt, deadline=math.inf):
-        return self._session(True, deadline, attempt)
+    def session_alone(self, attempt, deadline=math.inf, may_idle=False):
+        return self._session(True, deadline, attempt, may_idle)
 
-    def _session(self, writing, deadline, alone):
+    def _session(self, *opening):
         session = self.own_sessions().by_use.get(USE)
         if session is not None:
             session.reused = True
             try:
                 if time.monotonic() - session.used > self.check_after:
                     session.check()
-                session.open_transaction(writing, deadline, alone)
+                session.open_transaction(*opening)
                 return session
             except BaseException as error:
                 session.discard()
@@ -133,7 +137,7 @@ class ServerEngine(threads.Engine):
                     raise
         session = self.open_session(USE)
         try:
-            session.open_transaction(writing, deadline, alone)
+            session.open_transaction(*opening)
         except BaseException:
             session.discard()
             raise

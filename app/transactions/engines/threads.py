@@ -105,20 +105,21 @@ class Engine(Statements, Dialect):
         return None
 
     @abc.abstractmethod
-    def session_for(self, writing, deadline=math.inf):
+    def session_for(self, writing, deadline=math.inf, may_idle=False):
         """Return the calling thread's session, with a transaction begun on it.
 
         A session that is found dead here is replaced by another. `deadline` as in
-        Session.open_transaction. Raises the driver's error.
+        Session.open_transaction; `may_idle`: whether the transaction may do nothing for as long
+        as it likes, where it has no deadline. Raises the driver's error.
         """
 
-    def session_alone(self, attempt, deadline=math.inf):
+    def session_alone(self, attempt, deadline=math.inf, may_idle=False):
         """As session_for a writing transaction, while which no other one of requests begins.
 
         Those that have begun are waited for, a little longer in each `attempt`, from 1 on. Where
         an engine's writing transactions are alone anyway there is nothing to do for that.
         """
-        return self.session_for(True, deadline)
+        return self.session_for(True, deadline, may_idle)
 
     def reading_session(self):
         """Return the calling thread's session that has kept rows, or None."""

@@ -29,9 +29,10 @@ class Answer:
 
     @property
     def says_unchanged(self):
-        """Whether the answer is an error that says that nothing was changed.
+        """Whether the answer is an error of the site's after which nothing was changed.
 
-        Without an answer, or with one of something between here and the site, nobody knows.
+        A 500 is too, because its handlers have their request's transaction. Without an answer, or
+        with one of something between here and the site, nobody knows.
         """
         return self.problem is not None and self.problem.get("type") != OUTCOME_UNKNOWN
 

@@ -65,7 +65,7 @@ class Ledger:
             self._writes[old.key] = [old]
 
     def refuse(self, write):
-        """Note that a write was answered by an error that says that nothing was changed."""
+        """Note that a write was answered by an error after which nothing was changed."""
         write.refused = True
 
     def fault(self, key, value, began, ended):

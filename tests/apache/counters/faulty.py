@@ -51,8 +51,8 @@ class EarlyPostgresSession(driver_psycopg.Session):
 
     early = None
 
-    def open_transaction(self, writing, deadline=math.inf, alone=0):
-        super().open_transaction(writing, deadline, alone)
+    def open_transaction(self, writing, deadline=math.inf, alone=0, may_idle=False):
+        super().open_transaction(writing, deadline, alone, may_idle)
         if not writing:
             _, (self.early,) = self.send(TOKEN)
             # Long enough that somebody does commit meanwhile.

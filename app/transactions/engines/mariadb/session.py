@@ -81,14 +81,15 @@ class MariaDBSession(ServerSession, Session, Connection):
         self.refuse_in_transaction()
         super().begin()
 
-    def open_transaction(self, writing, deadline=math.inf, alone=0):
+    def open_transaction(self, writing, deadline=math.inf, alone=0, may_idle=False):
         self._settle()
         if self.writing is not None:
             # Left by an answer that another thread dropped, which could not roll back here.
             self._end("ROLLBACK")
             self.writing = None
         start = _STARTS[writing]
-        limits = self.limits_until(deadline) or (self.statement_timeout, self.idle_timeout)
+        usual = self.statement_timeout, self.idle_timeout
+        limits = self.limits_until(deadline, may_idle) or usual
         if writing:
             start = self.turnstile.before(alone, limits[0]) + start
             self.alone = bool(alone)

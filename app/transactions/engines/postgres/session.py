@@ -105,7 +105,7 @@ class PostgresSession(ServerSession, TokenSession):
                 "written before a COMMIT is there"
             )
 
-    def open_transaction(self, writing, deadline=math.inf, alone=0):
+    def open_transaction(self, writing, deadline=math.inf, alone=0, may_idle=False):
         """Have the transaction begin with the first query."""
         self._settle()
         if self.closed:
@@ -115,7 +115,7 @@ class PostgresSession(ServerSession, TokenSession):
             self.state = State.OPEN
             self.roll_back_transaction()
         limits = self._limited("")
-        other = self.limits_until(deadline)
+        other = self.limits_until(deadline, may_idle)
         if other is not None:
             limits += Limits.of_deadline(*other)
         self.opening = self.openings[writing] + limits

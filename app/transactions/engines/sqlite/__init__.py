@@ -88,7 +88,7 @@ class Engine(threads.Engine, SQLiteConnection):
                     "put the database on a local file system"
                 )
         if use:
-            session.set_progress_handler(session.clock.is_over, INSTRUCTIONS)
+            session.set_progress_handler(session.clock.looks(), INSTRUCTIONS)
         if use == "reading":
             session.execute("PRAGMA query_only=ON")
             if self._cache_rows:
@@ -115,7 +115,7 @@ class Engine(threads.Engine, SQLiteConnection):
         """Return the Queue in which those who begin a writing transaction stand, or None."""
         return queue_for(self.filename) if self._queue and not self._memory else None
 
-    def session_for(self, writing, deadline=math.inf):
+    def session_for(self, writing, deadline=math.inf, may_idle=False):
         """Return this thread's session, in a transaction.
 
         A reading one sees one snapshot and cannot write. A writing one holds the database's

@@ -30,9 +30,28 @@ class Clock:
 
     # The time, of time.monotonic(), at which statements are given up.
     deadline = math.inf
+    # What an interruption has raised in a look at the time: the driver drops it and has the
+    # statement fail.
+    interruption = None
 
-    def is_over(self):
-        return time.monotonic() > self.deadline
+    def looks(self):
+        """Return the callable that tells SQLite at each look whether to give up its statement.
+
+        It goes on in a generator: what interrupts a function comes at its begin, which no `try`
+        of its own is around.
+        """
+        looks = self._looks()
+        next(looks)
+        return looks.__next__
+
+    def _looks(self):
+        while True:
+            try:
+                yield self.interruption is not None or time.monotonic() > self.deadline
+            except GeneratorExit:
+                return
+            except BaseException as error:
+                self.interruption = error.with_traceback(None)
 
 
 class SQLiteSession(TokenSession, sqlite3.Connection):
@@ -78,6 +97,13 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
                 )
             raise
 
+    def set_deadline(self, deadline):
+        self.clock.deadline = deadline
+
+    def take_interruption(self):
+        interruption, self.clock.interruption = self.clock.interruption, None
+        return interruption
+
     def begin_immediate(self, execute):
         """Have `execute` send BEGIN IMMEDIATE once its turn has come or the time is over.
 
@@ -100,7 +126,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         self.cursor_of_ours.execute(f"PRAGMA busy_timeout={max(0, int(seconds * 1000))}")
 
     def let_go(self):
-        self.clock.deadline = math.inf
+        self.clock.deadline, self.clock.interruption = math.inf, None
         if self.place is not None:
             self.queue.leave(self.place)
             self.place = None
@@ -110,7 +136,12 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         return self.in_transaction
 
     def check_open(self):
-        """Raise TransactionLost where the transaction that was begun has ended."""
+        """Raise TransactionLost where the transaction that was begun has ended.
+
+        Raises what has interrupted a statement before, where the handler went on.
+        """
+        if self.clock.interruption is not None:
+            raise self.take_interruption()
         if not self.in_transaction:
             raise TransactionLost(
                 "SQLite has rolled the transaction back by itself, as for an error ON CONFLICT "
@@ -133,6 +164,8 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
                 return None, None
             return self.cursor_of_ours.execute(query).fetchone()[:2]
         except sqlite3.Error:
+            if (interruption := self.take_interruption()) is not None:
+                raise interruption from None
             return None, None
         finally:
             self.clock.deadline = math.inf
@@ -193,6 +226,8 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         try:
             self.cursor_of_ours.execute("COMMIT")
         except sqlite3.Error as error:
+            if (interruption := self.take_interruption()) is not None:
+                raise interruption from error
             if primary_code(error) == sqlite3.SQLITE_IOERR:
                 # It may be in the log, where only the disk was not told to keep it.
                 raise OutcomeUnknown(f"COMMIT failed: {error}") from error
