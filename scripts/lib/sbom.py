@@ -58,9 +58,9 @@ def bill(image):
     for line in _in_image(image, ["sh", "-c", DEBIAN]).splitlines():
         name, version, status = line.split()
         if status == "installed":
-            _add(made, name.partition(":")[0], version, PackageURL("deb", "debian"))
+            _add(made, name.partition(":")[0], version, "deb", "debian")
     for name, version in json.loads(_in_image(image, ["python", "-c", PYTHON])):
-        _add(made, name, version, PackageURL("pypi"))
+        _add(made, name, version, "pypi")
     text = JsonV1Dot6(made).output_as_string(indent=1)
     errors = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if errors:
@@ -68,8 +68,8 @@ def bill(image):
     return text
 
 
-def _add(bill, name, version, kind):
-    address = PackageURL(kind.type, kind.namespace, name, version)
+def _add(bill, name, version, kind, namespace=None):
+    address = PackageURL(kind, namespace, name, version)
     bill.components.add(
         Component(
             name=name,
