@@ -61,6 +61,7 @@ def bill(image):
             _add(made, name.partition(":")[0], version, "deb", "debian")
     for name, version in json.loads(_in_image(image, ["python", "-c", PYTHON])):
         _add(made, name, version, "pypi")
+    made.register_dependency(made.metadata.component, made.components)
     text = JsonV1Dot6(made).output_as_string(indent=1)
     errors = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if errors:
