@@ -11,7 +11,7 @@ from app.lab.accepted import is_integer, is_list, stored
 from app.lab.modes import doom, key_class, on_commit, savepoint
 from app.web.problems import Problem
 
-# Of the longest values so many fit into a packet of MariaDB.
+# A packet of MariaDB holds this number of the longest values.
 ROWS_AT_ONCE = 200
 
 

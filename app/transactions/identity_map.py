@@ -102,8 +102,8 @@ class IdentityMap:
                 vars(instance).pop(instanceName(column.name), None)
 
     def before_savepoint(self):
-        """What `roll_back` needs to know of now: how many instances are of inserted rows, which
-        are destroyed, and the state of those with changes that are not sent yet (lazyUpdate)."""
+        """Return the state to which `roll_back` returns: how many instances are of inserted rows,
+        which are destroyed, and the values that are not sent yet (lazyUpdate)."""
         dropped = _used(self._dropped)
         destroyed = [one for one in dropped if one.sqlmeta._obsolete]
         unsent = [(one, _state(one)) for one in [*self.getAll(), *dropped] if _is_dirty(one)]

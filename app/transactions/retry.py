@@ -15,7 +15,7 @@ LONGEST_PAUSE = 0.25
 # What is run again at once and without a bound: the cause is gone in the next run.
 AT_ONCE = frozenset([Verdict.REFUSED, Verdict.STALE, Verdict.OVERTAKEN, Verdict.OTHER_KIND])
 _AGAIN = AT_ONCE | {Verdict.CONFLICT}
-# After so many conflicts a run waits until it is alone.
+# After this number of conflicts a run waits until it is alone.
 ALONE_AFTER = 2
 
 
@@ -75,7 +75,7 @@ def again(transaction, begin, work, limits):
 
 
 def _goes_alone(transaction, conflicts, limits):
-    """Whether the run after so many conflicts is to be alone, as the last one is.
+    """Whether the run after this number of conflicts is to be alone, as the last one is.
 
     Raises GivenUp where nothing is run again.
     """

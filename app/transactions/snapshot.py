@@ -21,9 +21,8 @@ NOT_ASKED, PEEKED, OPEN, NONE = State
 class Snapshot:
     """The snapshot of one request's transaction, and the kept rows that are of it.
 
-    Where kept rows are all that a reading request reads, no transaction is begun. The token is
-    *peeked* at, and while it is that of the rows, they are what one instant of this request
-    shows. The transaction that a later query begins must have the same token: `arrive` sees to
+    A reading request that reads only kept rows begins no transaction. It *peeks* at the token, and as
+    long as that is the token of the rows, they all belong to one instant of this request. The transaction that a later query begins must have the same token: `arrive` sees to
     that, because every token of a request arrives there and nowhere else.
     """
 

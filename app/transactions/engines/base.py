@@ -60,8 +60,8 @@ class Session(abc.ABC):
     # what it does there.
     handed_out = False
     watcher = None
-    # With less than so many seconds until the deadline, `limit_statements` is to be called before
-    # the next statement.
+    # Seconds: where less is left until the deadline, `limit_statements` is to be called before the
+    # next statement.
     enough = 0.0
 
     @abc.abstractmethod

@@ -24,7 +24,7 @@ PATIENCE = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client was answered to one write: a status, 0 for none, after so many seconds.
+    """What a client was answered to one write: a status, 0 for none, and after how many seconds.
 
     runs: of its handler, where it was acknowledged.
     """
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Contention:
-    """What clients were answered for so many seconds, and how many writes the rows have got."""
+    """What clients were answered within some seconds, and how many writes the rows have got."""
 
     clients: int
     seconds: float
