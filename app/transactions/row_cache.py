@@ -68,7 +68,7 @@ class RowCache:
         self._limit = limit
         # None while nothing may be kept.
         self.token = None
-        # Whether the rows outlived the last look at the token. If not, the next one will drop them too.
+        # Whether the rows outlived the last look at the token. Those that did mostly do again.
         self.steady = False
         self._losses = self._pause = 0
         self._classes = {}

@@ -21,9 +21,10 @@ NOT_ASKED, PEEKED, OPEN, NONE = State
 class Snapshot:
     """The snapshot of one request's transaction, and the kept rows that are of it.
 
-    A reading request that reads only kept rows begins no transaction. It *peeks* at the token, and as
-    long as that is the token of the rows, they all belong to one instant of this request. The transaction that a later query begins must have the same token: `arrive` sees to
-    that, because every token of a request arrives there and nowhere else.
+    A reading request that reads only kept rows begins no transaction. It *peeks* at the token, and
+    as long as that is the token of the rows, they all belong to one instant of this request. The
+    transaction that a later query begins must have the same token: `arrive` sees to that, because
+    every token of a request arrives there and nowhere else.
     """
 
     # The kept rows that may be used now, or None.
