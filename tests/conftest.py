@@ -12,8 +12,6 @@ SLOW = {"apache", "applications", "browser", "docker"}
 BESIDE_OTHERS = {"applications", "browser", "contract"}
 
 
-# Before pytest-xdist looks at the groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark the tests of the SLOW folders, and those that must run one at a time."""
     here = Path(__file__).parent
@@ -25,8 +23,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow") and folder not in BESIDE_OTHERS:
             item.add_marker(pytest.mark.alone)
-            # Those of the engine mostly wait for containers, beside which the others can run.
-            item.add_marker(pytest.mark.xdist_group("docker" if folder == "docker" else "alone"))
 
 
 @pytest.fixture(scope="session")
