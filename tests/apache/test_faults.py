@@ -172,7 +172,7 @@ def test_a_stopped_daemon_loses_nothing_and_goes_on(faults):
         wait_until(lambda: count() > started + 20)
         os.kill(stopped, signal.SIGSTOP)
         try:
-            time.sleep(4)
+            time.sleep(10)
         finally:
             os.kill(stopped, signal.SIGCONT)
         went_on = count()
