@@ -26,7 +26,7 @@ def test_the_bill_has_debians_packages_and_pythons_and_nothing_that_was_taken_ou
     bill = json.loads((tmp_path / "sbom.json").read_text())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     names = {one["purl"].partition("@")[0] for one in bill["components"]}
-    assert {"pkg:deb/debian/apache2-bin", "pkg:pypi/web.py", "pkg:pypi/mod-wsgi"} <= names
+    assert {"pkg:deb/debian/apache2-bin", "pkg:pypi/web-py", "pkg:pypi/mod-wsgi"} <= names
     assert not {"pkg:deb/debian/perl", "pkg:pypi/pip"} & names
     assert all(one["version"] for one in bill["components"])
 
