@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# What was looked at or tried is not good.
+FAILED = 1
 CANNOT_RUN = 2
 STOPPED = 130
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -26,7 +28,10 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class CannotRun(Exception):
     """A script, or a part of one, cannot do its work; the message says why, and the cure."""
 
-    status = CANNOT_RUN
+    def __init__(self, message, status=CANNOT_RUN):
+        """`status`: the exit status of a script that ends with it."""
+        super().__init__(message)
+        self.status = status
 
 
 def run(script, main):

@@ -45,13 +45,13 @@ from scripts.lib.serving.apache import (
 from scripts.lib.serving.daemons import daemon_pids
 from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.own_site import (
-    as_user,
     daemon_user,
     hermetic_environment,
     make_folder,
     own_folder,
 )
 from scripts.lib.serving.ports import free_port
+from scripts.lib.serving.user import as_user
 
 VENV = Path(sys.prefix)
 TOKEN = "token-of-the-tests-under-apache"

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 from scripts.lib.serving.apache import answers
-from scripts.lib.serving.own_site import as_user, daemon_user, hermetic_environment
+from scripts.lib.serving.own_site import daemon_user, hermetic_environment
 from scripts.lib.serving.ports import free_port
+from scripts.lib.serving.user import as_user
 from tests.apache.server import apache, folders, run_as_daemon
 from tests.applications import shop_visits, wiki_visits
 

@@ -1,13 +1,12 @@
 """What reads and writes the database for scripts/backup and scripts/restore: a child process."""
 
 import os
-import pwd
 import subprocess
 import sys
-from pathlib import Path
 
 from scripts.lib.command import ROOT, CannotRun
-from scripts.lib.serving.user import owner_of_site
+from scripts.lib.serving.site_settings import settings_file
+from scripts.lib.serving.user import as_user, owner_of_site
 
 
 def run_as_site(work, user, **streams):
@@ -18,31 +17,20 @@ def run_as_site(work, user, **streams):
     why it failed.
     """
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
-    files = [ROOT / "site.env", ROOT / "var" / "site.env"]
-    if environment.get("SITE_SETTINGS"):
-        files = [Path(environment["SITE_SETTINGS"])]
-    settings = next((file for file in files if file.exists()), None)
+    settings = settings_file(environment)
     if settings:
         environment["SITE_SETTINGS"] = str(settings)
     command = [sys.executable, "-m", "app.backup", work]
-    how = _as(user or owner_of_site(settings))
-    done = subprocess.run(command, cwd=ROOT, env=environment, **how, **streams)
-    if done.returncode != 0:
-        error = CannotRun(f"nothing was {'written' if work == 'dump' else 'restored'}, see above")
-        # Of `load`: what it has put back may not be as the models say.
-        error.status = done.returncode
-        raise error
-
-
-def _as(user):
-    """The arguments that have subprocess run a command as `user`, a name or None: this one."""
-    if not user:
-        return {}
+    user = user or owner_of_site(settings)
     try:
-        group = pwd.getpwnam(user).pw_gid
+        how = as_user(user)
     except KeyError:
         raise CannotRun(f"there is no user {user}: name another with --user") from None
-    return {"user": user, "group": group, "extra_groups": []}
+    done = subprocess.run(command, cwd=ROOT, env=environment, **how, **streams)
+    if done.returncode != 0:
+        # Of `load`: what it has put back may not be as the models say.
+        said = f"nothing was {'written' if work == 'dump' else 'restored'}, see above"
+        raise CannotRun(said, done.returncode)
 
 
 def add_user(parser):

@@ -15,7 +15,6 @@ from scripts.lib.serving.daemons import daemon_pids
 from scripts.lib.serving.databases import SERVERS
 from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.own_site import (
-    as_user,
     daemon_user,
     database_server,
     hermetic_environment,
@@ -23,6 +22,7 @@ from scripts.lib.serving.own_site import (
     own_folder,
 )
 from scripts.lib.serving.ports import free_port
+from scripts.lib.serving.user import as_user
 
 SITE = Path(__file__).parent / "site"
 MODES = ("bare", "default", "nocache", "recipe", "uncached", "bundle")

@@ -14,7 +14,7 @@ from scripts.lib.check.apache import read_apache
 from scripts.lib.check.inside import PARTS, look
 from scripts.lib.check.surroundings import surroundings
 from scripts.lib.command import ROOT, command_parser, run, whole_number
-from scripts.lib.serving.site_settings import read_site_settings
+from scripts.lib.serving.site_settings import read_site_settings, settings_file
 from scripts.lib.serving.user import DAEMON_USER, become_daemon
 
 
@@ -64,11 +64,10 @@ def apache_environment(options):
 
     For scripts/serve's, where no other is named, that is the one that scripts/serve has made.
     """
-    made = options.var.absolute() / "site.env"
-    named = os.environ.get("SITE_SETTINGS") or (ROOT / "site.env").exists()
-    if named or options.apache or not os.access(made, os.R_OK):
+    file = settings_file(os.environ, options.var.absolute())
+    if options.apache or file is None or not os.access(file, os.R_OK):
         return dict(os.environ)
-    return os.environ | {"SITE_SETTINGS": str(made)}
+    return os.environ | {"SITE_SETTINGS": str(file)}
 
 
 def main(arguments):

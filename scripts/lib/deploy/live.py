@@ -7,10 +7,11 @@ import sys
 import time
 
 from scripts.lib.check.apache import run_apache
-from scripts.lib.command import CannotRun
-from scripts.lib.deploy.release import as_user, environment
-from scripts.lib.serving.daemons import FAILED, loaded_pids, roll_site, site_groups
+from scripts.lib.command import FAILED, CannotRun
+from scripts.lib.deploy.release import environment
+from scripts.lib.serving.daemons import loaded_pids, roll_site, site_groups
 from scripts.lib.serving.trial import try_script
+from scripts.lib.serving.user import as_user
 
 SECONDS_TO_COME = 60
 
@@ -34,7 +35,7 @@ def check(place, folder):
     bad = [line for line in done.stdout.splitlines() if not line.startswith("ok")]
     print(*bad, done.stderr.strip(), sep="\n", file=sys.stderr)
     if done.returncode != 0:
-        raise failed("scripts/check finds what would be served wrongly")
+        raise CannotRun("scripts/check finds what would be served wrongly", FAILED)
 
 
 def check_configuration(place, folder=None):
@@ -46,17 +47,10 @@ def check_configuration(place, folder=None):
     run_apache(place.apache / "apache2.conf", "-t", defines=defines)
 
 
-def failed(text):
-    """A CannotRun of the status FAILED."""
-    error = CannotRun(text)
-    error.status = FAILED
-    return error
-
-
 def try_release(place, folder):
     """Try the release in `folder` as a daemon would run it. Raises CannotRun."""
-    if not try_script(folder, environment(place), **as_user(place)):
-        raise failed("the release does not load or not answer; what was served goes on")
+    if not try_script(folder, environment(place), **as_user(place.user)):
+        raise CannotRun("the release does not load or not answer; what was served goes on", FAILED)
 
 
 def read_anew(place):
@@ -74,8 +68,9 @@ def read_anew(place):
     while not _is_as_configured(place, pid):
         if parent(place) is None or time.monotonic() > deadline:
             wanted = "come up" if place.link.exists() else "end"
-            raise failed(
-                f"the site does not {wanted} within {SECONDS_TO_COME} s: see Apache's error log"
+            raise CannotRun(
+                f"the site does not {wanted} within {SECONDS_TO_COME} s: see Apache's error log",
+                FAILED,
             )
         time.sleep(0.1)
 
@@ -107,9 +102,10 @@ def go_over(place, commit):
         try:
             roll_site(pid, place.name)
         except (CannotRun, OSError, KeyboardInterrupt) as further:
-            raise failed(
+            raise CannotRun(
                 f"{told}\nand going back to the release {before} has failed, so that daemons of "
-                f"both serve: {str(further) or 'stopped'}"
+                f"both serve: {str(further) or 'stopped'}",
+                FAILED,
             ) from None
-        raise failed(f"{told}\nthe release {before} is served again") from None
+        raise CannotRun(f"{told}\nthe release {before} is served again", FAILED) from None
     print(f"replaced {count} processes")

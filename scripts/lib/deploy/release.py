@@ -12,10 +12,10 @@ import sys
 import tomllib
 from urllib.parse import quote
 
-from scripts.lib.command import ROOT, CannotRun
+from scripts.lib.command import CANNOT_RUN, FAILED, ROOT, CannotRun
 from scripts.lib.deploy.place import KEPT
-from scripts.lib.serving.daemons import FAILED
 from scripts.lib.serving.serve import write_whole
+from scripts.lib.serving.user import as_user
 
 # The databases whose drivers are extras of pyproject.toml.
 DRIVERS = {"postgres": "postgres", "postgresql": "postgres", "mysql": "mariadb"}
@@ -138,24 +138,14 @@ def make_database(place, folder):
     Raises CannotRun, of the status FAILED, where that needs a decision or the code does not load.
     """
     command = [folder / ".venv" / "bin" / "python", "-m", "app.database"]
-    try:
-        said = "the database cannot be brought up to the models"
-        _run(command, said, cwd=folder, env=environment(place), **as_user(place))
-    except CannotRun as error:
-        error.status = FAILED
-        raise
+    said = "the database cannot be brought up to the models"
+    _run(command, said, FAILED, cwd=folder, env=environment(place), **as_user(place.user))
 
 
 def environment(place):
     """The variables that a service of the system's has."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {"PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(place.home)}
-
-
-def as_user(place):
-    """The arguments that have subprocess run a command as the daemons' user."""
-    user = pwd.getpwnam(place.user)
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 def remove(place, commit):
@@ -173,9 +163,9 @@ def remove_old(place, history):
             remove(place, folder.name)
 
 
-def _run(command, complaint, **options):
+def _run(command, complaint, status=CANNOT_RUN, **options):
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
     )
     if done.returncode != 0:
-        raise CannotRun(f"{complaint}:\n{done.stdout.strip()}")
+        raise CannotRun(f"{complaint}:\n{done.stdout.strip()}", status)

@@ -12,13 +12,12 @@ import time
 from pathlib import Path
 
 from scripts.lib.check.apache import directives, run_apache
-from scripts.lib.command import CannotRun
+from scripts.lib.command import FAILED, CannotRun
 
 SECONDS_FOR_QUIET = 60
 CERTIFICATES = ("SSLCertificateFile", "SSLCertificateKeyFile", "SSLCertificateChainFile")
 # Of /proc/net/unix: a socket that is connected.
 CONNECTED = "03"
-BUSY = 1
 
 
 def remember(configuration, kept):
@@ -51,7 +50,7 @@ def follow(configuration, parent, kept):
 
     kept: the file that `remember` has written. Returns what was done, as text. Raises CannotRun
     where the configuration is wrong, where logs were renamed that Apache goes on writing, and,
-    with the status BUSY, where there is no instant without a request.
+    with the status FAILED, where there is no instant without a request.
     """
     new = fingerprint(configuration)
     if renamed := renamed_logs(parent):
@@ -91,11 +90,10 @@ def _wait_for_quiet(parent):
     deadline = time.monotonic() + SECONDS_FOR_QUIET
     while requests_in_flight(parent):
         if time.monotonic() > deadline:
-            error = CannotRun(
+            raise CannotRun(
                 f"the configuration has changed, but for {SECONDS_FOR_QUIET} s there was no "
                 "instant without a request, which a restart would cut: try again at a quiet hour, "
-                "or accept that by `apachectl graceful`"
+                "or accept that by `apachectl graceful`",
+                FAILED,
             )
-            error.status = BUSY
-            raise error
         time.sleep(0.002)

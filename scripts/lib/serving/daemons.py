@@ -21,12 +21,11 @@ import time
 from pathlib import Path
 
 from app.web.first_answer import ANSWERS, FAILS, LOADS
-from scripts.lib.command import CannotRun
+from scripts.lib.command import FAILED, CannotRun
 from scripts.lib.serving.daemon_log import said_by
 
 # Only that much of a title fits into the place of `/usr/sbin/apache2` in the process's memory.
 LONGEST_TITLE = 17
-FAILED = 1
 
 
 def _title(pid):
@@ -103,9 +102,7 @@ def _wait(condition, seconds, complaint):
 
 
 def _failed(text):
-    error = CannotRun(f"{text}: put the old code back or correct it, and reload again")
-    error.status = FAILED
-    return error
+    return CannotRun(f"{text}: put the old code back or correct it, and reload again", FAILED)
 
 
 def _state(pid):

@@ -16,8 +16,8 @@ from scripts.lib.serving.databases import SQLite, serving
 from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.ports import free_port
 from scripts.lib.serving.serve import MAKE_DATABASE
-from scripts.lib.serving.site_settings import read_site_settings
-from scripts.lib.serving.user import DAEMON_USER
+from scripts.lib.serving.site_settings import read_site_settings, settings_file
+from scripts.lib.serving.user import DAEMON_USER, as_user
 
 DATABASE = "site"
 
@@ -40,11 +40,6 @@ class OwnSite:
 def daemon_user():
     """The user of Apache's children and of databases: www-data for root, else None: ours."""
     return DAEMON_USER if os.getuid() == 0 else None
-
-
-def as_user(user):
-    """The arguments that have subprocess run a command as `user`, a name or None."""
-    return {"user": user, "group": user, "extra_groups": []} if user else {}
 
 
 def make_folder(folder, user):
@@ -122,9 +117,8 @@ def own_application_site(processes, threads, **settings):
     Raises CannotRun.
     """
     environment = os.environ | settings
-    served_before = ROOT / "var" / "site.env"
-    if not (environment.get("SITE_SETTINGS") or (ROOT / "site.env").exists()):
-        environment |= {"SITE_SETTINGS": str(served_before)} if served_before.exists() else {}
+    if file := settings_file(environment):
+        environment |= {"SITE_SETTINGS": str(file)}
     found = read_site_settings(environment)
     defines = sizes(processes, threads) | {"WEBPY_STATIC": found.static}
     make_database(environment)

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from scripts.lib.check.inside import refuse_what_does_not_load
 from scripts.lib.command import (
+    FAILED,
     ROOT,
     CannotRun,
     command_parser,
@@ -31,13 +32,12 @@ from scripts.lib.serving.apache import Server
 from scripts.lib.serving.databases import SERVERS, serving
 from scripts.lib.serving.modwsgi import check_linkage, module_path
 from scripts.lib.serving.preflight import check_python_home, check_readable, check_writable
-from scripts.lib.serving.site_settings import read_site_settings
+from scripts.lib.serving.site_settings import read_site_settings, settings_file
 from scripts.lib.serving.user import DAEMON_USER, become_daemon
 from scripts.lib.serving.watch import Watcher
 
 MAKE_DATABASE = (sys.executable, "-m", "app.database")
 # The exit status where the site could be served, and Apache does not come up or dies.
-APACHE_FAILED = 1
 
 
 def parser():
@@ -82,15 +82,13 @@ def make_state(folder):
 def make_settings(folder):
     """Write the settings file in `folder`, with a new secret key, unless there is one.
 
-    Returns its path. The caller's environment can name another by SITE_SETTINGS; the site.env of
-    the checkout, which one's own Apache reads too, comes before that in `folder`.
+    Returns the path of the one that is used; another may come before it (`settings_file`).
     """
-    if os.environ.get("SITE_SETTINGS"):
-        return Path(os.environ["SITE_SETTINGS"])
-    if (ROOT / "site.env").exists():
-        return ROOT / "site.env"
     path = folder / "site.env"
-    if not path.exists():
+    used = settings_file(os.environ, folder)
+    if used and (used != path or os.environ.get("SITE_SETTINGS")):
+        return used
+    if used is None:
         lines = ["SITE_DEMO=1", f"SITE_SECRET_KEY={secrets.token_hex(32)}"]
         if folder != ROOT / "var":
             lines.append(f"DATABASE_URI=sqlite://{quote(str(folder))}/site.db")
@@ -212,7 +210,7 @@ def prepare(options):
 def serve(server, environment, watcher):
     """Serve until SIGINT, SIGTERM or SIGHUP, then drain; returns the exit status.
 
-    A signal a second later or more stops at once. Raises CannotRun, of the status APACHE_FAILED,
+    A signal a second later or more stops at once. Raises CannotRun, of the status FAILED,
     if Apache does not come up or dies.
     """
     stops = []
@@ -239,7 +237,7 @@ def serve(server, environment, watcher):
             raise CannotRun(f"Apache died:\n{apache.tail(server.log)}")
         print("letting requests end, then stopping", flush=True)
     except CannotRun as error:
-        error.status = APACHE_FAILED
+        error.status = FAILED
         raise
     finally:
         apache.drain(server, process)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from scripts.lib.command import ROOT
 
@@ -27,6 +28,18 @@ class SiteSettings:
         if not self.application:
             return str(ROOT / "app" / "static")
         return f"{self.path}/static" if self.path else "none"
+
+
+def settings_file(environment, state=ROOT / "var"):
+    """The path of the settings file of a site that is run from here, or None.
+
+    It is the one that SITE_SETTINGS in `environment` names, else the checkout's, which one's own
+    Apache reads too, else the one that scripts/serve has made in its folder `state`.
+    """
+    if environment.get("SITE_SETTINGS"):
+        return Path(environment["SITE_SETTINGS"])
+    places = (ROOT / "site.env", state / "site.env")
+    return next((place for place in places if place.exists()), None)
 
 
 def read_site_settings(environment):

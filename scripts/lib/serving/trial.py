@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.lib.command import ROOT, CannotRun
+from scripts.lib.command import FAILED, ROOT, CannotRun
 from scripts.lib.serving.apache import WITHHELD
 
 # A script that ends by itself has not loaded, whatever its status.
@@ -22,7 +22,6 @@ asked = found.get("first_answer")
 sys.exit({LOADED} if asked is None or asked.ask(found["application"]) else 1)
 """
 LONGEST = 120
-DOES_NOT_LOAD = 1
 
 
 def try_script(root, environment, **options):
@@ -64,11 +63,10 @@ def try_as_daemon(pid):
     if os.getuid() == 0 and owner.st_uid != 0:
         options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     if not try_script(root, environment, **options):
-        error = CannotRun(
-            "not reloaded: the code does not load or not answer, and the old code goes on serving"
+        raise CannotRun(
+            "not reloaded: the code does not load or not answer, and the old code goes on serving",
+            FAILED,
         )
-        error.status = DOES_NOT_LOAD
-        raise error
 
 
 def _next(folder):

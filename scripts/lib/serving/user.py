@@ -20,6 +20,17 @@ def owner_of_site(settings):
     return next((pwd.getpwuid(owner).pw_name for owner in owners if owner != 0), DAEMON_USER)
 
 
+def as_user(name):
+    """The arguments that have subprocess run a command as the user `name`; None: as this one.
+
+    Raises KeyError where there is no such user.
+    """
+    if not name:
+        return {}
+    user = pwd.getpwnam(name)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
 def become_daemon(name=DAEMON_USER):
     """Have this process be of the user `name` for good where it is root's.
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.command import ROOT
-from scripts.lib.serving.own_site import as_user, daemon_user
+from scripts.lib.serving.own_site import daemon_user
+from scripts.lib.serving.user import as_user
 
 pytestmark = pytest.mark.parametrize("kept", ["sqlite"], indirect=True)
 

@@ -31,9 +31,9 @@ except ImportError:
 
 from .session import MariaDBSession
 
+_TABLE_OPTIONS = " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 # What is here replaces the server's default: without NO_BACKSLASH_ESCAPES and ANSI_QUOTES, with
 # which SQLObject's string literals would be read otherwise than they are meant.
-_TABLE_OPTIONS = " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 _SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
