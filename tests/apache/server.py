@@ -83,6 +83,13 @@ class Site:
         return daemon_pids(self.process.pid, self.server.name)
 
 
+def with_script(root, text):
+    """Write `text` into the folder `root` as its wsgi/app.wsgi; returns the folder."""
+    (root / "wsgi").mkdir()
+    (root / "wsgi" / "app.wsgi").write_text(text)
+    return root
+
+
 def pypi_module():
     """The path of mod_wsgi as scripts/install built it; skips the test where it is missing."""
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from scripts.lib.serving.daemons import daemon_pids, groups
 from tests.apache.raw import answer, connect, head
-from tests.apache.server import apache, debian_module, pypi_module
+from tests.apache.server import apache, debian_module, pypi_module, with_script
 
 # Below the 15 s that a body may take, and the minute that a writer waits for the database.
 ANSWERED = 10
@@ -42,10 +42,7 @@ application = web.application(urls, globals()).wsgifunc()
 @pytest.fixture(scope="module")
 def handlers(tmp_path_factory):
     """The folder of an application of these handlers."""
-    root = tmp_path_factory.mktemp("handlers")
-    (root / "wsgi").mkdir()
-    (root / "wsgi" / "app.wsgi").write_text(HANDLERS)
-    return root
+    return with_script(tmp_path_factory.mktemp("handlers"), HANDLERS)
 
 
 def read_all(site):

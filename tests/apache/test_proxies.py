@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.apache.conftest import PROXY, PROXY_MODULES
-from tests.apache.server import apache, debian_module, pypi_module
+from tests.apache.server import apache, debian_module, pypi_module, with_script
 
 SAID = {
     "X-Forwarded-For": "198.51.100.7",
@@ -32,9 +32,7 @@ application = web.application(("/seen", "Seen"), globals()).wsgifunc()
 @pytest.fixture(scope="module", params=[pypi_module, debian_module], ids=["own", "Debian"])
 def seen(request, tmp_path_factory):
     """Handlers that tell what they know of their client."""
-    root = tmp_path_factory.mktemp("seen")
-    (root / "wsgi").mkdir()
-    (root / "wsgi" / "app.wsgi").write_text(HANDLERS)
+    root = with_script(tmp_path_factory.mktemp("seen"), HANDLERS)
     defines = {"WEBPY_TRUSTED_PROXIES": "127.0.0.2/32", "WEBPY_PREFIX": "/wiki"}
     with apache(
         root, processes=1, threads=1, path="/wiki/seen", defines=defines, extra=PROXY_MODULES,

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.apache.server import apache
+from tests.apache.server import apache, with_script
 
 HANDLERS = """
 import os, threading, time, web
@@ -35,9 +35,7 @@ application = web.application(urls, globals()).wsgifunc()
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory):
     """Handlers that tell how they are run, under 3 processes x 4 threads."""
-    root = tmp_path_factory.mktemp("probe")
-    (root / "wsgi").mkdir()
-    (root / "wsgi" / "app.wsgi").write_text(HANDLERS)
+    root = with_script(tmp_path_factory.mktemp("probe"), HANDLERS)
     static = root / "app" / "static"
     static.mkdir(parents=True)
     (static / "style.css").write_text("body { margin: 0 }")

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.lib.serving.apache import ROOT
 from tests.apache.raw import head
-from tests.apache.server import apache, debian_module, pypi_module
+from tests.apache.server import apache, debian_module, pypi_module, with_script
 
 HANDLERS = """
 import os, sys
@@ -52,9 +52,7 @@ application = made.wsgifunc()
 
 @pytest.fixture(scope="module", params=[pypi_module, debian_module], ids=["own", "Debian"])
 def streams(request, tmp_path_factory):
-    root = tmp_path_factory.mktemp("streams")
-    (root / "wsgi").mkdir()
-    (root / "wsgi" / "app.wsgi").write_text(HANDLERS)
+    root = with_script(tmp_path_factory.mktemp("streams"), HANDLERS)
     settings = {"PROJECT": str(ROOT)}
     with apache(
         root, processes=1, settings=settings, path="/one", module=request.param()

@@ -95,14 +95,29 @@ def authority():
         made.responder.wait(10)
 
 
+def by_tls(root, port, secure, defines, extra=""):
+    """A running Apache with tls.conf, by plain HTTP at `port`; as of `apache`."""
+    addresses = {
+        "WEBPY_ADDRESS": f"127.0.0.1:{secure}",
+        "WEBPY_HTTP_ADDRESS": f"127.0.0.1:{port}",
+    }
+    return apache(
+        app_root=root,
+        settings=told.SETTINGS,
+        site_conf=ROOT / "apache" / "tls.conf",
+        extra=f"{MODULES}{extra}Listen 127.0.0.1:{secure}\n",
+        defines=defines | addresses,
+        path="/.well-known/acme-challenge/token",
+        port=port,
+    )
+
+
 @pytest.fixture(scope="module")
 def site(authority, tmp_path_factory):
     """An application by HTTPS; `plain` and `secure` are its addresses."""
     folder = told.make(tmp_path_factory.mktemp("tls") / "root")
     port, secure = free_port(), free_port()
     defines = {
-        "WEBPY_ADDRESS": f"127.0.0.1:{secure}",
-        "WEBPY_HTTP_ADDRESS": f"127.0.0.1:{port}",
         "WEBPY_CERTIFICATE": authority.folder / "site-chain.pem",
         "WEBPY_CERTIFICATE_KEY": authority.folder / "site.key",
         "WEBPY_ACME_FOLDER": authority.folder,
@@ -111,15 +126,7 @@ def site(authority, tmp_path_factory):
     challenge.mkdir(parents=True)
     (challenge / "token").write_text("ours")
     authority.folder.chmod(0o755)
-    with apache(
-        app_root=folder,
-        settings=told.SETTINGS,
-        site_conf=ROOT / "apache" / "tls.conf",
-        extra=f"{MODULES}Listen 127.0.0.1:{secure}\n",
-        defines=defines,
-        path="/.well-known/acme-challenge/token",
-        port=port,
-    ) as running:
+    with by_tls(folder, port, secure, defines) as running:
         running.port = secure
         running.secure = f"https://localhost:{secure}"
         running.authority = authority.folder / "ca.pem"
@@ -234,23 +241,13 @@ def test_with_mod_md_apache_comes_up_before_there_is_a_certificate(tmp_path):
     """The authority is away here: nothing is fetched, and plain HTTP answers."""
     root = told.make(tmp_path / "root")
     port, secure = free_port(), free_port()
-    extra = f"{MODULES}LoadModule md_module modules/mod_md.so\nMDStoreDir {tmp_path}/md\n"
+    extra = f"LoadModule md_module modules/mod_md.so\nMDStoreDir {tmp_path}/md\n"
     extra += f"MDCertificateAuthority http://127.0.0.1:{free_port()}/directory\n"
     defines = {
-        "WEBPY_ADDRESS": f"127.0.0.1:{secure}",
-        "WEBPY_HTTP_ADDRESS": f"127.0.0.1:{port}",
         "WEBPY_ACME_CONTACT": "admin@example.org",
         "WEBPY_SERVER_NAME": "site.example.org",
     }
-    with apache(
-        app_root=root,
-        settings=told.SETTINGS,
-        site_conf=ROOT / "apache" / "tls.conf",
-        extra=f"{extra}Listen 127.0.0.1:{secure}\n",
-        defines=defines,
-        path="/.well-known/acme-challenge/token",
-        port=port,
-    ) as site:
+    with by_tls(root, port, secure, defines, extra) as site:
         got = httpx.get(site.url, headers={"Host": "site.example.org"})
         assert got.headers["Location"] == "https://site.example.org/"
         assert (tmp_path / "md" / "domains" / "site.example.org" / "md.json").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.lib.command import ROOT
 from tests import told
-from tests.apache.server import apache, debian_module, pypi_module
+from tests.apache.server import apache, debian_module, pypi_module, with_script
 
 # Loading takes longer than a request, and one request longer than the others.
 HANDLERS = """
@@ -29,8 +29,7 @@ application = web.application(("/", "Index"), globals()).wsgifunc()
 @pytest.mark.slow
 @pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
 def test_rolling_reload_under_load_loses_no_request(tmp_path, module):
-    (tmp_path / "wsgi").mkdir()
-    (tmp_path / "wsgi" / "app.wsgi").write_text(HANDLERS)
+    with_script(tmp_path, HANDLERS)
     done = threading.Event()
     with apache(app_root=tmp_path, module=module()) as site, ThreadPoolExecutor(5) as pool:
 
@@ -113,8 +112,7 @@ def application(environ, start_response):
     ],
 )
 def test_code_that_does_not_load_is_not_served(tmp_path, broken):
-    (tmp_path / "wsgi").mkdir()
-    (tmp_path / "wsgi" / "app.wsgi").write_text(ANSWER % "old")
+    with_script(tmp_path, ANSWER % "old")
     with apache(app_root=tmp_path) as site:
         command = [ROOT / "scripts" / "reload", "--pid-file"]
         command.append(site.server.directory / "apache.pid")
