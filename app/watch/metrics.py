@@ -14,7 +14,7 @@ from app.watch.health import answer
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 KINDS = ("reading", "writing")
-ENDS = ("committed", "rolled back", "failed", "conflict", "gone", "late", "unknown")
+ENDS = ("committed", "rolled back", "failed", "conflict", "gone", "full", "late", "unknown")
 # How the WSGI names of the headers begin that a proxy adds.
 PROXIED = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_VIA")
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
