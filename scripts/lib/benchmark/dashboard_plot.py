@@ -1,7 +1,5 @@
 """The dashboard's panels, drawn with what Prometheus has of a site under load.
 
-python -m scripts.lib.benchmark.dashboard_plot FILE.svg [SECONDS]
-
 Serves a site of its own on PostgreSQL with the metrics on, loads it by scripts/loadtest, has a
 Prometheus of its own read the numbers, and asks it for what the panels of
 docs/monitoring/dashboard.json show. A PNG comes beside the SVG.
@@ -19,7 +17,7 @@ import urllib.request
 from itertools import cycle
 from pathlib import Path
 
-from scripts.lib.command import ROOT, CannotRun, run
+from scripts.lib.command import ROOT, CannotRun, command_parser, run, whole_number
 from scripts.lib.results.plots import INK, MODE_COLOURS, save_plot
 from scripts.lib.serving.own_site import daemon_user, make_folder, own_folder, own_site
 from scripts.lib.serving.ports import free_port
@@ -106,9 +104,21 @@ def _legend(target, labels):
     return text
 
 
+def parser():
+    """The parser of the script's options."""
+    made = command_parser(
+        "python -m scripts.lib.benchmark.dashboard_plot",
+        "Draw the panels of the dashboard, of a site under load.",
+    )
+    made.add_argument("file", type=Path, metavar="FILE.svg", help="a PNG comes beside it")
+    made.add_argument("seconds", nargs="?", type=whole_number(1, 3600), default=60,
+        metavar="SECONDS", help="of load (default 60)")  # fmt: skip
+    return made
+
+
 def main(arguments):
     """Draw into the file that the command line names; returns the exit status."""
-    file, seconds = Path(arguments[0]), arguments[1] if len(arguments) > 1 else "60"
+    asked = parser().parse_args(arguments)
     with own_folder("dashboard-") as folder:
         metrics = str(make_folder(folder / "metrics", daemon_user()))
         with (
@@ -117,12 +127,12 @@ def main(arguments):
         ):
             start = time.time()
             command = [sys.executable, "-P", "-m", "scripts.lib.loadtest.load_test"]
-            options = ["--url", site.url, "--seconds", seconds, "--users", "20"]
+            options = ["--url", site.url, "--seconds", str(asked.seconds), "--users", "20"]
             environment = os.environ | {"SITE_API_TOKEN": site.token}
             done = subprocess.run([*command, *options], env=environment, cwd=ROOT)
             time.sleep(2)
             end = time.time()
-            save_plot(file, *SIZE, lambda figure: draw(figure, at, start, end))
+            save_plot(asked.file, *SIZE, lambda figure: draw(figure, at, start, end))
     return done.returncode
 
 
