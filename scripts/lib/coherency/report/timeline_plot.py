@@ -91,9 +91,11 @@ def _draw_cells(panels, cells):
             axes.axvline(cell.begin, color=INK, linewidth=0.5, alpha=0.4)
             for _, begin, end in cell.faults:
                 axes.axvspan(begin, end, color=FAULT_COLOUR, alpha=0.25, linewidth=0, zorder=0)
+        # Slanted, because some names are longer than a workload's share of the width.
         panels[0].annotate(
-            cell.workload, ((cell.begin + cell.end) / 2, 1), (0, 3), va="bottom", ha="center",
-            xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=7,
+            cell.workload, (cell.begin, 1), (4, 3), va="bottom", ha="left", rotation=35,
+            rotation_mode="anchor", xycoords=("data", "axes fraction"),
+            textcoords="offset points", fontsize=7,
         )  # fmt: skip
 
 
