@@ -3,7 +3,9 @@
 import contextlib
 import json
 import time
-from itertools import count, cycle
+from ipaddress import IPv4Network
+from itertools import count, cycle, islice
+from pathlib import Path
 
 import httpx
 
@@ -40,7 +42,7 @@ class Project:
             "CA_BUNDLE": CA_BUNDLE,
             "COMPOSE_PROJECT_NAME": self.name,
             # Several run at once.
-            "WEBPY_NETWORK": f"10.89.{next(_networks)}",
+            "WEBPY_NETWORK": free_network(),
             **settings,
         }
         self._files = [part for file in files for part in ("--file", str(folder / file))]
@@ -81,6 +83,27 @@ class Project:
         while not condition():
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
             time.sleep(0.2)
+
+
+def free_network():
+    """The first three numbers of a network of 256 addresses that this machine has no route to.
+
+    Docker takes the network that it is given also where an interface has it, such as one that a
+    killed engine has left, and then no request reaches the containers.
+    """
+    lines = Path("/proc/net/route").read_text().splitlines()[1:]
+    routes = [_network(*line.split()[1:8:6]) for line in lines]
+    for number in islice(_networks, 250):
+        network = IPv4Network(f"10.89.{number}.0/24")
+        if not any(network.overlaps(route) for route in routes if route.prefixlen):
+            return f"10.89.{number}"
+    raise AssertionError("this machine has routes to each of 10.89.1.0/24 to 10.89.249.0/24")
+
+
+def _network(address, mask):
+    """The network of two numbers as the kernel prints them: hexadecimal, the last byte first."""
+    numbers = (".".join(map(str, reversed(bytes.fromhex(text)))) for text in (address, mask))
+    return IPv4Network("/".join(numbers))
 
 
 @contextlib.contextmanager
