@@ -11,7 +11,7 @@ import unicodedata
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from formencode import validators
-from sqlobject import SQLObject, StringCol, UnicodeCol
+from sqlobject import IntCol, SQLObject, StringCol, UnicodeCol, events
 from sqlobject.sqlbuilder import SQLExpression
 
 __all__ = ["User"]
@@ -74,6 +74,9 @@ class Password(Text):
         return HashedPassword(value)
 
 
+# Whoever is not signed in reads too; an editor also writes.
+ROLES = ("reader", "editor")
+
 RULES = {
     "name": Text(longest=LONGEST_NAME),
     "fullname": Text(longest=LONGEST_FULLNAME),
@@ -82,7 +85,10 @@ RULES = {
 
 
 class User(SQLObject):
-    """The recipe's user. The password is stored as an argon2 hash and shown nowhere."""
+    """The recipe's user. The password is stored as an argon2 hash and shown nowhere.
+
+    `version` grows by one with each change that is sent to the row.
+    """
 
     class sqlmeta:
         # The default, "user", is a reserved word in PostgreSQL.
@@ -94,6 +100,8 @@ class User(SQLObject):
     name = UnicodeCol(length=LONGEST_NAME, notNone=True, alternateID=True, validator=RULES["name"])
     fullname = UnicodeCol(length=LONGEST_FULLNAME, notNone=True, validator=RULES["fullname"])
     password = StringCol(length=255, notNone=True, validator=RULES["password"])
+    role = StringCol(length=20, notNone=True, default=ROLES[0], defaultSQL=f"'{ROLES[0]}'")
+    version = IntCol(notNone=True, default=1, defaultSQL="1")
 
     @classmethod
     def fill_new_table(cls):
@@ -124,6 +132,14 @@ class User(SQLObject):
 
     def _reprItems(self):
         return [("name", self.name), ("fullname", self.fullname)]
+
+
+def _count_version(user, values):
+    if values:
+        values.setdefault("version", user.version + 1)
+
+
+events.listen(_count_version, User, events.RowUpdateSignal)
 
 
 def checked(values):

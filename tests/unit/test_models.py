@@ -67,6 +67,26 @@ def test_a_stored_value_that_is_no_hash_matches_no_password(connection, tmp_path
     assert not User.get(made.id).check_password("plain")
 
 
+def test_each_change_that_is_sent_counts_in_the_version(connection, tmp_path):
+    made = user()
+    made.fullname = "Countess of Lovelace"
+    made.set(name="countess", fullname="Ada King")
+    made.set()
+    assert stored(tmp_path, "version")[-1] == made.version == 3
+
+
+def test_a_table_without_role_and_version_gets_them(connection, tmp_path):
+    made = user()
+    database = sqlite3.connect(tmp_path / "site.db")
+    database.execute("ALTER TABLE users DROP COLUMN role")
+    database.execute("ALTER TABLE users DROP COLUMN version")
+    database.commit()
+    database.close()
+    make_database()
+    connection.cache.clear()
+    assert (User.get(made.id).role, User.get(made.id).version) == ("reader", 1)
+
+
 def test_two_users_cannot_have_the_same_name(connection):
     user()
     with pytest.raises(dberrors.DuplicateEntryError):
