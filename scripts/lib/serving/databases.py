@@ -22,6 +22,8 @@ from scripts.lib.command import CannotRun
 from scripts.lib.serving.ports import free_port, listens
 
 SECONDS_TO_START = 60
+# A thread may have two sessions, and several sites are served at once.
+MOST_SESSIONS = 500
 NO_SUCH_THREAD = 1094
 
 
@@ -95,7 +97,7 @@ class Postgres:
         # Below the default, so that a row of a small table is found by its index: where a
         # serializable transaction goes through the table, it conflicts with all of its writers.
         # https://www.postgresql.org/docs/current/transaction-iso.html#XACT-SERIALIZABLE
-        options += " -c random_page_cost=1.1"
+        options += f" -c random_page_cost=1.1 -c max_connections={MOST_SESSIONS}"
         try:
             self._call("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w",
                        "-t", str(SECONDS_TO_START), "-o", options, "start")  # fmt: skip
@@ -179,6 +181,7 @@ class MariaDB:
             "bind-address": "127.0.0.1",
             "character-set-server": "latin1",
             "innodb-flush-log-at-trx-commit": 2,
+            "max-connections": MOST_SESSIONS,
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         with open(self.folder / "log", "ab") as log:
