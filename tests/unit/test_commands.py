@@ -1,32 +1,28 @@
-"""The README's commands run, and what it lists is there."""
+"""The commands in the documents run; docker compose's are tests/docker/test_commands.py's."""
 
-import os
-import re
 import subprocess
 import sys
-from dataclasses import fields
 
 import pytest
 
-from app.settings import ROOT, Settings
+from app.settings import ROOT
+from scripts.lib.serving.own_site import daemon_user
 from tests.apache.server import folders, hermetic_environment, run_as_daemon
+from tests.documents import all_commands
 from tests.peers import have_peers
 
-README = (ROOT / "README.md").read_text()
-COMMANDS = [
-    line.partition("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    if "docker compose" not in line  # tests/docker/test_readme.py runs those
-]
+COMMANDS = [command for command in all_commands() if "docker compose" not in command]
 SHORT = "--rounds 1 --seconds 1"
+AS_SITE = f"--user {daemon_user()}" if daemon_user() else ""
+NOTHING = "-k test_no_link"
 # What a command needs to come to an end here: options that shorten it, lines to type.
 SHORTENED = {
     "scripts/check": ("", ""),
     "scripts/serve": ("--help", ""),
     "scripts/serve --database postgres": ("--help", ""),
     "scripts/serve --lab": ("--help", ""),
-    "scripts/test": ("--strict tests/unit/test_readme.py -k names", ""),
+    "scripts/test": (f"--strict tests/unit/test_documents.py {NOTHING}", ""),
+    "scripts/test --quick": (f"-n 0 tests/unit/test_documents.py {NOTHING}", ""),
     "scripts/shell": ("", "print('users:', len(list(User.select())))\n"),
     "scripts/benchmark": (f"{SHORT} --modes default bundle --routes row", ""),
     "scripts/benchmark --contention": ("--seconds 1", ""),
@@ -36,16 +32,19 @@ SHORTENED = {
     "scripts/benchmark --memory": ("20000 --rows 2000 --kept-rows 500 --modes bundle", ""),
     "scripts/coherency": ("--seconds 4 --modes bundle --workloads register", ""),
     "scripts/loadtest": ("--seconds 2 --users 5", ""),
+    "scripts/backup /srv/backups/site.backup": (AS_SITE, ""),
+    "scripts/backup --keep 14 /srv/backups": (AS_SITE, ""),
+    "scripts/restore /srv/backups/site.backup": (AS_SITE, ""),
     ".venv/bin/python -m app.database": ("", ""),
     ".venv/bin/python -m app.database --check": ("", ""),
 }
-
-NEED_TABLES = ("scripts/check", "scripts/shell", ".venv/bin/python -m app.database --check")
+NEED_TABLES = ("scripts/check", "scripts/shell", "scripts/backup", "scripts/restore", "--check")
+BEFORE = {"scripts/restore /srv/backups/site.backup": "scripts/backup /srv/backups/site.backup"}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs(command):
     """scripts/serve at full length is tests/scripts/test_serve.py; scripts/test is this run."""
     options, typed = SHORTENED[command]
@@ -54,11 +53,14 @@ def test_a_command_runs(command):
     with folders() as folder:
         environment = hermetic_environment(folder)
         environment["DATABASE_URI"] = f"sqlite://{folder}/data/site.db"
-        if command in NEED_TABLES:
+        (folder / "backups").mkdir()
+        if any(name in command for name in NEED_TABLES):
             made = [sys.executable, "-m", "app.database"]
             run_as_daemon(made, cwd=ROOT, env=environment, capture_output=True)
+        if first := BEFORE.get(command):
+            subprocess.run(_words(first, SHORTENED[first][0], folder), cwd=ROOT, env=environment)
         run = subprocess.run(
-            [*command.split(), *options.split()],
+            _words(command, options, folder),
             cwd=ROOT,
             env=environment,
             input=typed,
@@ -69,25 +71,5 @@ def test_a_command_runs(command):
     assert run.stdout
 
 
-def test_every_script_is_listed_and_names_no_other():
-    listed = set(re.findall(r"scripts/(\w+)\b(?!\.md)", README))
-    files = (path for path in (ROOT / "scripts").iterdir() if path.is_file())
-    there = {path.name for path in files if path.name != "README.md"}
-    assert listed == there
-    assert all(os.access(ROOT / "scripts" / name, os.X_OK) for name in there)
-
-
-def test_the_settings_table_names_every_variable():
-    listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
-    assert listed == {item.metadata["variable"] for item in fields(Settings) if item.metadata}
-
-
-def test_the_apache_block_names_defines_that_are_there():
-    configuration = (ROOT / "apache" / "site.conf").read_text()
-    for name in re.findall(r"Define (\w+)", README):
-        assert f"<IfDefine !{name}>" in configuration
-
-
-def test_every_file_that_the_readme_names_is_there():
-    for name in re.findall(r"[`(]((?:app|apache|docker|wsgi|tests|scripts)/[\w./]*)[`)]", README):
-        assert (ROOT / name).exists(), name
+def _words(command, options, folder):
+    return [*command.replace("/srv/", f"{folder}/").split(), *options.split()]

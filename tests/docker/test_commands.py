@@ -1,4 +1,4 @@
-"""The README's Docker commands run, from a fresh clone, and what it says of them is so."""
+"""The documents' Docker commands run, from a fresh clone, and what they say of them is so."""
 
 import re
 import shlex
@@ -9,17 +9,10 @@ import pytest
 
 from app.settings import ROOT, Settings
 from tests.docker.project import Project, client
+from tests.documents import DOCUMENTS, all_commands
 
 pytestmark = pytest.mark.timeout(600)
-README = (ROOT / "README.md").read_text()
-COMMANDS = sorted(
-    {
-        line.partition("  #")[0].strip()
-        for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-        for line in block.splitlines()
-        if "docker compose" in line
-    }
-)
+COMMANDS = [command for command in all_commands() if "docker compose" in command]
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +48,9 @@ def _files(words):
     return [word for word in words if word == "-f" or word.endswith(".yaml")]
 
 
-def test_the_readme_gives_the_images_size(engine, image):
+def test_the_document_gives_the_images_size(engine, image):
     """In whole MB of 10**6, as docker images shows it; the stand-in's base differs a little."""
-    [said] = re.findall(r"\*\*The image\*\* has (\d+) MB", README)
+    [said] = re.findall(r"It has (\d+) MB", DOCUMENTS["docker/README.md"])
     size = int(engine.output("image", "inspect", "--format", "{{.Size}}", image))
     assert abs(size / 1e6 - int(said)) < 15
 
@@ -68,13 +61,3 @@ def test_compose_passes_every_setting_on():
     text = (ROOT / "compose.yaml").read_text()
     passed = set(re.findall(r"^ +- ((?:SITE|DATABASE)_\w+)$", text, re.MULTILINE))
     assert passed == variables - {"SITE_PATH"}
-
-
-def test_the_readme_names_what_compose_reads_from_the_environment():
-    for name in ("compose.yaml", "docker/cluster.yaml"):
-        text = (ROOT / name).read_text()
-        read = re.findall(r"\$\{(\w+)", text) + re.findall(
-            r"^ +- (WEBPY_\w+)$", text, re.MULTILINE
-        )
-        for variable in set(read):
-            assert f"`{variable}`" in README, variable
