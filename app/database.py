@@ -3,7 +3,8 @@
 `python -m app.database` makes a table for each SQLObject class of the site (app/tables.py), and
 fills it by the class's `fill_new_table()` if it has one. It brings tables that are there to what
 their classes say, as app.transactions.tables describes. With the setting SITE_DATABASE it runs
-that program instead, and compares what it has made. Its exit status:
+that program instead, and compares what it has made. With --add-editor it makes a user of the
+example an editor (app/editors.py). Its exit status:
 
 0  the database is as the models say
 2  a setting or an option is wrong, or the database cannot be used
@@ -17,10 +18,12 @@ import pwd
 import re
 import sys
 import time
+from functools import partial
+from pathlib import Path
 
 from sqlobject import dberrors, sqlhub
 
-from app.settings import SettingsError
+from app.settings import SettingsError, settings
 from app.tables import LONGEST_TURN, check_database, make_database, make_file, site_models
 from app.transactions import Verdict
 from app.transactions.tables import SchemaError
@@ -60,7 +63,24 @@ def parse_options(arguments):
         metavar="SECONDS",
         help="first wait so long at most for a database server that is not there yet",
     )
-    return parser.parse_args(arguments)
+    choice.add_argument(
+        "--add-editor",
+        metavar="NAME",
+        help="make the example's user NAME an editor, who is added unless there, with a password "
+        "that is asked for; this ends the user's sessions",
+    )
+    parser.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="with --add-editor: the password is the first line of FILE",
+    )
+    options = parser.parse_args(arguments)
+    if options.password_file is not None and options.add_editor is None:
+        parser.error("--password-file: it goes with --add-editor")
+    if options.add_editor is not None and settings.application:
+        parser.error("--add-editor: the users of SITE_APPLICATION are not the example's")
+    return options
 
 
 def _seconds(text):
@@ -100,8 +120,9 @@ def main(arguments):
     # A new file is read by this user and its group, as those of the daemons are.
     os.umask(0o027)
     try:
+        work = _work(options)
         from app import load_sqlo
-    except SettingsError as error:
+    except (OSError, SettingsError, ValueError) as error:
         _say(f"error: {error}")
         return 2
     load_sqlo()
@@ -109,12 +130,12 @@ def main(arguments):
     # SQLObject quotes neither the slashes of a password nor the at signs of a path.
     shown = re.sub(r"//.*@", "//", connection.uri())
     try:
-        if not options.check:
+        if work is make_database:
             make_file()
         site_models()
         # The example's may set another.
         sqlhub.processConnection = connection
-        done = _when_it_is_there(check_database if options.check else make_database, options.wait)
+        done = _when_it_is_there(work, options.wait)
         warning = _warning_of_dangling_rows(connection)
     except SettingsError as error:
         _say(f"error: {error}")
@@ -129,6 +150,18 @@ def main(arguments):
     if warning:
         _say(f"warning: {warning}")
     return 0
+
+
+def _work(options):
+    """Return the function that does what the options say and returns lines that say so.
+
+    Raises as app.editors.values_of.
+    """
+    if options.add_editor is not None:
+        from app.editors import make_editor, values_of
+
+        return partial(make_editor, values_of(options.add_editor, options.password_file))
+    return check_database if options.check else make_database
 
 
 def _warning_of_dangling_rows(connection):

@@ -7,6 +7,7 @@ import random
 import secrets
 import string
 import unicodedata
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -14,11 +15,16 @@ from formencode import validators
 from sqlobject import IntCol, SQLObject, StringCol, UnicodeCol, events
 from sqlobject.sqlbuilder import SQLExpression
 
-__all__ = ["User"]
+from app.web.sessions import WebSession
+from app.web.throttle import Failure
+
+__all__ = ["User", "WebSession", "Failure"]
 
 LONGEST_NAME = 100
 LONGEST_FULLNAME = 200
 LONGEST_PASSWORD = 1024
+# NIST's Special Publication 800-63B, 5.1.1.2.
+LEAST_PASSWORD = 8
 SAMPLE_USERS = 3
 # Unicode calls them letters or symbols: fillers of Hangul and Khmer, and Braille without a dot.
 BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
@@ -87,7 +93,8 @@ RULES = {
 class User(SQLObject):
     """The recipe's user. The password is stored as an argon2 hash and shown nowhere.
 
-    `version` grows by one with each change that is sent to the row.
+    `version` grows by one with each change that is sent to the row. One of the password ends all
+    sessions of the user, wherever it is made.
     """
 
     class sqlmeta:
@@ -123,23 +130,65 @@ class User(SQLObject):
         following = users[limit - 1].id if len(users) > limit else None
         return users[:limit], following
 
+    @classmethod
+    def named(cls, name):
+        """Return the user with exactly this name, or None; MariaDB takes others for the same."""
+        try:
+            RULES["name"].from_python(name)
+        except validators.Invalid:
+            return None
+        found = cls.selectBy(name=name).getOne(None)
+        return found if found is not None and found.name == name else None
+
     def check_password(self, password):
         """Return whether `password` is the one whose hash is stored."""
-        try:
-            return _hasher.verify(self.password, password)
-        except (InvalidHashError, VerificationError):
-            return False
+        return is_password(password, self.password)
+
+    def replace_hash(self, newer):
+        """Store another hash of the same password, which is no change: no session ends."""
+        self.set(password=newer, version=self.version)
 
     def _reprItems(self):
         return [("name", self.name), ("fullname", self.fullname)]
 
 
-def _count_version(user, values):
-    if values:
-        values.setdefault("version", user.version + 1)
+def _note_change(user, values):
+    if values and "version" not in values:
+        values["version"] = user.version + 1
+        if "password" in values:
+            _end_sessions(user)
 
 
-events.listen(_count_version, User, events.RowUpdateSignal)
+def _end_sessions(user, _after=None):
+    WebSession.end_all(user.id, user._connection)
+
+
+events.listen(_note_change, User, events.RowUpdateSignal)
+events.listen(_end_sessions, User, events.RowDestroySignal)
+
+
+def is_password(password, stored):
+    """Return whether `password` is that of the hash `stored`; None is that of nobody.
+
+    For that one it takes as long. It takes tens of milliseconds: see `checked`.
+    """
+    nobodys = _nobodys_hash()
+    try:
+        return _hasher.verify(nobodys if stored is None else stored, password)
+    except (InvalidHashError, VerificationError):
+        return False
+
+
+@cache
+def _nobodys_hash():
+    return _hasher.hash(secrets.token_urlsafe(32))
+
+
+def newer_hash(password, stored):
+    """Return a hash of `password`, whose hash `stored` is; None where that has our parameters."""
+    if not _hasher.check_needs_rehash(stored):
+        return None
+    return HashedPassword(_hasher.hash(password))
 
 
 def checked(values):
@@ -160,6 +209,17 @@ def checked(values):
     if "password" in ready:
         ready["password"] = HashedPassword(ready["password"])
     return ready
+
+
+def fault_of_new_password(password):
+    """Return what is wrong with a password that somebody chooses for signing in, or None."""
+    if len(password) < LEAST_PASSWORD:
+        return f"must have at least {LEAST_PASSWORD} characters"
+    try:
+        Text(longest=LONGEST_PASSWORD).from_python(password)
+    except validators.Invalid as error:
+        return error.msg
+    return None
 
 
 def add_random_user():

@@ -2,16 +2,21 @@
 
 import web
 
+from app.accounts import known_visitor, visitor
 from app.models import User, add_random_user
 from app.settings import ROOT, settings
 from app.web.csrf import check_form, form_token
 from app.web.inputs import form, query_number
 from app.web.problems import Problem
 from app.web.rendering import renderer
+from app.web.sessions import flashes
 
 PAGE_LENGTH = 100
 
-page = renderer(ROOT / "app" / "templates")
+TEMPLATES = ROOT / "app" / "templates"
+page = renderer(TEMPLATES, visitor=visitor, flashes=flashes, form_token=form_token)
+# Made when the transaction has ended, or could not begin.
+_error_page = renderer(TEMPLATES, visitor=known_visitor, flashes=list, form_token=form_token)
 
 
 class Index:
@@ -49,4 +54,4 @@ class View:
 
 def error_page(status, title, detail):
     """Return the page of an error answer: `status` is text, `title` the one that HTTP has."""
-    return page("error", status, title, detail)
+    return _error_page("error", status, title, detail)

@@ -12,7 +12,6 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent
 _NAMED = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
 _SHORTEST_TOKEN = 16
-_SHORTEST_KEY = 32
 
 
 def flag(value):
@@ -65,14 +64,6 @@ def token(value):
         raise ValueError(
             f"needs at least {_SHORTEST_TOKEN} printable ASCII characters without spaces: "
             "make one with `openssl rand -hex 32`"
-        )
-    return value
-
-
-def key(value):
-    if len(value) < _SHORTEST_KEY:
-        raise ValueError(
-            f"needs at least {_SHORTEST_KEY} characters: make one with `openssl rand -hex 32`"
         )
     return value
 

@@ -53,7 +53,6 @@ class Settings:
     demo: bool = _setting("SITE_DEMO", parsers.flag, False)
     lab: bool = _setting("SITE_LAB", parsers.flag, False)
     api_token: str | None = _setting("SITE_API_TOKEN", parsers.token, secret=True)
-    secret_key: str | None = _setting("SITE_SECRET_KEY", parsers.key, secret=True)
     max_body: int = _setting("SITE_MAX_BODY", parsers.count, 1024 * 1024)
     retry_attempts: int = _setting("SITE_RETRY_ATTEMPTS", parsers.count, 10)
     request_seconds: float = _setting("SITE_REQUEST_SECONDS", parsers.seconds, 50.0)
@@ -74,11 +73,6 @@ class Settings:
                     f"{variable} is set without SITE_APPLICATION: name the application, for "
                     "example SITE_APPLICATION=wiki.code:app"
                 )
-        if self.demo and not self.secret_key:
-            raise SettingsError(
-                "SITE_SECRET_KEY is missing: SITE_DEMO=on needs it to sign its form; "
-                "make one with `openssl rand -hex 32`"
-            )
 
 
 def read_settings(environ, default_file):

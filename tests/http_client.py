@@ -1,28 +1,32 @@
 """The site in this process, on a database and with settings of its own, and a client for it."""
 
+import contextlib
 import io
 import json
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
+from urllib.parse import urlencode
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 from sqlobject import sqlhub
 
 from app import ERROR_PAGE, FOR_PROGRAMS, pages, urls
+from app.models import checked
 from app.settings import settings
 from app.tables import make_database
 from app.transactions import transaction_per_request
-from app.web import bearer, csrf, inputs
+from app.web import bearer, inputs
 from app.web.application import Application
 from app.web.problems import unavailable
 
 TOKEN = "the-token-of-these-tests"
-KEY = "the secret key that only these tests have"
+FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Response:
     status: int
     headers: dict
     body: bytes
+    # The values of Set-Cookie.
+    cookies: list
 
     @property
     def text(self):
@@ -72,7 +78,8 @@ class Client:
             if hasattr(answer, "close"):
                 answer.close()
         [(status, headers)] = started
-        return Response(int(status[:3]), dict(headers), content)
+        cookies = [value for name, value in headers if name == "Set-Cookie"]
+        return Response(int(status[:3]), dict(headers), content, cookies)
 
     def get(self, path, query="", **environ):
         return self.request("GET", path, query=query, **environ)
@@ -82,6 +89,55 @@ class Client:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         headers = {"CONTENT_TYPE": "application/json", "HTTP_AUTHORIZATION": f"Bearer {token}"}
         return self.request(method, path, body, **headers | environ)
+
+
+class Browser:
+    """Sends the forms of a Client's site, with the cookies that it was given."""
+
+    def __init__(self, client, **environ):
+        """`environ`: WSGI variables of each of its requests."""
+        self.client = client
+        self.environ = environ
+        self.jar = {}
+
+    def get(self, path, query="", method="GET", **environ):
+        return self._send(method, path, query=query, **environ)
+
+    def post(self, path, fields=(), **environ):
+        """Send a form, with this browser's token unless `fields` has another."""
+        if "form" not in self.jar:
+            self.get("/sign-in")
+        text = urlencode({"token": self.jar.get("form", ""), **dict(fields)})
+        environ = {"CONTENT_TYPE": FORM} | environ
+        return self._send("POST", path, body=text.encode(), **environ)
+
+    def sign_in(self, name, password, **fields):
+        return self.post("/sign-in", {"name": name, "password": password, **fields})
+
+    def _send(self, method, path, **more):
+        cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        environ = {**self.environ, "HTTP_COOKIE": cookies, **more}
+        answer = self.client.request(method, path, **environ)
+        for cookie in answer.cookies:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.jar[name] = value
+            if not value:
+                del self.jar[name]
+        return answer
+
+
+@cache
+def password_hash(password):
+    """The hash that the site makes; once, because that takes long."""
+    return str(checked({"password": password})["password"])
+
+
+def add_user(folder, name, password, role="reader"):
+    """Add a user to the database of `serving` as another process does; returns the id."""
+    values = (name, f"{name} Full", password_hash(password), role)
+    with contextlib.closing(sqlite3.connect(folder / "site.db")) as raw, raw:
+        query = "INSERT INTO users (name, fullname, password, role) VALUES (?, ?, ?, ?)"
+        return raw.execute(query, values).lastrowid
 
 
 @cache
@@ -103,7 +159,7 @@ def serving(directory, attempts=10, check=validator, uri=None, **changed):
     `attempts`: how often a request that conflicts is run. `check`: the Client's. `uri`: that of
     an empty database instead of the one in `directory`.
     """
-    used = replace(settings, **{"api_token": TOKEN, "secret_key": KEY, "demo": True} | changed)
+    used = replace(settings, **{"api_token": TOKEN, "demo": True} | changed)
     if not uri and not Path(directory, "site.db").exists():
         Path(directory, "site.db").write_bytes(_new_database())
     load_sqlo = transaction_per_request(
@@ -117,9 +173,8 @@ def serving(directory, attempts=10, check=validator, uri=None, **changed):
     del sqlhub.processConnection
     site = Application(urls, for_programs=FOR_PROGRAMS, error_page=ERROR_PAGE)
     site.add_processor(load_sqlo)
-    # The four modules that look at the settings while they answer.
+    # The modules that look at the settings while they answer.
     with (
-        patch.object(csrf, "settings", used),
         patch.object(bearer, "settings", used),
         patch.object(inputs, "settings", used),
         patch.object(pages, "settings", used),

@@ -48,6 +48,9 @@ class Application(web.application):
         try:
             return _measured(super().handle_with_processors())
         except web.HTTPError as error:
+            if web.ctx.status >= "5":
+                # What they are of, such as a new session, was rolled back.
+                web.ctx.headers = [pair for pair in web.ctx.headers if pair[0] != "Set-Cookie"]
             present(error, None if self._for_programs.match(web.ctx.path) else self._error_page)
             error.data = _measured(error.data)
             raise

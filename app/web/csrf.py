@@ -1,38 +1,36 @@
-"""Proof that a form was filled in on our own page: a signed token bound to a cookie."""
+"""Proof that a form was filled in on our own page: its token is the secret in a cookie.
 
-import hashlib
+Another site can neither read the cookie nor set it, and a browser says where a form comes from.
+There is one token for each browser, which stays when somebody signs in: a form that was open
+meanwhile can still be sent.
+"""
+
 import hmac
-import re
-import secrets
 
 import web
-from itsdangerous import BadSignature, TimestampSigner
 
-from app.settings import settings
+from app.web.cookies import new_secret, secret_in, set_secret
 from app.web.problems import Problem
 
 COOKIE = "form"
 FIELD = "token"
-LONGEST_AGE = 12 * 3600
 
 
 def form_token():
-    """Return a token for a form's hidden field `FIELD`; sets the cookie if there is none."""
-    bound_to = _cookie()
-    if bound_to is None:
-        bound_to = secrets.token_urlsafe(32)
-        secure = web.ctx.protocol == "https"
-        web.setcookie(COOKIE, bound_to, httponly=True, samesite="Strict", secure=secure)
-    return _signer().sign(bound_to).decode()
+    """Return the token for a form's hidden field `FIELD`; sets the cookie if there is none."""
+    token = secret_in(COOKIE)
+    if token is None:
+        token = new_secret()
+        set_secret(COOKIE, token)
+    return token
 
 
 def check_form(fields):
-    """Raise Problem 403 unless `fields` has this browser's token, at most 12 hours old."""
-    try:
-        signed = _signer().unsign(fields.get(FIELD, ""), max_age=LONGEST_AGE)
-    except BadSignature:
-        signed = b""
-    if not hmac.compare_digest(signed, (_cookie() or "-").encode()):
+    """Raise Problem 403 unless `fields` has this browser's token and comes from this site."""
+    if not _is_from_here():
+        raise Problem(403, "This form was sent from another site. Nothing was changed.")
+    token = secret_in(COOKIE)
+    if token is None or not hmac.compare_digest(fields.get(FIELD, "").encode(), token.encode()):
         raise Problem(
             403,
             "The form has expired, or cookies are off in this browser. "
@@ -40,15 +38,13 @@ def check_form(fields):
         )
 
 
-def _cookie():
-    value = web.cookies().get(COOKIE, "")
-    return value if re.fullmatch("[A-Za-z0-9_-]{43}", value) else None
+def _is_from_here():
+    """Whether the browser says that a page of this site has sent the request, or nothing.
 
-
-def _signer():
-    return TimestampSigner(
-        settings.secret_key,
-        salt="app.web.csrf",
-        key_derivation="hmac",
-        digest_method=hashlib.sha256,
-    )
+    Browsers send Sec-Fetch-Site by HTTPS (and to localhost), and Origin with each form.
+    """
+    site = web.ctx.env.get("HTTP_SEC_FETCH_SITE")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = web.ctx.env.get("HTTP_ORIGIN")
+    return origin is None or origin.partition("://")[2] == web.ctx.host

@@ -32,6 +32,11 @@ def query_number(name, default, lowest, highest=LARGEST_ID):
     return found
 
 
+def query_text(name):
+    """Return the text in the query parameter `name`, the first one; "" where it is missing."""
+    return _query().get(name, [""])[0]
+
+
 def query_numbers(name, most):
     """Return the list of numbers, 1 to `most` of them with commas between, in parameter `name`.
 

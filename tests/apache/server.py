@@ -55,7 +55,6 @@ from scripts.lib.serving.user import as_user
 
 VENV = Path(sys.prefix)
 TOKEN = "token-of-the-tests-under-apache"
-SECRET_KEY = "a secret key of the tests under a real Apache"
 DEBIAN_MODULE = ROOT / ".venv/debian/usr/lib/apache2/modules/mod_wsgi.so"
 
 
@@ -130,7 +129,6 @@ def site_settings(data):
     return {
         "DATABASE_URI": f"sqlite://{data}/site.db",
         "SITE_DEMO": "1",
-        "SITE_SECRET_KEY": SECRET_KEY,
         "SITE_API_TOKEN": TOKEN,
     }
 

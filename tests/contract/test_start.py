@@ -159,7 +159,7 @@ def test_a_table_made_after_the_look_for_it_is_found_at_the_next(server, uri, mo
         return looks[-1]
 
     monkeypatch.setattr(User, "tableExists", late_look)
-    assert database.make_database() == ["table users: there already"]
+    assert database.make_database()[0] == "table users: there already"
     assert (looks, users(server, uri)) == ([False, True], 3)
     sqlhub.processConnection.close()
 

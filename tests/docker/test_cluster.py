@@ -73,12 +73,11 @@ def test_the_secrets_are_made_and_known_only_where_they_are_needed(cluster):
     assert re.fullmatch("[0-9a-f]{64}", password)
     uri = cluster.sh("cat secrets/web/database-uri").stdout
     assert uri == f"postgres://site:{password}@database/site"
-    key = cluster.sh("cat secrets/web/secret-key").stdout
     for service in ("secrets", "database", "web", "balancer"):
         for container in cluster.compose("ps", "--all", "--quiet", service).stdout.split():
             known = str(cluster.inspect(container))
-            assert password not in known and key not in known
-    assert password not in cluster.log() and key not in cluster.log()
+            assert password not in known
+    assert password not in cluster.log()
 
 
 def test_every_container_is_unprivileged_with_a_read_only_root(cluster):

@@ -104,7 +104,7 @@ def changed(engine, image, tmp_path_factory):
     (copy / "app" / "another.py").write_text(f"# {secrets.token_hex()}\n")
     for name in ("site.env", ".env", "var/site.db", ".git/config", "docker/notes"):
         (copy / name).parent.mkdir(exist_ok=True)
-        (copy / name).write_text(f"SITE_SECRET_KEY={MARK}\n")
+        (copy / name).write_text(f"SITE_API_TOKEN={MARK}\n")
     made = Project(engine, ("compose.yaml",), {"WEBPY_IMAGE": f"{image}-changed"}, copy)
     built = made.compose("--progress", "plain", "build")
     yield f"{image}-changed", built.stdout + built.stderr

@@ -98,8 +98,7 @@ def test_the_lab_is_served_by_the_option_or_the_setting(folder, by):
         settings["SITE_LAB"] = "on"
     else:
         (folder / "var").mkdir()
-        lines = ["SITE_LAB=on", f"SITE_SECRET_KEY={'k' * 32}"]
-        lines.append(f"DATABASE_URI=sqlite://{folder}/var/site.db")
+        lines = ["SITE_LAB=on", f"DATABASE_URI=sqlite://{folder}/var/site.db"]
         (folder / "var" / "site.env").write_text("\n".join(lines))
     with serving(folder, *options, settings=settings) as serve:
         serve.wait_for(f"the coherency lab is {serve.url}/lab/")

@@ -37,8 +37,17 @@ SHORTENED = {
     "scripts/restore /srv/backups/site.backup": (AS_SITE, ""),
     ".venv/bin/python -m app.database": ("", ""),
     ".venv/bin/python -m app.database --check": ("", ""),
+    # Its first line is a password as any other.
+    ".venv/bin/python -m app.database --add-editor ada": ("--password-file LICENSE", ""),
 }
-NEED_TABLES = ("scripts/check", "scripts/shell", "scripts/backup", "scripts/restore", "--check")
+NEED_TABLES = (
+    "scripts/check",
+    "scripts/shell",
+    "scripts/backup",
+    "scripts/restore",
+    "--check",
+    "--add-editor",
+)
 BEFORE = {"scripts/restore /srv/backups/site.backup": "scripts/backup /srv/backups/site.backup"}
 
 

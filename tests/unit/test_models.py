@@ -13,6 +13,7 @@ from sqlobject import dberrors, sqlhub
 from app.models import HashedPassword, User, add_random_user, checked
 from app.tables import make_database
 from app.transactions import connection_for
+from app.web.sessions import WebSession
 
 
 @pytest.fixture
@@ -134,7 +135,8 @@ def test_a_field_holds_its_longest_value(connection, field, longest):
 @pytest.fixture(scope="module")
 def lasting_connection(tmp_path_factory):
     connection = connection_for(f"sqlite://{tmp_path_factory.mktemp('names')}/site.db")
-    User.createTable(connection=connection)
+    for model in (User, WebSession):
+        model.createTable(connection=connection)
     return connection
 
 

@@ -126,7 +126,7 @@ def test_the_button_leads_to_the_page_that_has_the_new_user(client, tmp_path):
 
 def test_the_forms_cookie_is_out_of_reach_of_scripts_and_other_sites(client):
     attributes = client.get("/").headers["Set-Cookie"].split("; ")[1:]
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(attributes)
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes)
     assert "Secure" not in attributes
     secure = client.get("/", **{"wsgi.url_scheme": "https"}).headers["Set-Cookie"]
     assert "Secure" in secure.split("; ")
@@ -141,12 +141,10 @@ def test_a_browser_keeps_its_cookie_so_that_two_tabs_both_work(client):
 def test_a_forged_form_adds_no_user(client):
     cookie, token = filled_form(client)
     _, others_token = filled_form(client)
-    unsigned = cookie.partition("=")[2]
     for sent_cookie, body in [
         (cookie, ""),
         (cookie, f"token={others_token}"),
         (cookie, f"token={token}x"),
-        (cookie, f"token={unsigned}"),
         (cookie, "token=%00%ff"),
         ("", f"token={token}"),
         ("form=", f"token={token}"),
@@ -155,12 +153,6 @@ def test_a_forged_form_adds_no_user(client):
         answer = add(client, sent_cookie, body)
         assert (answer.status, "reload the page" in answer.text) == (403, True)
     assert len(client.get("/api/users").json["users"]) == 3
-
-
-def test_a_token_expires(client, monkeypatch):
-    cookie, token = filled_form(client)
-    monkeypatch.setattr("app.web.csrf.LONGEST_AGE", -1)
-    assert add(client, cookie, f"token={token}").status == 403
 
 
 def test_a_form_of_another_content_type_is_415(client):
@@ -176,7 +168,7 @@ def test_a_form_with_too_many_fields_is_400(client):
 
 
 def test_with_the_demonstration_off_there_is_no_button_and_nothing_behind_it(tmp_path):
-    with serving(tmp_path, demo=False, secret_key=None) as client:
+    with serving(tmp_path, demo=False) as client:
         answer = client.get("/")
         assert "<form" not in answer.text and "Set-Cookie" not in answer.headers
         assert add(client, "", "token=x").status == 404
@@ -247,7 +239,7 @@ LATIN = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_charac
 def test_no_path_query_or_cookie_is_a_500(lasting_client, path, query, cookie):
     for place in ("/", "/" + path):
         answer = lasting_client.get(place, query, HTTP_COOKIE=cookie)
-        assert answer.status in (200, 400, 404, 405)
+        assert answer.status in (200, 303, 400, 404, 405)
 
 
 @effort(deadline=None, max_examples=150)

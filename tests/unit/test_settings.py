@@ -8,7 +8,6 @@ import pytest
 
 from app.settings import ROOT, SettingsError, read_settings
 
-KEY = "k" * 32
 TOKEN = "t" * 16
 OWN = {"SITE_APPLICATION": "wiki.code:app"}
 
@@ -44,15 +43,13 @@ def test_site_settings_names_another_file(tmp_path):
 
 @pytest.mark.parametrize("text, value", [("on", True), ("YES", True), ("0", False)])
 def test_a_flag_is_on_or_off(tmp_path, text, value):
-    assert read(tmp_path, SITE_DEMO=text, SITE_SECRET_KEY=KEY).demo is value
+    assert read(tmp_path, SITE_DEMO=text).demo is value
 
 
 @pytest.mark.parametrize(
     "environ, said",
     [
         ({"SITE_DEMO": "maybe"}, "SITE_DEMO is 'maybe': write on or off"),
-        ({"SITE_DEMO": "on"}, "SITE_SECRET_KEY is missing: SITE_DEMO=on needs it"),
-        ({"SITE_SECRET_KEY": "short"}, "SITE_SECRET_KEY needs at least 32 characters"),
         ({"SITE_API_TOKEN": "short"}, "SITE_API_TOKEN needs at least 16 printable"),
         ({"SITE_API_TOKEN": "a b" * 10}, "SITE_API_TOKEN needs at least 16 printable"),
         ({"SITE_METRICS": "metrics"}, "SITE_METRICS is 'metrics': write the absolute path"),
@@ -64,7 +61,7 @@ def test_a_flag_is_on_or_off(tmp_path, text, value):
         ({"SITE_RETRY_SECONDS": "-1"}, "SITE_RETRY_SECONDS is '-1': write a number of seconds"),
         ({"DATABASE_URI": "sqlite:my.db"}, "DATABASE_URI needs an absolute path"),
         ({"DATABASE_URI": "sqlite:///srv/a%00b.db"}, "DATABASE_URI has %00"),
-        ({"SITE_SECRET_KEY": "\udcff" * 32}, "SITE_SECRET_KEY is not text in UTF-8"),
+        ({"SITE_API_TOKEN": "\udcff" * 32}, "SITE_API_TOKEN is not text in UTF-8"),
         ({"DATABASE_URI": "/srv/site.db"}, "DATABASE_URI is not a database URI"),
         ({"SITE_DEMMO": "on"}, "SITE_DEMMO in the environment is not a setting: did you mean"),
         ({"SITE_APPLICATION": "wiki.code"}, "SITE_APPLICATION is 'wiki.code': write module:name"),
@@ -141,8 +138,8 @@ def test_a_module_of_ones_own_that_is_called_app_is_refused(tmp_path, name):
 
 
 def test_a_secret_shows_neither_in_the_repr_nor_in_the_refusal(tmp_path):
-    found = read(tmp_path, SITE_API_TOKEN=TOKEN, SITE_SECRET_KEY=KEY)
-    assert TOKEN not in repr(found) and KEY not in repr(found)
+    found = read(tmp_path, SITE_API_TOKEN=TOKEN)
+    assert TOKEN not in repr(found)
     with pytest.raises(SettingsError) as refusal:
         read(tmp_path, SITE_API_TOKEN="hunter2")
     assert "hunter2" not in str(refusal.value)

@@ -5,7 +5,6 @@ import hashlib
 import os
 import pwd
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -52,14 +51,13 @@ def make_user(place):
 
 
 def make_home(place):
-    """Make the site's folders, and its settings file with a new key unless there is one."""
+    """Make the site's folders, and its settings file unless there is one."""
     place.releases.mkdir(parents=True, exist_ok=True)
     place.data.mkdir(mode=0o750, exist_ok=True)
     shutil.chown(place.data, place.user, place.user)
     if not place.settings.exists():
-        lines = [f"SITE_SECRET_KEY={secrets.token_hex(32)}"]
-        lines.append(f"DATABASE_URI=sqlite://{quote(str(place.data))}/site.db")
-        write_whole(place.settings, "\n".join(lines) + "\n")
+        uri = f"sqlite://{quote(str(place.data))}/site.db"
+        write_whole(place.settings, f"DATABASE_URI={uri}\n")
     place.settings.chmod(0o400)
     shutil.chown(place.settings, place.user, place.user)
 

@@ -8,7 +8,6 @@ import contextlib
 import os
 import pwd
 import re
-import secrets
 import socket
 import subprocess
 import sys
@@ -80,7 +79,7 @@ def make_state(folder):
 
 
 def make_settings(folder):
-    """Write the settings file in `folder`, with a new secret key, unless there is one.
+    """Write the settings file in `folder` unless there is one.
 
     Returns the path of the one that is used; another may come before it (`settings_file`).
     """
@@ -89,7 +88,7 @@ def make_settings(folder):
     if used and (used != path or os.environ.get("SITE_SETTINGS")):
         return used
     if used is None:
-        lines = ["SITE_DEMO=1", f"SITE_SECRET_KEY={secrets.token_hex(32)}"]
+        lines = ["SITE_DEMO=1"]
         if folder != ROOT / "var":
             lines.append(f"DATABASE_URI=sqlite://{quote(str(folder))}/site.db")
         write_whole(path, "\n".join(lines) + "\n")

@@ -1,0 +1,53 @@
+"""Cookies that hold a secret: 32 random bytes, for this site alone and out of reach of scripts."""
+
+import re
+import secrets
+
+import web
+
+# Where web.ctx has what this request has set.
+_SET = "_secret_cookies"
+
+
+def new_secret():
+    """Return 32 random bytes as text of 43 letters, digits, - and _."""
+    return secrets.token_urlsafe(32)
+
+
+def secret_in(name):
+    """Return the secret in the cookie `name`, as set in this request or as sent; else None."""
+    value = web.ctx.get(_SET, {}).get(name)
+    if value is None:
+        value = web.cookies().get(_full(name)) or ""
+    return value if re.fullmatch("[A-Za-z0-9_-]{43}", value) else None
+
+
+def set_secret(name, value):
+    """Have the browser keep `value` in the cookie `name` until it is closed; "" removes it."""
+    # Set anew and not changed, so that it is gone when the request is run again.
+    web.ctx[_SET] = {**web.ctx.get(_SET, {}), name: value}
+    before = ("Set-Cookie", f"{_full(name)}=")
+    web.ctx.headers = [
+        (header, text)
+        for header, text in web.ctx.headers
+        if header != before[0] or not text.startswith(before[1])
+    ]
+    web.setcookie(
+        _full(name),
+        value,
+        expires="" if value else -1,
+        path="/",
+        secure=web.ctx.protocol == "https",
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _full(name):
+    """The cookie's name: that of a site below a prefix has it, for there may be two on one host.
+
+    A browser takes one that begins with __Host- from this host alone, by HTTPS, for all paths.
+    """
+    start = "__Host-" if web.ctx.protocol == "https" else ""
+    prefix = web.ctx.env.get("SCRIPT_NAME", "").strip("/")
+    return start + "-".join([name, *re.findall("[A-Za-z0-9_.~]+", prefix)])
