@@ -75,7 +75,7 @@ def run_database_program():
 
 
 def import_own(name):
-    """Import the module `name` of one's own application and return it.
+    """Import the module `name` of your application and return it.
 
     Raises SettingsError where that is another one than SITE_PATH has, starts a server, ends the
     process or connects to another database than the site's; what else it raises comes through.

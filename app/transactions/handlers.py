@@ -14,7 +14,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 def on_commit(function: Callable[[], object]) -> None:
     """Call `function()` once the transaction is committed; not if it is rolled back.
 
-    It is called after the answer is settled, in a transaction of its own if it uses models. Its
+    It is called after the answer is settled, in its own transaction if it uses models. Its
     failure is logged and changes nothing. Outside a transaction it is called at once.
     """
     transaction = current()

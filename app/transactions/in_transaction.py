@@ -70,7 +70,7 @@ def in_transaction(
 def in_transaction(
     function=None, writing=True, *, attempts=10, seconds=10, timeout=None, connection=None
 ):
-    """Return what `function()` returns, called in a transaction of its own that is committed.
+    """Return what `function()` returns, called in its own transaction that is committed.
 
     `writing`: strictly serializable if true, else a read-only snapshot. A call that conflicts is
     rolled back and made again, at most `attempts` times and not after `seconds`. After `timeout`

@@ -62,7 +62,7 @@ def answer(outer, handler, may_commit):
 
 
 def answer_beside(outer, answer, replay):
-    """Return `answer(replay)`, in a transaction of its own; `outer`: the thread's connection.
+    """Return `answer(replay)`, in its own transaction; `outer`: the thread's connection.
 
     The chunks of a stream are held back, because `outer` is the thread's again after it.
     """

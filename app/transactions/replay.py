@@ -67,7 +67,7 @@ class Replay:
 
 @contextmanager
 def own_context():
-    """Let what is called after the end change a web.ctx of its own, not the settled answer."""
+    """Let what is called after the end change a copy of web.ctx, not the settled answer."""
     context = web.ctx.__dict__
     before = context.copy()
     if "headers" in context:

@@ -6,7 +6,7 @@ dropped. A request that needs no query looks at the token without a transaction 
 Tokens of two connections are never compared, so the rows belong to one raw connection, hence to
 one thread.
 
-What is kept is a row's values and no instance: every request gets instances of its own, so nothing
+What is kept is a row's values and no instance: every request gets its own instances, so nothing
 that a handler does to one is seen by the next. Rows are only kept of classes that load themselves
 in SQLObject's own way, and only with values that cannot be changed in place.
 

@@ -1,4 +1,4 @@
-"""Every request has instances of its own, be they made from a kept row or read."""
+"""Every request has its own instances, whether made from a kept row or read."""
 
 import threading
 

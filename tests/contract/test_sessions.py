@@ -23,7 +23,7 @@ def connection(uri):
 
 
 def in_a_thread(function):
-    """Return what `function()` returns, called in a thread of its own."""
+    """Return what `function()` returns, called in its own thread."""
     return in_threads(function)[0]
 
 

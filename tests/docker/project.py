@@ -1,4 +1,4 @@
-"""One Compose project of the tests: the shipped files, a port and settings of its own."""
+"""One Compose project of the tests: the shipped files, a port and its own settings."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ IMAGE = "webpy-sqlobject-site-test"
 TOKEN = "token-of-the-tests-in-containers"
 SINGLE = ("compose.yaml",)
 CLUSTER = ("compose.yaml", "docker/cluster.yaml")
-# After one of these: an application of one's own.
+# After one of these: your application.
 APPLICATION = ("docker/application.yaml",)
 
 _numbers = count(1)

@@ -1,4 +1,4 @@
-"""An application of one's own in place of the example: found, imported, adopted, or refused."""
+"""Your application in place of the example: found, imported, adopted, or refused."""
 
 import contextlib
 import json

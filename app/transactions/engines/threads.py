@@ -190,7 +190,7 @@ class Engine(Statements, Dialect):
                 session.roll_back_transaction()
 
     def refuse_past_requests(self):
-        """Raise RuntimeError where a session of its own would go past this thread's request.
+        """Raise RuntimeError where a further session would go past this thread's request.
 
         Also where the request holds locks that only it releases, and in one without transactions.
         """

@@ -14,7 +14,7 @@ WATCHED_OWN = ("**/*.py", "**/*.html", "**/*.xml", "**/templates/**/*")
 class Watcher:
     """Watches the application below `root`, which it reads anew at each look.
 
-    `own`: the folder of one's own application, or None.
+    `own`: the folder of your application, or None.
     """
 
     def __init__(self, root, own=None):
