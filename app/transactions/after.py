@@ -88,12 +88,12 @@ def _signals(committed, instances):
     return []
 
 
-def settle(transaction, committed, kept):
-    """Do what waits for the end of `transaction`; `kept`: it is to be as its work has left it."""
+def settle(transaction, committed, stands):
+    """Do what waits for the end of `transaction`; `stands`: its work is not undone."""
     waiting, transaction.at_end = transaction.at_end, ()
     with connection_set_to(NoTransaction(transaction)):
         for one in waiting:
-            one.finish(committed, kept)
+            one.finish(committed, stands)
 
 
 def end_alone(transaction, error, may_commit=unless_swallowed):

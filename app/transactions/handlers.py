@@ -47,11 +47,12 @@ def savepoint() -> AbstractContextManager[None, None]:
     """Return a context manager whose block's writes are undone if it raises; the error goes on.
 
     What the block gave to `on_commit` is undone too. After an error inside it the handler may go
-    on and its transaction still commits. A web.HTTPError below 500 is no failure: the block is
-    kept, as such an error commits everywhere else. Raises RuntimeError outside a transaction.
+    on and its transaction still commits. A web.HTTPError below 500 is no failure: what the
+    block did stays, as such an error commits everywhere else. Raises RuntimeError outside of a
+    transaction.
     """
     transaction = required("savepoint()")
-    return transaction.savepoint(transaction.keeps)
+    return transaction.savepoint(transaction.commits)
 
 
 def runs() -> int:

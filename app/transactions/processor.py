@@ -254,10 +254,10 @@ class _Server:
 
     def _settle_web_sessions(self, transaction, committed, error, replay):
         """Save web.py's sessions, or have them be as they were; not of a stream that was sent."""
-        kept = replay is None or succeeded(error)
-        if not kept:
+        stands = replay is None or succeeded(error)
+        if not stands:
             replay.put_back_sessions()
-        after.settle(transaction, committed, kept)
+        after.settle(transaction, committed, stands)
 
     def _end_of_stream(self, transaction, error):
         """End the transaction of an answer that was sent already: it is not run again."""

@@ -43,7 +43,7 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
     runs = 1
 
     # Whether an error leaves a savepoint without undoing it.
-    keeps = staticmethod(commits)
+    commits = staticmethod(commits)
 
     @staticmethod
     def surroundings_of_after():

@@ -70,7 +70,7 @@ class Engine(threads.Engine, SQLiteConnection):
         try:
             self._prepare(session, use)
         except BaseException:
-            # Whoever keeps the error would keep its files open.
+            # Whoever holds the error would hold its files open.
             session.close_quietly()
             raise
         return self.adopt_session(session, use)
