@@ -27,8 +27,8 @@ def on_commit(function: Callable[[], object]) -> None:
 def on_rollback(function: Callable[[], object]) -> None:
     """Call `function()` once the transaction is rolled back for good; not if it is committed.
 
-    As on_commit, for an audit row say. A run that is followed by another is not the end. Outside
-    a transaction nothing is rolled back, and it is not called.
+    As on_commit, for example for an audit row. A run that is followed by another is not the end.
+    Outside of a transaction nothing is rolled back, and it is not called.
     """
     transaction = current()
     if transaction is not None:
@@ -119,7 +119,7 @@ def _marked(method, kind, attempts, timeout):
 
 
 def no_transaction(method: Method) -> Method:
-    """Mark a handler's method that holds no transaction, while it waits for another service say.
+    """Mark a handler's method that holds no transaction, such as while it waits for a service.
 
     Models used in it raise RuntimeError, which names in_transaction: that is its way to the
     database. What processors read before it is done, and read anew after it. A generator holds

@@ -46,7 +46,7 @@ def answer(outer, handler, may_commit):
     except _Undone:
         pass
     except RunEnded:
-        # The outer handler is not to take the answer for one, though it is run again anyway.
+        # An outer handler that swallows the error must not see a status of success.
         web.ctx.status = "503 Service Unavailable"
         raise
     finally:

@@ -14,7 +14,7 @@ class Savepoints:
 
     # How many are open now.
     open_savepoints = 0
-    # The last error of another transaction in the way that a savepoint brought to the handler.
+    # The last error because of another transaction that a savepoint let the handler see.
     _in_the_way = None
 
     @contextmanager

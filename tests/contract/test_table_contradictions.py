@@ -110,7 +110,7 @@ def test_a_user_who_may_make_no_table_uses_the_table_as_it_is(server, uri, monke
     monkeypatch.setattr(sqlhub, "processConnection", limited)
     later = model(text=text(), stars=IntCol(defaultSQL="5"))
     assert update(later) == [
-        "table note: not compared, for this user may not make a temporary table"
+        "table note: not compared, because this user may not create a temporary table"
     ]
     limited.close()
 
