@@ -24,7 +24,7 @@ SLOW = {
 
 
 def slow(engine, seconds):
-    """Have the database at work for about so many seconds, in a request."""
+    """Have the database at work for about that many seconds, in a request."""
     sqlhub.threadConnection.queryAll(SLOW[engine].format(seconds))
 
 

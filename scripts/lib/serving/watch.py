@@ -7,7 +7,7 @@ from scripts.lib.serving.daemons import groups, roll
 from scripts.lib.serving.trial import try_script
 
 WATCHED = ("app/**/*.py", "app/**/*.wsgi", "app/templates/**/*", "wsgi/app.wsgi")
-# Of one's own application, whose templates may be anywhere.
+# Of your application, whose templates may be anywhere.
 WATCHED_OWN = ("**/*.py", "**/*.html", "**/*.xml", "**/templates/**/*")
 
 
