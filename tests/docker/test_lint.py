@@ -1,4 +1,4 @@
-"""Docker's and the balancer's own checks of the files, and what an old Docker engine does not know."""
+"""Docker's and the balancer's own checks of the files; what an old Docker engine lacks."""
 
 import json
 import re
