@@ -86,7 +86,7 @@ def test_a_thread_closes_its_connections_when_it_ends(connection):
     assert len(os.listdir("/proc/self/fd")) <= opened + 3
 
 
-def test_a_child_process_has_connections_of_its_own(connection):
+def test_a_child_process_has_its_own_connections(connection):
     Entry(name="parent's")
     raw = begin(connection, False)
     assert len(execute(connection, raw, "SELECT * FROM entry")) == 1

@@ -23,7 +23,7 @@ def test_a_required_column_without_a_default_is_refused():
     )
 
 
-def test_a_required_column_that_the_model_has_no_more_is_refused():
+def test_a_required_column_that_left_the_model_is_refused():
     made(stars=IntCol(notNone=True, default=3))
     assert refusal(model(text=text())) == (
         "table note: column stars, not in the model, is NOT NULL without a default"
