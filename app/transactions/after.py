@@ -145,7 +145,7 @@ def call(transaction, functions, given_to):
                 # SystemExit too: the answer is settled. But a script is stopped by Control-C.
                 log.exception(
                     "a function given to %s failed; the transaction before it stands as it ended. "
-                    "What may be run again belongs into in_transaction(function)",
+                    "Give what may be run again to in_transaction(function)",
                     given_to,
                 )
                 if isinstance(error, KeyboardInterrupt) and transaction.request is None:
