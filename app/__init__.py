@@ -86,7 +86,7 @@ def make_app():
 
 def make_application():
     """Return the WSGI callable that Apache serves; raises SettingsError as `make_app`."""
-    from app.watch.serving import Watch
+    from app.watch.watch import Watch
 
     global _watch
     _watch = Watch(settings)

@@ -1,4 +1,4 @@
-"""One's own application in place of the example: found by the settings, imported, adopted."""
+"""Your application in place of the example: found by the settings, imported, adopted."""
 
 import os
 import runpy
@@ -75,7 +75,7 @@ def run_database_program():
 
 
 def import_own(name):
-    """Import the module `name` of one's own application and return it.
+    """Import the module `name` of your application and return it.
 
     Raises SettingsError where that is another one than SITE_PATH has, starts a server, ends the
     process or connects to another database than the site's; what else it raises comes through.
@@ -101,7 +101,7 @@ def import_own(name):
 
 @cache
 def enter():
-    """Give this process what one's own application expects of its surroundings.
+    """Give this process what your application expects of its surroundings.
 
     That is SITE_PATH, where its modules are found first and which is the working directory, and
     in os.environ DATABASE_URI and the settings file's other lines; what is there already wins.
@@ -112,7 +112,7 @@ def enter():
     if settings.path is not None:
         sys.path.insert(0, str(settings.path))
         os.chdir(settings.path)
-    # Outside of its own server, too, web.py would show each error with its source to the client.
+    # Also outside of its own server web.py would show each error with its source to the client.
     web.config.debug = False
 
 

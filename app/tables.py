@@ -224,7 +224,9 @@ def _check_tables():
             contradictions.append(str(error))
             continue
         if lacks is None:
-            said.append(f"table {table}: not compared, for this user may make no temporary table")
+            said.append(
+                f"table {table}: not compared, because this user may not create a temporary table"
+            )
         elif lacks:
             missing += [f"table {table}: {what} is missing" for what in lacks]
         else:

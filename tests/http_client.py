@@ -1,4 +1,4 @@
-"""The site in this process, on a database and with settings of its own, and a client for it."""
+"""The site in this process, with its own database and settings, and a client for it."""
 
 import contextlib
 import io

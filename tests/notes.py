@@ -1,4 +1,4 @@
-"""A small application of one's own, as the settings name it: notes, and a page of all."""
+"""A small application, as somebody names his in the settings: notes, and a page of all."""
 
 CODE = """
 import web

@@ -1,4 +1,4 @@
-"""An application of one's own in place of the example: its models, a page, nothing else."""
+"""An application in place of the example: its models, a page, nothing else."""
 
 import shutil
 

@@ -50,7 +50,7 @@ class Files:
         """Nothing: the file goes with its folder."""
 
     def execute(self, query, database):
-        """Run `query` in a connection of its own, commit, and return its rows."""
+        """Run `query` in a new connection, commit, and return its rows."""
         with contextlib.closing(sqlite3.connect(self.folder / database)) as raw, raw:
             return raw.execute(query).fetchall()
 

@@ -4,7 +4,7 @@ import threading
 
 
 def in_threads(*functions):
-    """Call each function in a thread of its own and return their results in order.
+    """Call each function in its own thread and return their results in order.
 
     Raises the first exception of any of them, once all have ended.
     """

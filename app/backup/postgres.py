@@ -4,7 +4,7 @@ DROP and CREATE obey no snapshot: a request that has begun before that transacti
 reads a table after it, would find the new one without a row
 (https://www.postgresql.org/docs/current/mvcc-caveats.html). So rows come by COPY FREEZE, which
 every snapshot sees; a table that the request has read before is locked against DROP until it
-ends. Kept rows would still be of before, so the site's sessions are ended while all tables are
+ends. Kept rows would still be older ones, so the site's sessions are ended while all tables are
 locked: those that follow have no kept rows. Requests whose session ends are run again, or
 answered 503.
 """

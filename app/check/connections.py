@@ -17,8 +17,8 @@ _DRIVERS = ("sqlite3", "psycopg", "psycopg2", "MySQLdb", "pymysql")
 _KINDS = {"postgres": "postgres", "psycopg": "postgres", "psycopg2": "postgres"}
 _KINDS |= {"mysql": "mysql", "mariadb": "mysql", "MySQLdb": "mysql", "pymysql": "mysql"}
 _SECOND = (
-    "opens a second connection to {}, past the transaction of the request, for whose lock it may "
-    "wait: use SQLObject's classes, which have the request's; in a thread in_transaction()"
+    "opens a second connection to {}, beside the transaction of the request, and may wait for its "
+    "lock: use SQLObject's classes, which have the request's; in a thread in_transaction()"
 )
 _FOR_SESSIONS = (
     "opens a connection of web.py's own to {}: what it writes is no part of a request's "

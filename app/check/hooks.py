@@ -14,11 +14,11 @@ _THREAD_ELSEWHERE = (
     "this where a request comes by"
 )
 _PROCESS = (
-    "sets sqlhub.processConnection in a request, for whatever the process does outside of "
+    "sets sqlhub.processConnection in a request, and with it what the process uses outside of "
     "requests: remove it, because load_sqlo has set the site's"
 )
 _PROCESS_AT_IMPORT = (
-    "sets sqlhub.processConnection, in whose place the site's is put: remove it, because "
+    "sets sqlhub.processConnection, which the bundle replaces by the site's: remove it, because "
     "DATABASE_URI names the site's database"
 )
 _DO_IN_TRANSACTION = (
@@ -30,16 +30,16 @@ _TRANSACTION = (
     "write `with savepoint():` for what may fail alone, on_commit() for what comes after it"
 )
 _LOADHOOK = (
-    "has load_sqlo as a load hook, in whose place the bundle puts its own around the whole "
-    "request: remove the line"
+    "has load_sqlo as a load hook; the bundle puts its own around the whole request: remove the "
+    "line"
 )
 _RECIPE = (
-    "adds a load_sqlo that is the application's own, beside which the bundle has its own around "
-    "the whole request: remove the line"
+    "adds the application's own load_sqlo; the bundle puts its own around the whole request: "
+    "remove the line"
 )
 _RECIPES_FUNCTION = (
-    "is the application's own load_sqlo, in whose place the bundle has its own around the whole "
-    "request: remove the function"
+    "is the application's own load_sqlo; the bundle puts its own around the whole request: "
+    "remove the function"
 )
 _AUTORELOAD = (
     "turns web.py's autoreload on, which in a daemon defines classes a second time: leave out "

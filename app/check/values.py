@@ -1,4 +1,4 @@
-"""What a simple expression of the application's is worth, without calling anything of its own."""
+"""What a simple expression of the application's is worth, without calling any of its functions."""
 
 import ast
 import os

@@ -21,7 +21,7 @@ MODES = ("default", "nocache", "recipe", "bundle")
 
 @cache
 def key_class(mode):
-    """Return the SQLObject class of a mode's keys; each mode has a table of its own."""
+    """Return the SQLObject class of a mode's keys; each mode has its own table."""
 
     class Key(SQLObject):
         class sqlmeta:

@@ -88,12 +88,12 @@ def _signals(committed, instances):
     return []
 
 
-def settle(transaction, committed, kept):
-    """Do what waits for the end of `transaction`; `kept`: it is to be as its work has left it."""
+def settle(transaction, committed, stands):
+    """Do what waits for the end of `transaction`; `stands`: its work is not undone."""
     waiting, transaction.at_end = transaction.at_end, ()
     with connection_set_to(NoTransaction(transaction)):
         for one in waiting:
-            one.finish(committed, kept)
+            one.finish(committed, stands)
 
 
 def end_alone(transaction, error, may_commit=unless_swallowed):
@@ -145,7 +145,7 @@ def call(transaction, functions, given_to):
                 # SystemExit too: the answer is settled. But a script is stopped by Control-C.
                 log.exception(
                     "a function given to %s failed; the transaction before it stands as it ended. "
-                    "What may be run again belongs into in_transaction(function)",
+                    "Give what may be run again to in_transaction(function)",
                     given_to,
                 )
                 if isinstance(error, KeyboardInterrupt) and transaction.request is None:

@@ -35,7 +35,7 @@ def look_at_classes(engine):
         raise RuntimeError(
             f"{', '.join(certain)}: a connection of its own to the site's database, past the "
             "transactions of requests: remove `_connection = …`, `__connection__ = …` or "
-            "setConnection(…). What must be there whatever becomes of a request belongs into "
+            "setConnection(…). Give what must be saved whatever becomes of a request to "
             "on_commit() and on_rollback()"
         )
     for cls, _ in own:
@@ -97,8 +97,8 @@ def notice_use(connection):
             "another connection than that of the request was used in it, past its transaction: "
             "remove `connection=…` from the call, transaction() and getConnection() of "
             "sqlhub.processConnection, or the module-level connection that an instance was read "
-            "with; read instances in the request, and use savepoint() for a part of it. What must "
-            "be there whatever becomes of the request belongs into on_commit() and on_rollback()"
+            "with; read instances in the request, and use savepoint() for a part of it. Give what "
+            "must be saved whatever becomes of the request to on_commit() and on_rollback()"
         )
     _warn_once(
         place_of(connection),
@@ -154,8 +154,8 @@ def refuse_another_thread_connection(connection):
     transaction = current()
     if transaction is not None and connection is not transaction:
         raise RuntimeError(
-            "sqlhub.threadConnection was changed in a request, past whose transaction all models "
-            "would go: remove the hook that does so, because load_sqlo has opened the transaction"
+            "sqlhub.threadConnection was changed in a request, so all models would bypass its "
+            "transaction: remove the hook that does so, because load_sqlo has opened one"
         )
 
 

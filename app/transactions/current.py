@@ -50,7 +50,7 @@ def leave(transaction):
 
 
 def leave_nothing(engine):
-    """Have the calling thread hold nothing, be it inside an end that was interrupted.
+    """Have the calling thread hold nothing, even inside an end that was interrupted.
 
     mod_wsgi and a signal interrupt at any instruction. What is left would be taken for the
     transaction around the next request, which is never committed.

@@ -14,7 +14,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 def on_commit(function: Callable[[], object]) -> None:
     """Call `function()` once the transaction is committed; not if it is rolled back.
 
-    It is called after the answer is settled, in a transaction of its own if it uses models. Its
+    It is called after the answer is settled, in its own transaction if it uses models. Its
     failure is logged and changes nothing. Outside a transaction it is called at once.
     """
     transaction = current()
@@ -27,8 +27,8 @@ def on_commit(function: Callable[[], object]) -> None:
 def on_rollback(function: Callable[[], object]) -> None:
     """Call `function()` once the transaction is rolled back for good; not if it is committed.
 
-    As on_commit, for an audit row say. A run that is followed by another is not the end. Outside
-    a transaction nothing is rolled back, and it is not called.
+    As on_commit, for example for an audit row. A run that is followed by another is not the end.
+    Outside of a transaction nothing is rolled back, and it is not called.
     """
     transaction = current()
     if transaction is not None:
@@ -47,11 +47,12 @@ def savepoint() -> AbstractContextManager[None, None]:
     """Return a context manager whose block's writes are undone if it raises; the error goes on.
 
     What the block gave to `on_commit` is undone too. After an error inside it the handler may go
-    on and its transaction still commits. A web.HTTPError below 500 is no failure: the block is
-    kept, as such an error commits everywhere else. Raises RuntimeError outside a transaction.
+    on and its transaction still commits. A web.HTTPError below 500 is no failure: what the
+    block did stays, as such an error commits everywhere else. Raises RuntimeError outside of a
+    transaction.
     """
     transaction = required("savepoint()")
-    return transaction.savepoint(transaction.keeps)
+    return transaction.savepoint(transaction.commits)
 
 
 def runs() -> int:
@@ -118,7 +119,7 @@ def _marked(method, kind, attempts, timeout):
 
 
 def no_transaction(method: Method) -> Method:
-    """Mark a handler's method that holds no transaction, while it waits for another service say.
+    """Mark a handler's method that holds no transaction, such as while it waits for a service.
 
     Models used in it raise RuntimeError, which names in_transaction: that is its way to the
     database. What processors read before it is done, and read anew after it. A generator holds

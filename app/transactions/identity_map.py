@@ -18,7 +18,7 @@ class IdentityMap:
     def __init__(self, transaction):
         self._transaction = transaction
         self._held = {}
-        # A WeakValueDictionary once there are any: most requests would make it for nothing.
+        # A WeakValueDictionary from the first one on: most requests need none.
         self._others = {}
         # Weak references to those that a handler has had expired or destroyed, and may still use.
         self._dropped = []
@@ -177,7 +177,7 @@ def _used(references):
 
 
 def _is_dirty(instance):
-    # Its `sqlmeta` is made when it is used (cache.py).
+    # Its `sqlmeta` is created when it is first used (row_cache.py).
     return getattr(vars(instance).get("sqlmeta"), "dirty", False)
 
 

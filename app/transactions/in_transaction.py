@@ -70,14 +70,14 @@ def in_transaction(
 def in_transaction(
     function=None, writing=True, *, attempts=10, seconds=10, timeout=None, connection=None
 ):
-    """Return what `function()` returns, called in a transaction of its own that is committed.
+    """Return what `function()` returns, called in its own transaction that is committed.
 
     `writing`: strictly serializable if true, else a read-only snapshot. A call that conflicts is
     rolled back and made again, at most `attempts` times and not after `seconds`. After `timeout`
     seconds, and at the deadline of the request in which it is called, it is rolled back and given
-    up, be it in the middle of a statement, but not once COMMIT was sent. So `function` may be
+    up, also in the middle of a statement, but not once COMMIT was sent. So `function` may be
     called more than once: give side effects to `on_commit`. An error that it raises rolls back,
-    but for a web.HTTPError below 500, which commits as in a request.
+    except a web.HTTPError below 500, which commits as in a request.
     Without `function` it returns a decorator: `@in_transaction(writing=False)`.
     `connection`: of `connection_for`; by default that of the thread or process, or of the only
     processor.

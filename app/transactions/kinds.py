@@ -75,7 +75,7 @@ class Kinds:
         if self.open_savepoints:
             raise RuntimeError(
                 "a handler marked @no_transaction was called inside a savepoint or inside another "
-                "request, whose transaction is held on: call it where there is none"
+                "request, whose transaction goes on: call it outside of both"
             )
         # So that what processors read before it is read without a lock, and not written.
         self.become(False)

@@ -42,7 +42,7 @@ def instances(transaction, select):
 def _read(iteration):
     """What SQLObject's own iteration yields.
 
-    One that fails at a row, and whose error somebody keeps, would go on to pin its snapshot.
+    One that fails at a row, and whose error somebody holds, would go on to pin its snapshot.
     """
     try:
         return list(iteration)

@@ -46,7 +46,7 @@ def answer(outer, handler, may_commit):
     except _Undone:
         pass
     except RunEnded:
-        # The outer handler is not to take the answer for one, though it is run again anyway.
+        # An outer handler that swallows the error must not see a status of success.
         web.ctx.status = "503 Service Unavailable"
         raise
     finally:
@@ -62,7 +62,7 @@ def answer(outer, handler, may_commit):
 
 
 def answer_beside(outer, answer, replay):
-    """Return `answer(replay)`, in a transaction of its own; `outer`: the thread's connection.
+    """Return `answer(replay)`, in its own transaction; `outer`: the thread's connection.
 
     The chunks of a stream are held back, because `outer` is the thread's again after it.
     """

@@ -125,7 +125,7 @@ def check_sendable(status, headers):
     A status line is three digits, a space and a reason. It and the headers are text in Latin-1
     without control characters, and a header's name has no spaces (PEP 3333, RFC 9110).
     """
-    # Numbers may still be made text outside.
+    # A number may still become text outside.
     if isinstance(status, str) and not _STATUS.match(status):
         raise ValueError(
             f"the answer has {status!r} as its status, which cannot be sent: write three digits, "

@@ -145,7 +145,7 @@ def set_state(self, state):
     try:
         connection = self._connection
     except AttributeError:
-        # None is there: web.py may read a session of its own before the processor.
+        # None is there: web.py may read its session before the processor.
         return
     if _is_outside(connection) and connection.cache.tryGet(self.id, type(self)) is None:
         connection.cache.created(self.id, type(self), self)

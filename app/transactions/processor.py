@@ -67,7 +67,7 @@ def transaction_per_request(
     stream_writes: bool = False,
     **options: Any,
 ) -> Callable[..., Any]:
-    """Return a web.py processor that runs each request in a transaction of its own.
+    """Return a web.py processor that runs each request in its own transaction.
 
     `uri`: the database, as SQLObject writes it. `options`: those of the engine's class, such as
     `timeout`, the seconds to wait for another transaction's lock, and `cache_rows`, how many
@@ -254,14 +254,14 @@ class _Server:
 
     def _settle_web_sessions(self, transaction, committed, error, replay):
         """Save web.py's sessions, or have them be as they were; not of a stream that was sent."""
-        kept = replay is None or succeeded(error)
-        if not kept:
+        stands = replay is None or succeeded(error)
+        if not stands:
             replay.put_back_sessions()
-        after.settle(transaction, committed, kept)
+        after.settle(transaction, committed, stands)
 
     def _end_of_stream(self, transaction, error):
         """End the transaction of an answer that was sent already: it is not run again."""
-        # Another thread may drop it, which has a transaction of its own.
+        # Another thread may drop it, which has its own transaction.
         mine = transaction.owner == get_ident()
         try:
             self._end(transaction, error)

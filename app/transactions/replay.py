@@ -67,7 +67,7 @@ class Replay:
 
 @contextmanager
 def own_context():
-    """Let what is called after the end change a web.ctx of its own, not the settled answer."""
+    """Let what is called after the end change a copy of web.ctx, not the settled answer."""
     context = web.ctx.__dict__
     before = context.copy()
     if "headers" in context:
@@ -86,22 +86,22 @@ def _has_body(environ):
 
 
 class ReplayableBody:
-    """A WSGI input stream (PEP 3333) that keeps what was read, so that it can be read again.
+    """A WSGI input stream (PEP 3333) that holds what was read, so that it can be read again.
 
-    What was read is kept in memory up to 64 KiB, then in a temporary file.
+    What was read is held in memory up to 64 KiB, then in a temporary file.
     """
 
     def __init__(self, stream):
         self._stream = stream
-        self._kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+        self._held = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
         self._rewound = False
 
     def __del__(self):
-        self._kept.close()
+        self._held.close()
 
     def rewind(self):
         """Have what was read come again, then the rest of the stream."""
-        self._kept.seek(0)
+        self._held.seek(0)
         self._rewound = True
 
     def read(self, size=-1):
@@ -117,13 +117,13 @@ class ReplayableBody:
         return iter(self.readline, b"")
 
     def _take(self, method, size):
-        kept = getattr(self._kept, method)(size) if self._rewound else b""
-        if len(kept) == size or (method == "readline" and kept.endswith(b"\n")):
-            return kept
-        wanted = size - len(kept) if size >= 0 else -1
+        held = getattr(self._held, method)(size) if self._rewound else b""
+        if len(held) == size or (method == "readline" and held.endswith(b"\n")):
+            return held
+        wanted = size - len(held) if size >= 0 else -1
         fresh = getattr(self._stream, method)(wanted) if wanted >= 0 else self._rest(method)
-        self._kept.write(fresh)
-        return kept + fresh
+        self._held.write(fresh)
+        return held + fresh
 
     def _rest(self, method):
         return getattr(self._stream, method)()

@@ -38,12 +38,12 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
     doomed = False
     after_commit = ()
     after_rollback = ()
-    # What else its end is waited for with, of the processor (web_sessions.py).
+    # What else the processor does when it has ended (web_sessions.py).
     at_end = ()
     runs = 1
 
     # Whether an error leaves a savepoint without undoing it.
-    keeps = staticmethod(commits)
+    commits = staticmethod(commits)
 
     @staticmethod
     def surroundings_of_after():
@@ -169,7 +169,7 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
             self.cache.changed(so, [name for name, _ in values])
 
     def tableExists(self, name):
-        # SQLObject has MariaDB's error mean no, which is none that the handler swallows.
+        # By MariaDB's error SQLObject tells that there is none: the handler swallows nothing.
         before = self.failure
         exists = super().tableExists(name)
         self.failure = before

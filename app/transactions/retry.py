@@ -63,7 +63,7 @@ def again(transaction, begin, work, limits):
         if reason is Verdict.REFUSED:
             writing = forced = True
         elif reason is Verdict.OTHER_KIND:
-            # Once a mark asks for a writing one it stays so, or two marks ask in turn for ever.
+            # Once a mark asks for a writing one it stays so: else two marks ask in turn for ever.
             writing = forced = transaction.wanted
         transaction = begin(writing)
         transaction.runs, transaction.forced = runs, forced

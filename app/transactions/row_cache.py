@@ -6,7 +6,7 @@ dropped. A request that needs no query looks at the token without a transaction 
 Tokens of two connections are never compared, so the rows belong to one raw connection, hence to
 one thread.
 
-What is kept is a row's values and no instance: every request gets instances of its own, so nothing
+What is kept is a row's values and no instance: every request gets its own instances, so nothing
 that a handler does to one is seen by the next. Rows are only kept of classes that load themselves
 in SQLObject's own way, and only with values that cannot be changed in place.
 
@@ -29,8 +29,8 @@ IMMUTABLE = (
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
 
-# Where others commit more often than a thread reads, keeping rows and asking for the token is for
-# nothing: how often in a row they are found outdated until it pauses, and for how many requests.
+# Where others commit more often than a thread reads, keeping rows and asking for the token saves
+# nothing: after how many losses in a row it pauses, and for how many requests.
 MOST_LOSSES = 4
 LONGEST_PAUSE = 16
 
@@ -68,7 +68,7 @@ class RowCache:
         self._limit = limit
         # None while nothing may be kept.
         self.token = None
-        # Whether the rows outlived the last look at the token. Those that did mostly do again.
+        # Whether the rows outlived the last look at the token: they mostly outlive the next, too.
         self.steady = False
         self._losses = self._pause = 0
         self._classes = {}
@@ -122,7 +122,7 @@ class RowCache:
         return kept if kept.plain else None
 
     def has(self, id, cls):
-        """Whether a row is kept, be it fresh or not."""
+        """Whether a row is kept, fresh or not."""
         kept = self._classes.get(cls)
         return kept is not None and id in kept.rows
 

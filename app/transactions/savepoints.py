@@ -14,16 +14,16 @@ class Savepoints:
 
     # How many are open now.
     open_savepoints = 0
-    # The last error of another transaction in the way that a savepoint brought to the handler.
+    # The last error because of another transaction that a savepoint let the handler see.
     _in_the_way = None
 
     @contextmanager
-    def savepoint(self, keeps):
+    def savepoint(self, commits):
         """Undo the block's writes, and only these, where it raises; the error goes on.
 
         What the block gave to `on_commit` is undone with them; what it gave to `on_rollback` is
         called after the transaction, however it ends.
-        `keeps(error)` tells which errors are none: what the block did before one stays.
+        `commits(error)` tells which errors undo nothing: what the block did before one stays.
         """
         name = f"savepoint_{next(_numbers)}"
         self.query(f"SAVEPOINT {name}")
@@ -34,7 +34,7 @@ class Savepoints:
             yield
         except BaseException as error:
             unharmed = self.failure is before[0] and not self.ended_by
-            if unharmed and keeps(error):
+            if unharmed and commits(error):
                 self.query(f"RELEASE SAVEPOINT {name}")
             else:
                 self._undo(name, before, instances)
@@ -51,7 +51,7 @@ class Savepoints:
         if error is None:
             return
         self.raise_interruption(error)
-        if self.keeps(error):
+        if self.commits(error):
             return
         if is_interruption(error):
             self.spoil_session()

@@ -88,11 +88,11 @@ def _same(one, other):
     if one is _MISSING or other is _MISSING:
         return one is other
     if type(one) is type(other) and isinstance(one, (set, frozenset)):
-        # The order in their pickles is that of how they were made.
+        # Their pickles have the order in which the elements were added.
         return one == other
     return _settled(one) == _settled(other)
 
 
 def _settled(value):
-    """Its pickle, which is another one as long as it has not been through one."""
+    """Its pickle after the value was pickled and read back: only then it stays the same."""
     return pickle.dumps(pickle.loads(pickle.dumps(value)))

@@ -14,7 +14,7 @@ class State(enum.Enum):
     NONE = "this request uses no kept rows"
 
 
-# An enum looks a member up by a function at each use, for which every request would wait.
+# Names of the module, because an enum looks up a member by a function at each use.
 NOT_ASKED, PEEKED, OPEN, NONE = State
 
 

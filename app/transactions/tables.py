@@ -83,7 +83,7 @@ def update_table(model: type[SQLObject]) -> list[str]:
     table = model.sqlmeta.table
     compared = _compared(model)
     if compared is None:
-        return [f"table {table}: not compared, for this user may not make a temporary table"]
+        return [f"table {table}: not compared, because this user may not create a temporary table"]
     extra, missing = compared
     done = [_add(model, what, statement) for what, statement in missing]
     return done + [f"table {table}: left column {name}, not in the model" for name in extra]
@@ -194,7 +194,7 @@ def _missing_columns(model, columns, found):
         if isinstance(column, SOForeignKey):
             constraint = connection.createReferenceConstraint(model, column)
             if constraint:
-                # In one statement, for MariaDB commits each.
+                # In one statement, because MariaDB commits each.
                 statement += f", {constraint.removeprefix(alter)}"
         yield f"column {name}", statement
 

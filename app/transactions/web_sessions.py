@@ -75,8 +75,8 @@ class AtEnd(NamedTuple):
     # Whether its failure is no failure of the request.
     optional: bool = False
 
-    def finish(self, committed, kept):
-        function = self.do if kept else self.undo
+    def finish(self, committed, stands):
+        function = self.do if stands else self.undo
         if function is None or (self.inside and committed):
             return
         try:

@@ -13,7 +13,7 @@ def transaction_class(engine_class):
     base = RequestTransaction.for_engine(engine_class)
     own = {
         "RunEnded": HTTPRunEnded,
-        "keeps": staticmethod(commits),
+        "commits": staticmethod(commits),
         "surroundings_of_after": staticmethod(own_context),
     }
     return type(base.__name__, (base,), own)

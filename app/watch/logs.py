@@ -4,7 +4,7 @@ import logging
 
 
 def use_apache_levels():
-    """Give the root logger mod_wsgi's handler, unless the application has made one of its own.
+    """Give the root logger mod_wsgi's handler, unless the application has given it one.
 
     mod_wsgi 4 has none: there each line is an error to Apache.
     """

@@ -79,7 +79,7 @@ class Metrics:
         return child
 
     def observe(self, run):
-        """Count a Run of a transaction, be it of a request or not."""
+        """Count a Run of a transaction, of a request or not."""
         if run.used:
             kind = "writing" if run.writing else "reading"
             self._child(self._runs, kind, run.end).inc()

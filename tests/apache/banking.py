@@ -24,7 +24,7 @@ class Bank:
         self.uri = uri
 
     def execute(self, query):
-        """Run `query` in a session of its own; returns its rows."""
+        """Run `query` in its own session; returns its rows."""
         if self.server:
             return self.server.execute(query, self.uri.rpartition("/")[2])
         with contextlib.closing(sqlite3.connect(self.site.data / "bank.db")) as raw:
@@ -45,7 +45,7 @@ def served_bank(request):
 
 
 class Load:
-    """Clients that post pairs, each with a number of its own, until `stop` is called."""
+    """Clients that post pairs, each with its own number, until `stop` is called."""
 
     def __init__(self, bank, first):
         self.answers = []

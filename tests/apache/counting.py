@@ -41,7 +41,7 @@ def fails_on_the_recipe(fact):
 
 
 def clients(count, work):
-    """Call `work(number, client)` in `count` threads, each with an httpx.Client of its own.
+    """Call `work(number, client)` in `count` threads, each with its own httpx.Client.
 
     Returns the results in order; raises the first exception of any of them.
     """

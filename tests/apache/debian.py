@@ -1,4 +1,4 @@
-"""A Debian-like Apache in a folder of its own, with another site, for scripts/deploy."""
+"""A Debian-like Apache in its own folder, with another site, for scripts/deploy."""
 
 import contextlib
 import grp

@@ -11,7 +11,7 @@
 `app_root` holds wsgi/app.wsgi and whatever that imports. It is copied to `site.root`, which the
 daemons can read (pytest's tmp_path is closed to www-data), so change files there, not in app_root.
 `settings` are environment variables, which the daemons see in os.environ. Without `app_root` the
-application gets a database of its own with the sample users, demo mode, and an API token
+application gets its own database with the sample users, demo mode, and an API token
 (`site.token`). On leaving, the server is stopped.
 
 site.url            http://127.0.0.1:PORT

@@ -43,7 +43,7 @@ class Faults:
         self.acknowledged = set()
 
     def post(self, path="pairs", *more, client=httpx, **options):
-        """Add a pair with a number of its own; return the answer."""
+        """Add a pair with its own number; return the answer."""
         number = next(_numbers)
         url = "/".join([self.site.url, path, str(number), *more])
         answer = client.post(url, timeout=60, **options)

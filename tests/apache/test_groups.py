@@ -1,4 +1,4 @@
-"""Requests that write have processes of their own: they take no thread from those that read."""
+"""Requests that write have their own processes: they take no thread from those that read."""
 
 import contextlib
 import os

@@ -95,7 +95,7 @@ def test_a_mode_keeps_web_sessions_and_takes_uploads(site, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_mode_has_processes_of_its_own(site, mode):
+def test_a_mode_has_its_own_processes(site, mode):
     seen = {}
     for served in MODES:
         with fresh(site, served) as client:

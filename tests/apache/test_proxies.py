@@ -59,7 +59,7 @@ def stranger(guarded):
 
 
 def logged(site, http, headers=None):
-    """The access log's line of a request of its own."""
+    """The access log's line of a request that it sends."""
     mark = f"/view?{secrets.token_hex(8)}"
     assert http.get(mark, headers=headers).status_code == 200
     log = site.server.directory / "webpy-site-access.log"

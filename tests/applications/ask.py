@@ -1,4 +1,4 @@
-"""Sends requests to what wsgi/app.wsgi serves, in a process of its own and without a server.
+"""Sends requests to what wsgi/app.wsgi serves, in its own process and without a server.
 
     python ask.py '[["POST", "/login", {"name": "ada"}], ["GET", "/account", {}]]'
 

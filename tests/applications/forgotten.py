@@ -131,7 +131,7 @@ FORGOTTEN = {
         [["GET", "/product/A1", {}], INTO_CART],
         ["500", "500"],
     ),
-    "An instance kept in a module": Forgotten(
+    "An instance stored in a module": Forgotten(
         "shop",
         [
             (

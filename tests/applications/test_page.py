@@ -19,7 +19,7 @@ NOT_IN_THEM = {
     "A class with a connection",
     "A commit, a rollback",
     "A request inside a handler",
-    "A value kept in a module",
+    "A value stored in a module",
     "Options in the URI",
     "SQL past the models",
     "What a thread is given",

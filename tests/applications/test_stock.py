@@ -35,6 +35,6 @@ def test_views_at_once_are_not_all_counted(several_processes, name):
 
 
 def test_a_shop_of_several_processes_shows_old_prices(several_processes):
-    """Each process has a cache of its own, which nothing tells of the change."""
+    """Each process has its own cache, which nothing tells of the change."""
     with pytest.raises(StaleRead):
         SHOP.visits.no_page_is_stale(several_processes(SHOP), PROCESSES)

@@ -1,4 +1,4 @@
-"""Authors, novels and classes with ways of their own, on a site that keeps rows."""
+"""Authors, novels and classes with their own ways, on a site that keeps rows."""
 
 import datetime
 

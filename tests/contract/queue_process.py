@@ -2,8 +2,8 @@
 
 `hold`: begins a writing transaction, prints "begun", commits at the next line of its input.
 `fork`: begins one, makes a child that lives until it is killed, and prints the child's number.
-`write THREADS ROWS`: commits so many rows in each of so many threads, and prints the name of each
-once it is acknowledged. A further word names what is done first: one of FIRST.
+`write THREADS ROWS`: commits that many rows in each of that many threads, and prints the name of
+each once it is acknowledged. A further word names what is done first: one of FIRST.
 """
 
 import contextlib

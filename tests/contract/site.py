@@ -61,7 +61,7 @@ class Site:
         return self.app.wsgifunc()({"wsgi.input": io.BytesIO(), **environ}, lambda *_: None)
 
     def execute(self, query):
-        """Run `query` in a session of its own, outside of the bundle, and commit.
+        """Run `query` in its own session, outside of the bundle, and commit.
 
         Returns its rows, a list of tuples.
         """

@@ -265,7 +265,7 @@ def test_a_reading_request_that_writes_after_a_caught_error_is_500(site):
 
 @pytest.mark.parametrize("error", [lambda: web.seeother("/there"), web.notfound])
 def test_an_http_error_below_500_commits_what_in_transaction_did(site, error):
-    """The handler holds no transaction of its own, and the answer acknowledges the function's."""
+    """The handler itself holds no transaction, and the answer acknowledges the function's."""
     called = []
 
     @no_transaction
@@ -442,7 +442,7 @@ def test_an_answer_that_cannot_be_sent_rolls_back(site, answer):
 
 
 class OwnError(web.HTTPError):
-    """One that is made in a way of its own, as applications do."""
+    """One that is made in its own way, as applications do."""
 
     data = "own"
 

@@ -145,7 +145,7 @@ def test_a_class_that_is_made_later_has_each_request_refused(site, stock, bound,
     assert site.names() == []
 
 
-def test_a_class_with_a_hub_of_its_own_is_seen_through(uri, stock, bound):
+def test_a_class_with_its_own_hub_is_seen_through(uri, stock, bound):
     hub = ConnectionHub()
     hub.processConnection = stock
     bound(hub)
@@ -329,7 +329,7 @@ def test_an_application_that_a_handler_asks_in_a_thread_is_refused(of_process):
     assert of_process.names() == []
 
 
-def test_an_application_whose_processors_were_made_anew_is_refused(of_process, capsys):
+def test_an_application_whose_list_of_processors_was_replaced_is_refused(of_process, capsys):
     beside = application(*BESIDE)
     beside.add_processor(of_process.processor)
     beside.processors = beside.processors[:2]

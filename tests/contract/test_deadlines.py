@@ -123,7 +123,7 @@ def test_no_commit_is_sent_past_the_deadline(hasty, reasons):
     assert (site.names(), seen) == ([], [])
 
 
-def test_the_transaction_begins_past_the_deadline_no_more(hasty, reasons):
+def test_the_transaction_does_not_begin_after_the_deadline(hasty, reasons):
     site = hasty()
 
     def handler():

@@ -133,7 +133,7 @@ def test_a_dropped_table_is_there_again_after_a_rollback(site):
     assert "REFERENCES" in definition
 
 
-def test_a_table_is_dropped_and_made_anew_in_one_request(site):
+def test_a_table_is_dropped_and_created_again_in_one_request(site):
     def handler():
         Writer.dropTable(cascade=True)
         Writer.createTable()

@@ -238,7 +238,7 @@ def test_in_a_handler_without_transaction_it_is_the_way_to_the_database(site):
     assert site.names() == ["a", "b"]
 
 
-def test_a_thread_that_a_handler_starts_has_transactions_of_its_own(site):
+def test_a_thread_that_a_handler_starts_has_its_own_transactions(site):
     site.request(add("a"))
 
     def handler():

@@ -154,7 +154,7 @@ def test_an_interruption_at_any_point_leaves_nothing_and_is_told(make_site, engi
 @pytest.mark.slow
 @pytest.mark.engines("sqlite")
 @pytest.mark.parametrize("work", [write_in_a_transaction_of_its_own, write_after_the_commit])
-def test_an_interruption_of_a_transaction_of_its_own_is_the_same(make_site, engine, work):
+def test_an_interruption_of_a_separate_transaction_is_the_same(make_site, engine, work):
     interrupt_at_each_point(make_site(timeout=1), engine, work, "POST")
 
 

@@ -1,4 +1,4 @@
-"""Every request has instances of its own, be they made from a kept row or read."""
+"""Every request has its own instances, whether made from a kept row or read."""
 
 import threading
 
@@ -138,7 +138,7 @@ class Columnless(SQLObject):
         (Columnless, lambda made: made.id == 1),
     ],
 )
-def test_a_class_with_ways_of_its_own_is_loaded_in_them(library, model, seen):
+def test_a_class_that_loads_itself_is_loaded_in_its_own_way(library, model, seen):
     model.createTable(connection=library.connection)
     library.execute(f"INSERT INTO {model.sqlmeta.table} (id) VALUES (1)")
 

@@ -180,7 +180,7 @@ def test_an_instances_sqlmeta_is_its_own_and_the_classs_is_the_class(library):
         assert library.run(metas) == ("novel", True)
 
 
-def test_a_class_derived_after_its_base_was_kept_has_a_sqlmeta_of_its_own(library):
+def test_a_class_derived_after_its_base_was_kept_has_its_own_sqlmeta(library):
     library.run(titles)
     name = f"Derived{next(_numbers)}"
     derived = type(name, (Novel,), {"__module__": __name__, "note": StringCol(default=None)})

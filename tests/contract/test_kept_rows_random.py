@@ -128,7 +128,7 @@ def writing(world, choice):
 
 
 def differences(world, requests, until_found=False):
-    """Make so many requests, with commits of others between them; return what is wrong."""
+    """Make that many requests, with commits of others between them; return what is wrong."""
     wrong = []
     choice = world.choice
     for number in range(requests):

@@ -24,7 +24,7 @@ SLOW = {
 
 
 def slow(engine, seconds):
-    """Have the database at work for about so many seconds, in a request."""
+    """Have the database at work for about that many seconds, in a request."""
     sqlhub.threadConnection.queryAll(SLOW[engine].format(seconds))
 
 
@@ -327,7 +327,7 @@ def test_what_a_processor_reads_before_such_a_handler_is_done(processors, method
     assert site.execute("SELECT number FROM entry") == [(41,)]
 
 
-def test_kept_rows_of_a_processor_are_read_anew_after_such_a_handler(processors):
+def test_kept_rows_of_a_processor_are_read_again_after_such_a_handler(processors):
     def processor(handler):
         before = Entry.get(1).name
         return f"{before} {handler()} {Entry.get(1).name}"
@@ -411,7 +411,7 @@ def test_such_a_handler_s_generator_holds_nothing_and_is_sent_as_it_is_made(site
     assert left_without()
 
 
-def test_a_request_from_such_a_handler_has_a_transaction_of_its_own(site):
+def test_a_request_from_such_a_handler_has_its_own_transaction(site):
     @no_transaction
     def handler():
         before = web.ctx.__dict__.copy()

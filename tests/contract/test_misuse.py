@@ -284,7 +284,7 @@ def test_load_sqlo_in_a_request_that_has_a_transaction_changes_nothing(site):
 
 
 def test_what_the_bundle_cannot_see_is_given_up_and_nothing_acknowledged(make_site):
-    """A connection of the driver's own, which waits for the lock of its own request."""
+    """A connection made by the driver, which waits for the lock of its own request."""
     site = make_site(timeout=1, attempts=1)
     site.request(add("a"))
 

@@ -84,7 +84,7 @@ def test_an_observer_that_fails_is_logged_and_changes_nothing(make_site, caplog)
     assert "the observer of transactions failed" in caplog.text
 
 
-def test_a_savepoint_is_no_run_of_its_own(observed, told):
+def test_a_savepoint_is_no_separate_run(observed, told):
     def handler():
         with savepoint():
             Entry(name="a")

@@ -111,7 +111,7 @@ def test_a_function_given_to_on_commit_cannot_change_the_answer(
     assert ("failed" in caplog.text) == (function is not error_page)
 
 
-def test_what_on_commit_does_with_models_is_a_transaction_of_its_own(site):
+def test_what_on_commit_does_with_models_is_a_separate_transaction(site):
     def adds_and_fails():
         Entry(name="half")
         raise ZeroDivisionError
@@ -250,7 +250,7 @@ def test_no_signal_is_sent_where_no_row_was_used(site, signals):
     assert signals == []
 
 
-def test_a_listener_has_a_transaction_of_its_own_and_its_failure_changes_nothing(site, caplog):
+def test_a_listener_has_its_own_transaction_and_its_failure_changes_nothing(site, caplog):
     def listener(ids):
         Entry(name="half")
         raise ZeroDivisionError

@@ -156,7 +156,7 @@ def test_what_is_written_through_it_is_seen_through_the_row_s_instance(library):
     assert library.execute("SELECT name FROM author") == [("Joan",)]
 
 
-def test_what_is_written_through_it_and_rolled_back_is_seen_no_more(library):
+def test_what_is_written_through_it_and_rolled_back_is_gone(library):
     author = pickle.loads(pickled(library, Author))
 
     def handler():
@@ -178,7 +178,7 @@ def test_it_can_be_destroyed(library):
     assert library.run(handler, "POST") == 2
 
 
-def test_a_class_with_a_way_of_its_own_and_one_with_mutable_values(library):
+def test_a_class_that_loads_itself_and_one_with_mutable_values_can_be_pickled(library):
     own, values = pickled(library, OwnWay), pickled(library, Pickled)
 
     def handler():

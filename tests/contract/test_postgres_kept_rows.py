@@ -74,7 +74,7 @@ def test_a_schema_set_by_a_handler_has_no_rows_of_another(make_site):
     ],
 )
 @pytest.mark.parametrize("through", ["sqlobject", "driver"])
-def test_a_schema_set_after_a_row_was_used_has_rows_of_its_own(make_site, change, through):
+def test_a_schema_set_after_a_row_was_used_has_its_own_rows(make_site, change, through):
     site = make_site(cache_rows=10)
     site.request(add("mine"))
     site.request(add("shared"))

@@ -23,7 +23,7 @@ def connection(uri):
 
 
 def in_a_thread(function):
-    """Return what `function()` returns, called in a thread of its own."""
+    """Return what `function()` returns, called in its own thread."""
     return in_threads(function)[0]
 
 
@@ -86,7 +86,7 @@ def test_a_thread_closes_its_connections_when_it_ends(connection):
     assert len(os.listdir("/proc/self/fd")) <= opened + 3
 
 
-def test_a_child_process_has_connections_of_its_own(connection):
+def test_a_child_process_has_its_own_connections(connection):
     Entry(name="parent's")
     raw = begin(connection, False)
     assert len(execute(connection, raw, "SELECT * FROM entry")) == 1

@@ -185,7 +185,7 @@ def test_a_stream_that_another_thread_drops_ends_its_turn(make_site, file, has_t
     assert is_free(file)
 
 
-def test_a_transaction_of_its_own_has_its_own_turn(site, file, has_turn):
+def test_a_separate_transaction_has_its_own_turn(site, file, has_turn):
     @no_transaction
     def handler():
         for _ in range(2):

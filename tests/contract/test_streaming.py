@@ -1,5 +1,6 @@
 """An answer in chunks: sent as it is made, or, of a writing request, once it is committed."""
 
+import gc
 import os
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
@@ -249,6 +250,8 @@ def test_the_temporary_file_of_held_back_chunks_is_closed(site, read):
             yield b"x" * 100_000
 
     b"".join(site.start(handler))
+    # What earlier tests have left would else be closed in between.
+    gc.collect()
     before = os.listdir("/proc/self/fd")
     answer = site.start(handler)
     assert len(os.listdir("/proc/self/fd")) == len(before) + 1

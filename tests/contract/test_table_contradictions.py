@@ -23,7 +23,7 @@ def test_a_required_column_without_a_default_is_refused():
     )
 
 
-def test_a_required_column_that_the_model_has_no_more_is_refused():
+def test_a_required_column_that_left_the_model_is_refused():
     made(stars=IntCol(notNone=True, default=3))
     assert refusal(model(text=text())) == (
         "table note: column stars, not in the model, is NOT NULL without a default"
@@ -110,7 +110,7 @@ def test_a_user_who_may_make_no_table_uses_the_table_as_it_is(server, uri, monke
     monkeypatch.setattr(sqlhub, "processConnection", limited)
     later = model(text=text(), stars=IntCol(defaultSQL="5"))
     assert update(later) == [
-        "table note: not compared, for this user may not make a temporary table"
+        "table note: not compared, because this user may not create a temporary table"
     ]
     limited.close()
 

@@ -117,7 +117,7 @@ def test_several_processes_at_the_same_time_add_a_column_once(uri):
     assert done == ["table note: added column stars"]
 
 
-def test_a_column_that_the_model_has_no_more_is_left_and_named():
+def test_a_column_that_left_the_model_stays_and_is_named():
     made(stars=IntCol(default=3))
     later = model(text=text())
     assert update(later) == ["table note: left column stars, not in the model"]
@@ -126,7 +126,7 @@ def test_a_column_that_the_model_has_no_more_is_left_and_named():
     assert [stars for (stars,) in left] == [3, 3, None]
 
 
-def test_a_required_column_with_a_default_that_the_model_has_no_more_is_left():
+def test_a_required_column_with_a_default_that_left_the_model_stays():
     made(stars=IntCol(notNone=True, defaultSQL="3"))
     assert update(model(text=text())) == ["table note: left column stars, not in the model"]
 

@@ -1,7 +1,7 @@
 """web.py's own test suite passes with the processor in each of its applications.
 
 scripts/install --test unpacks the suite from web.py's source distribution. `test_db.py` is left
-out: it makes no application, and wants servers of its own.
+out: it makes no application, and wants its own servers.
 """
 
 import re

@@ -99,7 +99,7 @@ class Visitor:
         return response
 
     def get(self, name):
-        """What the session of the visitor has by `name`, read in a request of its own."""
+        """What the session of the visitor has by `name`, read in its own request."""
         found = []
         self.request(lambda: found.append(self.site.session.get(name)))
         return found[0]

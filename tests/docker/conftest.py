@@ -1,4 +1,4 @@
-"""The engine, the image and the running projects, each made when the first test asks for it."""
+"""The Docker engine, the image and the running projects, each created when first asked for."""
 
 import sys
 

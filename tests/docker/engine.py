@@ -1,7 +1,7 @@
 """A Docker engine for the tests: the one that answers, else one started here, as root.
 
-Its Compose is the plugin that scripts/install --test unpacks. An engine started here keeps its
-images in .venv/docker/data, so that a second run is quick; its containers and networks go.
+Its Compose is the plugin that scripts/install --test unpacks. One started here has its images in
+.venv/docker/data, so that a second run is quick; its containers and networks go.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ SECONDS_TO_START = 60
 
 
 class Engine:
-    """Runs docker's commands against one engine; `own` is whether the tests have started it."""
+    """Runs docker's commands against one Docker engine; `own`: whether the tests started it."""
 
     def __init__(self, host=None):
         """`host`: the address of the engine as DOCKER_HOST takes it; None for the default."""
@@ -58,7 +58,7 @@ class Engine:
         return self.run(*command, **options).stdout.rstrip("\n")
 
     def answers(self):
-        """Whether there is an engine at the address."""
+        """Whether a Docker engine answers at the address."""
         return self.run("info", check=False).returncode == 0
 
     def has_image(self, name):

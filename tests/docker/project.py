@@ -1,4 +1,4 @@
-"""One Compose project of the tests: the shipped files, a port and settings of its own."""
+"""One Compose project of the tests: the shipped files, a port and its own settings."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ IMAGE = "webpy-sqlobject-site-test"
 TOKEN = "token-of-the-tests-in-containers"
 SINGLE = ("compose.yaml",)
 CLUSTER = ("compose.yaml", "docker/cluster.yaml")
-# After one of these: an application of one's own.
+# After one of these: your application.
 APPLICATION = ("docker/application.yaml",)
 
 _numbers = count(1)
@@ -66,7 +66,7 @@ class Project:
         return self.compose("ps", "--quiet", service).stdout.split()
 
     def inspect(self, container):
-        """What the engine knows of a container, as a dictionary."""
+        """What the Docker engine knows of a container, as a dictionary."""
         return json.loads(self.engine.output("inspect", container))[0]
 
     def sh(self, command, service="web", check=True):
@@ -89,7 +89,7 @@ def free_network():
     """The first three numbers of a network of 256 addresses that this machine has no route to.
 
     Docker takes the network that it is given also where an interface has it, such as one that a
-    killed engine has left, and then no request reaches the containers.
+    killed Docker engine has left, and then no request reaches the containers.
     """
     lines = Path("/proc/net/route").read_text().splitlines()[1:]
     routes = [_network(*line.split()[1:8:6]) for line in lines]

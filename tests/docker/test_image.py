@@ -111,7 +111,7 @@ def changed(engine, image, tmp_path_factory):
     engine.run("rmi", "--force", f"{image}-changed")
 
 
-def test_a_change_of_code_builds_neither_packages_nor_environment_anew(engine, changed):
+def test_a_change_of_code_builds_neither_packages_nor_environment_again(engine, changed):
     name, said = changed
     assert _cached(said, "apt-get") and _cached(said, "pip")
     assert not _cached(said, "/code/app")

@@ -1,4 +1,4 @@
-"""The engine's and the balancer's own checks of the files, and what old engines do not know."""
+"""Docker's and the balancer's own checks of the files; what an old Docker engine lacks."""
 
 import json
 import re

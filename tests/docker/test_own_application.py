@@ -1,4 +1,4 @@
-"""An application of one's own in the image: its code, its requirements, its health, its drain."""
+"""Your application in the image: its code, its requirements, its health, its drain."""
 
 import subprocess
 

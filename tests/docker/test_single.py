@@ -197,7 +197,7 @@ def test_a_container_with_a_balancer_says_so_before_it_stops(engine, image):
 
 
 def test_without_a_balancer_apache_is_the_first_process(engine, image):
-    """Nothing stands between the engine's signals and Apache."""
+    """Nothing stands between Docker's signals and Apache."""
     with project(engine) as made:
         assert made.sh("cat /proc/1/comm").stdout.strip() == "apache2"
 

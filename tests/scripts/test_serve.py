@@ -56,7 +56,7 @@ def test_serve_runs_a_database_server_and_keeps_its_data(folder, engine):
 
 
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])
-def test_a_database_whose_making_was_stopped_is_made_anew(folder, engine):
+def test_a_database_whose_creation_was_stopped_is_created_again(folder, engine):
     left = folder / "var" / engine / "new"
     left.mkdir(parents=True)
     (left / "PG_VERSION").touch()

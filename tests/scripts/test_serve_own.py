@@ -1,4 +1,4 @@
-"""scripts/serve with an application of one's own, which the checkout's site.env names."""
+"""scripts/serve with your application, which the checkout's site.env names."""
 
 import subprocess
 

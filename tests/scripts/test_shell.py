@@ -34,7 +34,7 @@ def test_it_opens_on_the_database_with_the_models(folder):
 
 
 def test_it_leaves_the_site_s_pages_alone(folder, checkout):
-    """An old application's end in a server of their own: whoever runs them waits for ever."""
+    """An old application's end in their own server: whoever runs them waits for ever."""
     pages = checkout / "app" / "pages.py"
     pages.write_text(pages.read_text() + "\n\nopen('pages were imported', 'w').close()\n")
     (checkout / "scripts" / "install").write_text("#!/bin/sh\n")

@@ -1,4 +1,4 @@
-"""Answers requests in one mode in a process of its own, and tells what became of SQLObject.
+"""Answers requests in one mode in its own process, and tells what became of SQLObject.
 
     python tests/unit/look.py lab|benchmark|nothing|site MODE URI
 

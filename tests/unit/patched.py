@@ -1,4 +1,4 @@
-"""Tells in a process of its own what becomes of SQLObject and web.py.
+"""Tells in its own process what becomes of SQLObject and web.py.
 
     python tests/unit/patched.py import|install
     python tests/unit/patched.py without MODULE CLASS ATTRIBUTE

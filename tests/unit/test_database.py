@@ -118,7 +118,7 @@ def test_commands_at_the_same_time_make_the_sample_users_once(uri, tmp_path):
 
 @pytest.mark.parametrize("options", [(), ("--wait", "60")], ids=["at once", "waiting"])
 def test_a_database_that_cannot_be_made_is_a_clear_error_with_status_2(tmp_path, options):
-    """Also with --wait at once, for no waiting helps a file."""
+    """Also with --wait at once, because no waiting helps a file."""
     (tmp_path / "file").write_text("")
     done = run(f"sqlite://{tmp_path}/file/site.db", *options)
     assert (done.returncode, done.stdout) == (2, "")

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import re
+import tomllib
 from collections import Counter
 from dataclasses import fields
 from pathlib import PurePosixPath
@@ -204,3 +205,9 @@ def test_every_define_in_a_document_s_configuration_is_there(document):
     blocks = re.findall(r"```apache\n(.*?)```", DOCUMENTS[document], re.DOTALL)
     named = {name for block in blocks for name in re.findall(r"Define (\w+)", block)}
     assert named <= defines()
+
+
+def test_the_newest_version_in_the_changelog_is_the_project_s():
+    newest = re.search(r"^## (\S+)", DOCUMENTS["CHANGELOG.md"], re.MULTILINE)[1]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert newest == project["version"]

@@ -7,7 +7,7 @@ from sqlobject import sqlhub
 
 from app.settings import settings
 from app.transactions import connection_for
-from app.watch.serving import Watch
+from app.watch.watch import Watch
 from tests.http_client import Client, serving
 from tests.servers import Files
 

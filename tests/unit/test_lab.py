@@ -250,7 +250,7 @@ def test_an_answer_counts_the_run_that_a_conflict_ended(tmp_path):
         assert (answer.status, answer.json["runs"], ended) == (200, 2, [1, 2])
 
 
-def test_a_reset_makes_all_keys_anew(client):
+def test_a_reset_creates_all_keys_again(client):
     transact(client, ["write", 1, 9])
     assert send(client, "reset", keys=1200, value=[1]).status == 200
     assert values(client, 1, 1200) == [[1], [1]]

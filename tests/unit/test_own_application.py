@@ -1,4 +1,4 @@
-"""An application of one's own in place of the example: found, imported, adopted, or refused."""
+"""Your application in place of the example: found, imported, adopted, or refused."""
 
 import contextlib
 import json
@@ -249,7 +249,7 @@ def test_a_class_outside_of_the_programs_module_is_missed(wiki):
     assert (done.returncode, "table late: it is missing" in done.stderr) == (3, True)
 
 
-def test_a_program_whose_row_is_there_already_is_told_the_error(wiki):
+def test_a_program_whose_row_exists_is_told_the_error(wiki):
     model = wiki / "wiki" / "model.py"
     model.write_text(MODEL.replace("StringCol()", "StringCol(alternateID=True, length=50)"))
     assert make_database(wiki, SITE_DATABASE="wiki.model:make").returncode == 0

@@ -16,7 +16,7 @@ ALL = [patch for listed in LISTS.values() for patch in listed]
 
 
 def patched(*arguments):
-    """Return what patched.py prints, in a process of its own."""
+    """Return what patched.py prints, in its own process."""
     command = [sys.executable, PATCHED, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ LOOK = Path(__file__).parent / "look.py"
 
 
 def look(what, mode, tmp_path, uri=None):
-    """Return what look.py prints in a process of its own."""
+    """Return what look.py prints in its own process."""
     uri = uri or f"sqlite://{tmp_path}/{mode}.db"
     environ = {"PATH": os.environ["PATH"], "DATABASE_URI": uri}
     environ |= {"SITE_API_TOKEN": "the-token-of-these-tests"}

@@ -13,7 +13,7 @@ from app.transactions import Run
 from app.watch import requests
 from app.watch.requests import Recorder, log_runs
 from app.watch.routes import route_of
-from app.watch.serving import Watch
+from app.watch.watch import Watch
 from tests.http_client import Client
 
 

@@ -190,7 +190,7 @@ class Engine(Statements, Dialect):
                 session.roll_back_transaction()
 
     def refuse_past_requests(self):
-        """Raise RuntimeError where a session of its own would go past this thread's request.
+        """Raise RuntimeError where a further session would go past this thread's request.
 
         Also where the request holds locks that only it releases, and in one without transactions.
         """
@@ -198,8 +198,8 @@ class Engine(Statements, Dialect):
         for engine in list(_engines):
             if engine.place == self.place and engine.holds_locks():
                 raise RuntimeError(
-                    "a request has one transaction already, for whose locks another connection "
-                    "would wait in vain; use savepoint() inside it, and on_commit() for what "
+                    "a request has one transaction already, and another connection would wait in "
+                    "vain for its locks; use savepoint() inside it, and on_commit() for what "
                     "comes after it"
                 )
 

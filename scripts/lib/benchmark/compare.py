@@ -1,6 +1,6 @@
 """scripts/benchmark: requests per second of the bundle and of SQLObject's stock ways, in turn.
 
-Each mode has an Apache of its own with the shipped apache/site.conf; all run at once, and one at
+Each mode has its own Apache with the shipped apache/site.conf; all run at once, and one at
 a time is loaded, round by round, so that the machine's mood is the same for all. What counts is
 the ratio within a round; the table gives the median over the rounds.
 """

@@ -1,7 +1,7 @@
 """The dashboard's panels, drawn with what Prometheus has of a site under load.
 
-Serves a site of its own on PostgreSQL with the metrics on, loads it by scripts/loadtest, has a
-Prometheus of its own read the numbers, and asks it for what the panels of
+Serves its own site on PostgreSQL with the metrics on, loads it by scripts/loadtest, has a
+Prometheus read the numbers, and asks it for what the panels of
 docs/monitoring/dashboard.json show. A PNG comes beside the SVG.
 """
 

@@ -1,6 +1,6 @@
 """scripts/benchmark --growth: requests per second and memory over what grows, one at a time.
 
-For each value of an axis each mode has an Apache of its own, and all are loaded in turn.
+For each value of an axis each mode has its own Apache, and all are loaded in turn.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """scripts/benchmark --in-process: microseconds of one request, without Apache and without threads.
 
-Each mode is a process of its own, because ours changes SQLObject. One at a time makes requests
+Each mode has its own process, because ours changes SQLObject. One at a time makes requests
 for a moment, in turn, so that the machine's mood is the same for all; what counts is the ratio
 within a turn. Each round starts the processes anew: how one lies in memory makes it faster or
 slower than another of the same code by a few hundredths.

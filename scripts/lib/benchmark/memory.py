@@ -88,7 +88,7 @@ def table(found):
         yield ""
         yield (
             f"NO: grown by more than {ALLOWED:.0%} after a quarter of the reads. Either something "
-            "is never freed, or so few reads do not fill what is kept: try more."
+            "is never freed, or these reads are too few to fill what is kept: try more."
         )
 
 

@@ -1,4 +1,4 @@
-"""scripts/benchmark --open-loop: what requests at fixed rates take, be they answered or not.
+"""scripts/benchmark --open-loop: what requests at fixed rates take, answered or not.
 
 The peak of each mode on a route is that of the closed loop. Requests then come at shares of it,
 each due at its own instant, from which its time is counted. wrk has no such mode, wrk2 no package,

@@ -151,6 +151,6 @@ def _add_kinds(made):
         "--seconds; status 1 where one is lost"
     )
     add("--reload", action="store_true", help=reload_help)
-    memory_help = "the size of a process after so many reads (default 1000000): does it grow?"
+    memory_help = "the size of a process after this many reads (default 1000000): does it grow?"
     reads = whole_number(1000, 1_000_000_000)
     add("--memory", nargs="?", type=reads, const=1_000_000, metavar="READS", help=memory_help)

@@ -1,4 +1,4 @@
-"""The peers of a benchmark: what people would use instead, each in an environment of its own.
+"""The peers of a benchmark: what people would use instead, each in its own environment.
 
 "raw" is a WSGI function on the bare driver, which is as fast as Python under mod_wsgi can be; it
 runs in the checkout's environment. Their applications are in the folder peer_site, with the
@@ -20,7 +20,7 @@ ENVIRONMENTS = ROOT / ".venv" / "peers"
 
 
 def peer_environments(modes, database):
-    """Return {mode: folder of its environment} for those of `modes` that have one of their own.
+    """Return {mode: folder of its environment} for those of `modes` that have one.
 
     One that is not there, or not with the requirements of today and the driver of `database`, is
     made, which needs a package index. Raises CannotRun where it cannot be made.

@@ -73,7 +73,7 @@ class Reloads:
 
     @property
     def old(self):
-        """How many requests that came after a reload were answered by code of before."""
+        """How many requests that came after a reload were answered by older code."""
         return sum(
             answer.began > ended and answer.status == 200 and int(answer.code) < number
             for number, (_, ended) in enumerate(self.ends, 1)

@@ -1,4 +1,4 @@
-"""The sites of a benchmark: for each mode an Apache of its own, all running at once."""
+"""The sites of a benchmark: for each mode its own Apache, all running at once."""
 
 import contextlib
 import shutil
@@ -46,7 +46,7 @@ class Site:
 def sites(options):
     """Start an Apache for each of options.modes, MODES or PEERS; yields {mode: Site}.
 
-    On SQLite each mode has a database of its own, on a server they share one.
+    On SQLite each mode has its own database, on a server they share one.
     Raises CannotRun.
     """
     environments = peer_environments(options.modes, options.database)

@@ -1,4 +1,4 @@
-"""What an Apache of one's own says of the site: its daemons' Python, home, locale and user."""
+"""What your Apache says of the site: its daemons' Python, home, locale and user."""
 
 import math
 import re

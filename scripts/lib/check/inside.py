@@ -1,4 +1,4 @@
-"""The application and its database as a daemon has them, looked at in a process of their own."""
+"""The application and its database as a daemon has them, looked at in their own process."""
 
 import contextlib
 import json

@@ -62,7 +62,7 @@ def _python(module):
 def _versions(server):
     """Compare the packages with those that the bundle was tested with.
 
-    An Apache of one's own may have another mod_wsgi, which is no package of this environment.
+    Your Apache may have another mod_wsgi, which is no package of this environment.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     others = []

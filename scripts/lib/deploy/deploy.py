@@ -214,7 +214,10 @@ def main(arguments):
     if _is_root(place.user):
         raise CannotRun("the site would be root's: name another user with --user")
     if not (place.apache / "sites-available").is_dir():
-        raise CannotRun(f"{place.apache} is no configuration of Debian's Apache: --apache-dir")
+        raise CannotRun(
+            f"{place.apache} is no configuration of Debian's Apache: apt-get install apache2, or "
+            "name its folder by --apache-dir"
+        )
     os.umask(0o022)
     steps = Steps(options.dry_run, options.restart)
     work = rollback if options.rollback else uninstall if options.uninstall else deploy

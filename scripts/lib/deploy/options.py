@@ -15,7 +15,7 @@ def parser():
     """The parser of the script's options."""
     made = command_parser(
         "scripts/deploy",
-        "Put the commit that is checked out into Debian's Apache as a release of its own, and "
+        "Put the commit that is checked out into Debian's Apache as a release, and "
         "serve it without losing a request. Options of the virtual host are remembered. Exit "
         "status 1: the new release is not good, and what was served goes on.",
     )

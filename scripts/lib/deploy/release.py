@@ -18,7 +18,7 @@ from scripts.lib.serving.user import as_user
 
 # The databases whose drivers are extras of pyproject.toml.
 DRIVERS = {"postgres": "postgres", "postgresql": "postgres", "mysql": "mariadb"}
-# Written when a release is whole: one that was stopped in the midst is made anew.
+# Written when a release is whole: one that was stopped half-way is created again.
 WHOLE = ".release"
 
 

@@ -144,7 +144,7 @@ def write_configuration(server):
 
 
 def start(server, environment, output=None):
-    """Start the server in the foreground of a session of its own; returns its Popen.
+    """Start the server in the foreground, in a new session; returns its Popen.
 
     The session keeps the terminal's Ctrl-C from Apache, which would drop requests.
     environment: the environment variables, which the application's daemons inherit. output: a file

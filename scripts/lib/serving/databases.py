@@ -1,4 +1,4 @@
-"""Database servers from Debian's packages, each in a folder of its own on 127.0.0.1.
+"""Database servers from Debian's packages, each in its own folder on 127.0.0.1.
 
     server = SERVERS["postgres"](folder, port, password)
     server.start()
@@ -122,7 +122,7 @@ class Postgres:
         return self.address(name)
 
     def execute(self, query, database="postgres"):
-        """Run `query` in a session of its own and return its rows, if it has any."""
+        """Run `query` in its own session and return its rows, if it has any."""
         import psycopg
 
         with psycopg.connect(
@@ -221,7 +221,7 @@ class MariaDB:
         return self.address(name)
 
     def execute(self, query, database=None):
-        """Run `query` in a session of its own and return its rows."""
+        """Run `query` in its own session and return its rows."""
         import MySQLdb
 
         with contextlib.closing(

@@ -1,4 +1,4 @@
-"""scripts/serve: the site under an Apache of its own, in the foreground.
+"""scripts/serve: the site under its own Apache, in the foreground.
 
 Everything here runs as the daemons' user: root only makes the state folder and then becomes
 www-data for good, so that no file of the site's is ever opened by root.

@@ -55,7 +55,7 @@ def try_as_daemon(pid):
     process = Path("/proc", str(pid))
     pairs = process.joinpath("environ").read_bytes().split(b"\0")
     environment = dict(os.fsdecode(pair).partition("=")[::2] for pair in pairs if b"=" in pair)
-    # An application of one's own may have another working directory than the checkout.
+    # Your application may have another working directory than the checkout.
     folder = Path(os.readlink(process / "cwd"))
     root = _next(folder) if (folder / "wsgi" / "app.wsgi").exists() else ROOT
     owner = process.stat()

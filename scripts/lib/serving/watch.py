@@ -7,14 +7,14 @@ from scripts.lib.serving.daemons import groups, roll
 from scripts.lib.serving.trial import try_script
 
 WATCHED = ("app/**/*.py", "app/**/*.wsgi", "app/templates/**/*", "wsgi/app.wsgi")
-# Of one's own application, whose templates may be anywhere.
+# Of your application, whose templates may be anywhere.
 WATCHED_OWN = ("**/*.py", "**/*.html", "**/*.xml", "**/templates/**/*")
 
 
 class Watcher:
     """Watches the application below `root`, which it reads anew at each look.
 
-    `own`: the folder of one's own application, or None.
+    `own`: the folder of your application, or None.
     """
 
     def __init__(self, root, own=None):

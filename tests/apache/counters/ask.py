@@ -1,4 +1,4 @@
-"""Sends requests to the counters' application in a process of its own, without a server.
+"""Sends requests to the counters' application in its own process, without a server.
 
     python ask.py MODE DATABASE [METHOD PATH]...
 

@@ -46,7 +46,7 @@ class Read:
 
 
 class Slow:
-    """Adds its first row, then hangs for so many seconds."""
+    """Adds its first row, then hangs for that many seconds."""
 
     def POST(self, number, seconds):
         Half(number=int(number))
@@ -67,7 +67,7 @@ class Statement:
 
 
 class Late:
-    """Adds a pair, and hangs for so many seconds when it is committed."""
+    """Adds a pair, and hangs for that many seconds when it is committed."""
 
     def POST(self, number, seconds):
         add(number)
@@ -92,7 +92,7 @@ class Upload:
 
 
 class Files:
-    """Leaves the process so many free file descriptors, or with 0 as many as it may have."""
+    """Leaves the process that many free file descriptors, or with 0 as many as it may have."""
 
     taken = []
 

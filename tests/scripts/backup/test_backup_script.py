@@ -134,7 +134,7 @@ def test_a_backup_that_is_cut_off_or_of_another_kind_changes_nothing(kept, files
     assert kept.names() == before
 
 
-def test_a_backup_of_before_a_table_was_there_gets_it(kept, files):
+def test_a_table_that_an_older_backup_does_not_have_is_created(kept, files):
     before = kept.names()
     kept.execute("ALTER TABLE users RENAME TO other")
     assert kept.script("backup", files / "old").returncode == 0

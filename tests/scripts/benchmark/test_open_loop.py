@@ -83,7 +83,7 @@ def test_each_request_of_the_rate_is_sent_and_answered(answer):
     assert 0 < found.p50 <= found.p99 <= found.p999 <= found.worst
 
 
-def test_of_a_hundred_requests_so_many_write_as_the_route_says():
+def test_as_many_of_a_hundred_requests_write_as_the_route_says():
     with server(lambda *_: LENGTH) as made:
         send(made.url, Route("mix", "/read", writes=10), 200, 0.5)
     assert made.asked.count([b"POST", b"/write"]) == 10

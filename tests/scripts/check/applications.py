@@ -1,4 +1,4 @@
-"""Small applications for scripts/check to look at, in a folder of their own."""
+"""Small applications for scripts/check to look at, in their own folder."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""scripts/check with the configuration of an Apache of one's own."""
+"""scripts/check with the configuration of your Apache."""
 
 import os
 import shutil

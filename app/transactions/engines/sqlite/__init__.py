@@ -37,7 +37,7 @@ class Engine(threads.Engine, SQLiteConnection):
     # The class of its sessions.
     SESSION = SQLiteSession
     OPTIONS = frozenset(["cache_rows", "foreign_keys", "queue", "create"])
-    # In the order in which the rows come, be it that of an ORDER BY in the subquery: rule 16 of
+    # In the order in which the rows come, also by an ORDER BY in the subquery: rule 16 of
     # https://www.sqlite.org/optoverview.html#subquery_flattening.
     LIST_OF_ALL = "json_group_array(id)"
     # https://www.sqlite.org/pragma.html#pragfunc
@@ -70,7 +70,7 @@ class Engine(threads.Engine, SQLiteConnection):
         try:
             self._prepare(session, use)
         except BaseException:
-            # Whoever keeps the error would keep its files open.
+            # Whoever holds the error would hold its files open.
             session.close_quietly()
             raise
         return self.adopt_session(session, use)

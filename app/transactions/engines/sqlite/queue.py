@@ -7,7 +7,7 @@ the queues of all processes wait in the kernel. That says only who tries first. 
 SQLite's own lock, as it does programs that know no queue; so whoever goes past a queue makes
 nothing wrong.
 
-A blocking `flock` cannot be given up. So a thread of its own, the *usher*, makes that call, and
+A blocking `flock` cannot be given up. So a separate thread, the *usher*, makes that call, and
 writers wait for their turn with a timeout; who has waited in vain asks SQLite itself once. Where
 nobody is in the way a writer makes one call that does not block, and no other thread is woken.
 """

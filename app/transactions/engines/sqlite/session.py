@@ -37,8 +37,8 @@ class Clock:
     def looks(self):
         """Return the callable that tells SQLite at each look whether to give up its statement.
 
-        It goes on in a generator: what interrupts a function comes at its begin, which no `try`
-        of its own is around.
+        The work is done in a generator: an interruption comes at the beginning of a function,
+        before the function has entered its `try`.
         """
         looks = self._looks()
         next(looks)
