@@ -18,6 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE_VARIABLE = "SITE_SETTINGS"
 # The names that are the bundle's own: others may be the application's.
 OWN_NAMES = re.compile("SITE_|WEBPY_", re.IGNORECASE)
+# Settings of earlier versions, and why they are gone.
+REMOVED = {
+    "SITE_HEALTH": "every application answers /healthz and /readyz",
+    "SITE_SECRET_KEY": "forms need no key",
+}
 # What stands in a line of another name only by a slip, where DATABASE_URI is not given.
 ADDRESS = re.compile("(sqlite|postgres|postgresql|mysql)[a-z+0-9]*:/", re.IGNORECASE)
 
@@ -130,6 +135,8 @@ def _refuse_unknown(names, known, place):
                 f"{name} {place} is a Define of Apache's: write it into the file that includes "
                 "apache/site.conf"
             )
+        if why := REMOVED.get(name):
+            raise SettingsError(f"{name} {place} is no setting any more: remove it, {why}")
         if name not in known:
             near = difflib.get_close_matches(name.upper(), known, 1, 0)[0]
             raise SettingsError(f"{name} {place} is not a setting: did you mean {near}?")

@@ -64,6 +64,7 @@ def test_a_flag_is_on_or_off(tmp_path, text, value):
         ({"SITE_API_TOKEN": "\udcff" * 32}, "SITE_API_TOKEN is not text in UTF-8"),
         ({"DATABASE_URI": "/srv/site.db"}, "DATABASE_URI is not a database URI"),
         ({"SITE_DEMMO": "on"}, "SITE_DEMMO in the environment is not a setting: did you mean"),
+        ({"SITE_SECRET_KEY": "k" * 32}, "is no setting any more: remove it, forms need no key"),
         ({"SITE_APPLICATION": "wiki.code"}, "SITE_APPLICATION is 'wiki.code': write module:name"),
         ({"SITE_APPLICATION": "/srv/wiki:app"}, "write module:name, for example wiki.code:app"),
         ({"SITE_DATABASE": "a b"} | OWN, "SITE_DATABASE is 'a b': write the module"),
