@@ -3,6 +3,8 @@
 import itertools
 import json
 import os
+import random
+import secrets
 import time
 from pathlib import Path
 
@@ -17,7 +19,10 @@ SECONDS_TO_ANSWER = 30
 
 # What Locust calls a failure is, with this in front, a wrong answer.
 WRONG = "wrong answer: "
+NOT_THE_SAME = "another answer to the same request"
 EXAMPLES = 100
+# The part of the writes that have a key.
+KEYED = 0.3
 _noted = itertools.count()
 
 
@@ -58,12 +63,13 @@ class CheckedUser(HttpUser):
         self.writing.headers["Connection"] = "close"
         self.writing.headers["Authorization"] = f"Bearer {os.environ['SITE_API_TOKEN']}"
 
-    def exchange(self, method, path, kind, judge, body=None):
+    def exchange(self, method, path, kind, judge, body=None, headers=None):
         """Send a request and return its Answer.
 
         kind: what the request is counted as, together with its method. body: what is sent as
-        JSON. judge: takes the Answer and returns None for a right one, what is wrong with it as
-        text, or False if it is a failure; it may raise ValueError for one that cannot be read.
+        JSON. headers: further ones. judge: takes the Answer and returns None for a right one,
+        what is wrong with it as text, or False if it is a failure; it may raise ValueError for
+        one that cannot be read.
         """
         client = self.client
         if method != "GET":
@@ -71,13 +77,12 @@ class CheckedUser(HttpUser):
             client.close()
         began = time.monotonic()
         with client.request(
-            method, path, name=kind, json=body, catch_response=True,
+            method, path, name=kind, json=body, headers=headers, catch_response=True,
             timeout=SECONDS_TO_ANSWER, allow_redirects=False,
         ) as response:  # fmt: skip
             # Not its `text`: without a charset that is guessed, for milliseconds.
             text = (response.content or b"").decode("utf-8", "replace")
-            content_type = response.headers.get("Content-Type", "")
-            answer = answer_of(response.status_code, content_type, text, began)
+            answer = answer_of(response.status_code, response.headers, text, began)
             fault = _judged(judge, answer)
             if answer.status == 0:
                 response.failure(type(response.error).__name__)
@@ -89,6 +94,29 @@ class CheckedUser(HttpUser):
                 note_wrong(f"{method} {path}", fault, answer)
                 response.failure(WRONG + fault)
         return answer
+
+    def write(self, method, path, kind, judge, body, headers=None):
+        """As `exchange`; some have a key, and these are sent again.
+
+        The same answer must come. Where nobody knows what became of the request, its second
+        answer tells, and is returned.
+        """
+        if random.random() > KEYED:
+            return self.exchange(method, path, kind, judge, body, headers)
+        headers = {**(headers or {}), "Idempotency-Key": f'"{secrets.token_hex(16)}"'}
+        first = self.exchange(method, path, kind, judge, body, headers)
+        again = f"{kind}, again"
+        if first.status in (200, 201):
+
+            def same(answer):
+                if answer.status == 503:
+                    return False
+                return None if answer.is_same(first) else NOT_THE_SAME
+
+            self.exchange(method, path, again, same, body, headers)
+        elif not first.says_unchanged:
+            return self.exchange(method, path, again, judge, body, headers)
+        return first
 
 
 def _judged(judge, answer):
