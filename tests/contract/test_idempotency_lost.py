@@ -99,14 +99,14 @@ class Senders:
 @pytest.mark.timeout(180)
 def test_each_keys_effect_is_there_once_after_the_server_was_killed_under_load(client, server):
     with Senders(client) as senders:
-        senders.wait_until(lambda: len(senders.answers) > 30)
+        senders.wait_until(lambda: len(senders.answers) > 12)
         server.stop("immediate")
         try:
             senders.wait_until(lambda: senders.lost)
         finally:
             server.start()
         before = len(senders.answers)
-        senders.wait_until(lambda: len(senders.answers) > before + 30)
+        senders.wait_until(lambda: len(senders.answers) > before + 12)
     assert {answer.status for answer in senders.answers.values()} == {201}
     made = names(client)
     assert sorted(made[3:]) == sorted(senders.answers)
