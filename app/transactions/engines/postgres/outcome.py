@@ -2,7 +2,8 @@
 
 The id comes with the message that begins the transaction, at no further round trip, through
 psycopg 3. psycopg2 shows the last answer to a message only, and behind a pooler nobody knows on
-which server the transaction was: there, the outcome stays unknown.
+which server the transaction was: there, the outcome stays unknown. A writing request that writes
+nothing has an id, too, and so changes the snapshot token as if it had.
 
 An id means the same only on the server that gave it, and only until that crashes: ids that had not
 been written to its disk are given to others after the recovery. So `run_of_server` tells one run
