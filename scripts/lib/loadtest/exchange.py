@@ -57,27 +57,34 @@ class CheckedUser(HttpUser):
         repeating = LocustHttpAdapter(None, max_retries=OnceMore())
         self.client.mount("http://", repeating)
         self.client.mount("https://", repeating)
-        self.writing = HttpSession(self.host, environment.events.request, self)
-        # Neither a netrc file nor a proxy's variable may change what is sent.
-        self.writing.trust_env = False
-        self.writing.headers["Connection"] = "close"
+        self.writing = self.new_session()
         self.writing.headers["Authorization"] = f"Bearer {os.environ['SITE_API_TOKEN']}"
 
-    def exchange(self, method, path, kind, judge, body=None, headers=None):
+    def new_session(self):
+        """A requests.Session with cookies of its own, which sends each request on a connection."""
+        made = HttpSession(self.host, self.environment.events.request, self)
+        # Neither a netrc file nor a proxy's variable may change what is sent.
+        made.trust_env = False
+        made.headers["Connection"] = "close"
+        return made
+
+    def exchange(
+        self, method, path, kind, judge, body=None, headers=None, *, client=None, form=None
+    ):
         """Send a request and return its Answer.
 
         kind: what the request is counted as, together with its method. body: what is sent as
-        JSON. headers: further ones. judge: takes the Answer and returns None for a right one,
-        what is wrong with it as text, or False if it is a failure; it may raise ValueError for
-        one that cannot be read.
+        JSON. headers: further ones. form: the fields of one that is sent. client: the session
+        that sends it, where it is neither that of all reads nor that of all writes. judge: takes
+        the Answer and returns None for a right one, what is wrong with it as text, or False if it
+        is a failure; it may raise ValueError for one that cannot be read.
         """
-        client = self.client
-        if method != "GET":
-            client = self.writing
+        client = client or (self.client if method == "GET" else self.writing)
+        if client is not self.client:
             client.close()
         began = time.monotonic()
         with client.request(
-            method, path, name=kind, json=body, headers=headers, catch_response=True,
+            method, path, name=kind, json=body, data=form, headers=headers, catch_response=True,
             timeout=SECONDS_TO_ANSWER, allow_redirects=False,
         ) as response:  # fmt: skip
             # Not its `text`: without a charset that is guessed, for milliseconds.

@@ -9,6 +9,7 @@ import time
 from locust import task
 
 from scripts.lib.loadtest import listings
+from scripts.lib.loadtest.account_visit import visit
 from scripts.lib.loadtest.exchange import CheckedUser
 from scripts.lib.loadtest.ledger import ABSENT, LOST, MADE_UP, STALE, Ledger
 from scripts.lib.loadtest.listings import MISCOUNTED, Users
@@ -43,6 +44,7 @@ class SiteUser(CheckedUser):
         self.doubtful = []
         # The entity tags that each of its own has had, the present one last.
         self.tags = {}
+        self.passwords = {}
 
     @task(10)
     def open_the_page(self):
@@ -98,11 +100,13 @@ class SiteUser(CheckedUser):
                 return TAKEN
             return self._echoed(name, answer, fullname) if answer.status == 201 else False
 
-        body = {"name": name, "fullname": fullname, "password": secrets.token_hex(8)}
+        password = secrets.token_hex(8)
+        body = {"name": name, "fullname": fullname, "password": password}
         answer = self.write("POST", "/api/users", "/api/users", judge, body)
         if answer.status == 201 and name in _users.ids:
             self.own.append(name)
             self.tags[name] = [answer.tag]
+            self.passwords[name] = password
         elif not answer.says_unchanged:
             self.doubtful.append(name)
 
@@ -151,6 +155,12 @@ class SiteUser(CheckedUser):
     def _patch(self, name, tag, fullname, kind, judge):
         path = f"/api/users/{_users.ids[name]}"
         return self.write("PATCH", path, kind, judge, {"fullname": fullname}, {"If-Match": tag})
+
+    @task(3)
+    def visit_the_account(self):
+        if self.own:
+            name = random.choice(self.own)
+            visit(self, name, self.passwords[name])
 
     @task(6)
     def delete(self):
@@ -263,6 +273,7 @@ class SiteUser(CheckedUser):
 
     def _drop(self, name):
         self.tags.pop(name, None)
+        self.passwords.pop(name, None)
         for names in (self.own, self.doubtful):
             if name in names:
                 names.remove(name)
