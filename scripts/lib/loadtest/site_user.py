@@ -132,7 +132,7 @@ class SiteUser(CheckedUser):
         elif not answer.says_unchanged:
             self._doubt(name)
 
-    @task(2)
+    @task(4)
     def change_what_has_changed_since(self):
         edited = [name for name in self.own if len(self.tags[name]) > 1]
         if not edited:
