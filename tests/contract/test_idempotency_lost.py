@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from tests.contract.proxy import Proxy
-from tests.contract.site import SERVERS
+from tests.contract.site import NOT_ASKED, SERVERS
 from tests.http_client import serving
 
 pytestmark = pytest.mark.engines(*SERVERS)
@@ -36,7 +36,7 @@ def names(client):
     return [user["name"] for user in client.get("/api/users", "limit=1000").json["users"]]
 
 
-@pytest.mark.engines("postgres-psycopg2", "mariadb")
+@pytest.mark.engines(*NOT_ASKED)
 def test_a_lost_outcome_may_be_sent_again_and_is_there_once(client, proxy):
     proxy.cut_after = b"COMMIT"
     answer = post(client)
@@ -49,7 +49,7 @@ def test_a_lost_outcome_may_be_sent_again_and_is_there_once(client, proxy):
     assert names(client).count("ada") == 1
 
 
-@pytest.mark.engines("postgres-psycopg2", "mariadb")
+@pytest.mark.engines(*NOT_ASKED)
 @pytest.mark.parametrize("key", [{}, {"HTTP_IDEMPOTENCY_KEY": '"a"'}])
 def test_a_request_whose_key_was_not_heeded_is_not_told_to_be_sent_again(client, proxy, key):
     """DELETE heeds none: nobody can tell whether a user was deleted by it or before."""

@@ -11,13 +11,10 @@ from sqlobject import dberrors, sqlhub
 
 from app.transactions import writing
 from tests.contract.proxy import Proxy
-from tests.contract.site import SERVERS, Entry, add, no_transaction
+from tests.contract.site import NOT_ASKED, SERVERS, Entry, add, no_transaction
 from tests.http_client import serving
 
 pytestmark = pytest.mark.engines(*SERVERS)
-
-# Where nobody asks for the outcome of a COMMIT; where it is asked for is test_postgres_outcome.py.
-NOT_ASKED = ("postgres-psycopg2", "mariadb")
 
 
 @pytest.fixture
