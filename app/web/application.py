@@ -40,7 +40,7 @@ class Application(web.application):
         # A stored answer could show what another process has changed since.
         web.header("Cache-Control", "no-store")
         # The Idempotency-Keys that its handler has heeded (idempotency.py), in whichever run.
-        web.ctx.keys = []
+        web.ctx.heeded_keys = []
         if web.ctx.method not in METHODS:
             # web.py answers a method in lower case before any handler or processor sees it; no
             # handler defines this one.

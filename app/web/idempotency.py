@@ -70,7 +70,7 @@ def once(work, sent, secret):
     if key is None:
         return work()
     # Put here by Application; unavailable() looks for it.
-    web.ctx.get("keys", []).append(key)
+    web.ctx.get("heeded_keys", []).append(key)
     digest = _digest(secret, key)
     stored = _claim(digest, _digest(secret, _request(), sent), int(time.time()))
     if stored is not None:

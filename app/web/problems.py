@@ -78,7 +78,7 @@ def unavailable(headers, reason):
     Idempotency-Key was heeded may be sent again in any case, so it always gets a Retry-After.
     """
     detail = _UNAVAILABLE[reason.name]
-    if reason.name == "UNKNOWN" and web.ctx.get("keys"):
+    if reason.name == "UNKNOWN" and web.ctx.get("heeded_keys"):
         headers, detail = {"Retry-After": "1", **headers}, _SEND_AGAIN
     return Problem(503, detail, headers, **_TYPES.get(reason.name, {}))
 
