@@ -21,6 +21,7 @@ urls = (
     "/account/password", "app.account_pages.Password",
     "/account/sessions", "app.account_pages.Sessions",
     "/account/sessions/([0-9]+)/end", "app.account_pages.EndSession",
+    "/api/openapi.json", "app.openapi.Document",
     "/api/users", "app.api.Users",
     "/api/users/([^/]*)", "app.api.OneUser",
     "/lab/", "app.lab.page.Page",

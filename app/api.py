@@ -1,4 +1,12 @@
-"""The JSON API of the users: reading is free, writing needs the bearer token (RFC 6750)."""
+"""The JSON API of the users: reading is free, writing needs the bearer token (RFC 6750).
+
+app/openapi.py describes it. A change of what is there needs If-Match with the ETag of what was
+read, so that nobody overwrites what somebody else has changed since. A POST or PATCH with an
+Idempotency-Key may be sent again.
+"""
+
+import json
+from urllib.parse import urlencode
 
 import web
 from formencode import validators
@@ -6,6 +14,8 @@ from sqlobject import SQLObjectNotFound, dberrors
 
 from app.models import RULES, User, checked
 from app.web.bearer import authorize
+from app.web.conditional import check_condition, conditional, entity_tag, require_condition
+from app.web.idempotency import once
 from app.web.inputs import json_object, number, query_number, shortened
 from app.web.problems import Problem, wrong_fields
 from app.web.rendering import json_answer
@@ -20,42 +30,81 @@ class Users:
     def GET(self):
         limit = query_number("limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
         users, following = User.page(query_number("after", 0, 0), limit)
-        return json_answer({"users": [user.sqlmeta.asDict() for user in users], "next": following})
+        web.header("Link", ", ".join(_links(limit, following)))
+        shown = [user.sqlmeta.asDict() for user in users]
+        text = json_answer({"users": shown, "next": following})
+        return conditional(text, entity_tag(text))
 
     def POST(self):
-        authorize()
-        values = _checked_fields(json_object(), required=RULES)
-        try:
-            user = User(**values)
-        except dberrors.DuplicateEntryError as error:
-            raise _name_taken() from error
-        web.ctx.status = "201 Created"
-        web.header("Location", f"{web.ctx.homepath}/api/users/{user.id}")
-        return json_answer(user.sqlmeta.asDict())
+        token = authorize()
+        sent = json_object()
+        values = _checked_fields(sent, required=RULES)
+        return once(lambda: _added(values), sent, token)
 
 
 class OneUser:
     """One user by id; what is no id of 64 bits has no user."""
 
     def GET(self, user_id):
-        return json_answer(_find(user_id).sqlmeta.asDict())
+        user = _find(user_id)
+        return conditional(json_answer(user.sqlmeta.asDict()), _tag(user))
 
     def PATCH(self, user_id):
-        authorize()
-        values = _checked_fields(json_object(), required=())
-        user = _find(user_id)
-        try:
-            # In one UPDATE: a name that is taken leaves the other columns as they were.
-            user.set(**values)
-        except dberrors.DuplicateEntryError as error:
-            raise _name_taken() from error
-        return json_answer(user.sqlmeta.asDict())
+        token = authorize()
+        require_condition()
+        sent = json_object()
+        values = _checked_fields(sent, required=())
+        return once(lambda: _changed(user_id, values), sent, token)
 
     def DELETE(self, user_id):
         authorize()
-        _find(user_id).destroySelf()
+        require_condition()
+        user = _find(user_id)
+        check_condition(_tag(user))
+        user.destroySelf()
         web.ctx.status = "204 No Content"
         return ""
+
+
+def _added(values):
+    try:
+        user = User(**values)
+    except dberrors.DuplicateEntryError as error:
+        raise _name_taken() from error
+    web.ctx.status = "201 Created"
+    web.header("Location", f"{web.ctx.homepath}/api/users/{user.id}")
+    return _written(user)
+
+
+def _changed(user_id, values):
+    user = _find(user_id)
+    check_condition(_tag(user))
+    try:
+        # In one UPDATE: a name that is taken leaves the other columns as they were.
+        user.set(**values)
+    except dberrors.DuplicateEntryError as error:
+        raise _name_taken() from error
+    return _written(user)
+
+
+def _written(user):
+    web.header("ETag", _tag(user))
+    return json_answer(user.sqlmeta.asDict())
+
+
+def _tag(user):
+    return entity_tag(json.dumps(user.sqlmeta.asDict()), user.version)
+
+
+def _links(limit, following):
+    """The links (RFC 8288) to the first page and, if there is one, the next."""
+    chosen = {"limit": limit} if limit != DEFAULT_LIMIT else {}
+    pages = {"first": chosen}
+    if following is not None:
+        pages["next"] = chosen | {"after": following}
+    for relation, query in pages.items():
+        asked = f"?{urlencode(query)}" if query else ""
+        yield f'<{web.ctx.homepath}/api/users{asked}>; rel="{relation}"'
 
 
 def _find(user_id):

@@ -15,10 +15,11 @@ from formencode import validators
 from sqlobject import IntCol, SQLObject, StringCol, UnicodeCol, events
 from sqlobject.sqlbuilder import SQLExpression
 
+from app.web.idempotency import StoredAnswer
 from app.web.sessions import WebSession
 from app.web.throttle import Failure
 
-__all__ = ["User", "WebSession", "Failure"]
+__all__ = ["User", "WebSession", "Failure", "StoredAnswer"]
 
 LONGEST_NAME = 100
 LONGEST_FULLNAME = 200

@@ -85,9 +85,11 @@ class Client:
         return self.request("GET", path, query=query, **environ)
 
     def send(self, method, path, value=None, token=TOKEN, **environ):
-        """Send a value as JSON, with the API's token."""
+        """Send a value as JSON, with the API's token; PATCH and DELETE whatever is there now."""
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         headers = {"CONTENT_TYPE": "application/json", "HTTP_AUTHORIZATION": f"Bearer {token}"}
+        if method in ("PATCH", "DELETE"):
+            headers["HTTP_IF_MATCH"] = "*"
         return self.request(method, path, body, **headers | environ)
 
 

@@ -26,7 +26,8 @@ swallows a database error outside of         is rolled back, the answer is 500
 
 When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500.
 A request whose database is away is answered 503 with Retry-After. One that was interrupted or
-lost its connection during COMMIT is answered 503 without: nobody knows whether it was committed.
+lost its connection during COMMIT is answered 503 without: nobody knows whether it was committed,
+unless the engine can ask.
 """
 
 import math

@@ -39,6 +39,8 @@ class Application(web.application):
         super().load(env)
         # A stored answer could show what another process has changed since.
         web.header("Cache-Control", "no-store")
+        # The Idempotency-Keys that its handler has heeded (idempotency.py), in whichever run.
+        web.ctx.heeded_keys = []
         if web.ctx.method not in METHODS:
             # web.py answers a method in lower case before any handler or processor sees it; no
             # handler defines this one.
@@ -62,9 +64,15 @@ class Application(web.application):
     def _delegate(self, f, fvars, args=()):
         if isinstance(f, str) and not f.startswith("redirect "):
             f = fvars[f] if f in fvars else _named(f)
-        if isclass(f) and web.ctx.method not in allowed(f):
-            methods = ", ".join(allowed(f))
-            raise Problem(405, f"This address answers {methods} only.", {"Allow": methods})
+        if isclass(f):
+            methods = allowed(f)
+            if web.ctx.method not in methods:
+                told = ", ".join(methods)
+                raise Problem(405, f"This address answers {told} only.", {"Allow": told})
+            if web.ctx.method == "OPTIONS" and not hasattr(f, "OPTIONS"):
+                web.header("Allow", ", ".join(methods))
+                web.ctx.status = "204 No Content"
+                return ""
         return super()._delegate(f, fvars, args)
 
 
@@ -90,8 +98,11 @@ def _measured(body):
 
 
 def allowed(handler):
-    """Return the methods that a handler class answers; web.py answers HEAD with its GET."""
-    answered = [method for method in METHODS if hasattr(handler, method)]
-    if "GET" in answered and "HEAD" not in answered:
-        answered.insert(1, "HEAD")
-    return answered
+    """Return the methods that a handler class answers.
+
+    web.py answers HEAD with its GET, and the Application OPTIONS with them all.
+    """
+    there = {method for method in METHODS if hasattr(handler, method)} | {"OPTIONS"}
+    if "GET" in there:
+        there.add("HEAD")
+    return [method for method in METHODS if method in there]

@@ -9,7 +9,10 @@ from app.web.problems import Problem
 
 
 def authorize():
-    """Raise Problem 401 unless the request has the bearer token, 403 where there is none."""
+    """Return the bearer token, which the request has to have: Problem 401 without it.
+
+    Raises Problem 403 where the settings have none.
+    """
     if settings.api_token is None:
         raise Problem(403, "Writing is off here: the setting SITE_API_TOKEN is not set.")
     scheme, _, token = web.ctx.env.get("HTTP_AUTHORIZATION", "").partition(" ")
@@ -21,3 +24,4 @@ def authorize():
             "Writing needs the header Authorization: Bearer with the site's token.",
             {"WWW-Authenticate": 'Bearer realm="api"'},
         )
+    return settings.api_token

@@ -23,10 +23,16 @@ _UNAVAILABLE = {
     "UNKNOWN": "This was cut off while the change was being saved: "
     "look whether it is there before you send it again.",
 }
+_SEND_AGAIN = (
+    "This was cut off while the change was being saved: send it again with the same "
+    "Idempotency-Key, and it is done once."
+)
 _TYPES = {
     "UNKNOWN": {"type": OUTCOME_UNKNOWN, "title": "Outcome unknown"},
     "LATE": {"type": TOO_LATE, "title": "Took too long"},
 }
+# Headers that tell of an answer which the error takes the place of.
+_OF_AN_ANSWER = {"content-type", "etag", "location"}
 _PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -68,10 +74,13 @@ def unavailable(headers, reason):
 
     `reason.name` is CONFLICT, GONE, FULL, LATE or UNKNOWN, as of the Verdict that
     `transaction_per_request` gives. Where nobody knows whether the change was saved, and where the
-    request was given up at its deadline, the problem's type says so.
+    request was given up at its deadline, the problem's type says so. A request whose
+    Idempotency-Key was heeded may be sent again in any case, so it always gets a Retry-After.
     """
-    members = _TYPES.get(reason.name, {})
-    return Problem(503, _UNAVAILABLE[reason.name], headers, **members)
+    detail = _UNAVAILABLE[reason.name]
+    if reason.name == "UNKNOWN" and web.ctx.get("heeded_keys"):
+        headers, detail = {"Retry-After": "1", **headers}, _SEND_AGAIN
+    return Problem(503, detail, headers, **_TYPES.get(reason.name, {}))
 
 
 def present(error, page=None):
@@ -83,9 +92,7 @@ def present(error, page=None):
     if int(status) < 400:
         return
     detail = getattr(error, "detail", None) or _DETAILS.get(int(status), "")
-    web.ctx.headers = [
-        (name, value) for name, value in web.ctx.headers if name.lower() != "content-type"
-    ]
+    web.ctx.headers = [pair for pair in web.ctx.headers if pair[0].lower() not in _OF_AN_ANSWER]
     if page:
         error.data = page(status, title, detail)
         return

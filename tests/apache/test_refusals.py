@@ -90,8 +90,8 @@ def test_answers_of_the_application_stay_as_they_are(guarded):
     )
     assert 'class="home"' in missing.text
     told = httpx.request("PURGE", guarded.url + "/api/users")
-    assert (told.status_code, told.headers["Allow"]) == (405, "GET, HEAD, POST")
-    assert told.json()["detail"] == "This address answers GET, HEAD, POST only."
+    assert (told.status_code, told.headers["Allow"]) == (405, "GET, HEAD, POST, OPTIONS")
+    assert told.json()["detail"] == "This address answers GET, HEAD, POST, OPTIONS only."
 
 
 def test_a_body_in_chunks_above_the_limit_gets_one_answer(guarded):

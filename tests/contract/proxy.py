@@ -10,14 +10,17 @@ class Proxy:
     """Passes bytes on to 127.0.0.1:`port`; `address` rewrites a database URI to go through it.
 
     Once `cut_after` is set, to bytes, the first message to the server that holds them is passed
-    on, after `delay` seconds, and its connection is then cut without an answer. While `silent` is
-    set nothing is passed on, as by a network that swallows packets.
+    on, after `delay` seconds, and its connection is then cut without an answer. Before that
+    `at_cut()` is called, and with `swallow` the message is not passed on. While `silent` is set
+    nothing is passed on, as by a network that swallows packets.
     """
 
     def __init__(self, port):
         self._server = port
         self.cut_after = None
         self.delay = 0
+        self.at_cut = None
+        self.swallow = False
         self.silent = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -51,7 +54,11 @@ class Proxy:
                     self.cut_after = None
                     time.sleep(self.delay)
                     # The answer finds nobody: the sending side is cut before the message is on.
+                    if self.at_cut:
+                        self.at_cut()
                     source.shutdown(socket.SHUT_RDWR)
+                    if self.swallow:
+                        break
                 target.sendall(data)
         for end in (source, target):
             with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from sqlobject import dberrors, sqlhub
 
 from app.transactions import writing
 from tests.contract.proxy import Proxy
-from tests.contract.site import SERVERS, Entry, add, no_transaction
+from tests.contract.site import NOT_ASKED, SERVERS, Entry, add, no_transaction
 from tests.http_client import serving
 
 pytestmark = pytest.mark.engines(*SERVERS)
@@ -90,6 +90,7 @@ def test_a_server_that_is_away_is_503_until_it_is_back(site, server):
     assert site.request(read).data == b"1"
 
 
+@pytest.mark.engines(*NOT_ASKED)
 def test_a_connection_that_breaks_during_commit_is_503_once_without_retry_after(site, proxy):
     """The proxy passes COMMIT on and cuts the connection: it is committed, but nobody was told."""
     runs = []
@@ -111,6 +112,7 @@ def test_a_connection_that_breaks_during_commit_is_503_once_without_retry_after(
         time.sleep(0.01)
 
 
+@pytest.mark.engines(*NOT_ASKED)
 def test_a_commit_is_not_called_given_up_where_the_deadline_passes_before_its_answer(site, proxy):
     proxy.delay = 3
 
@@ -125,6 +127,7 @@ def test_a_commit_is_not_called_given_up_where_the_deadline_passes_before_its_an
     assert "Retry-After" not in response.headers
 
 
+@pytest.mark.engines(*NOT_ASKED)
 def test_the_api_says_that_the_outcome_is_unknown(uri, tmp_path, proxy):
     user = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
     with serving(tmp_path, uri=uri) as client:

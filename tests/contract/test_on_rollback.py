@@ -7,7 +7,7 @@ from sqlobject import dberrors, sqlhub
 from app.transactions import RunEnded, doom, on_commit, on_rollback, runs, savepoint
 from tests.contract.busy import Busy
 from tests.contract.proxy import Proxy
-from tests.contract.site import SERVERS, Entry, Site
+from tests.contract.site import NOT_ASKED, SERVERS, Entry, Site
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_a_stream_that_was_sent_and_not_committed_is_told(make_site, seen):
     assert seen == ["rolled back"]
 
 
-@pytest.mark.engines(*SERVERS)
+@pytest.mark.engines(*NOT_ASKED)
 def test_where_nobody_knows_of_a_commit_nothing_is_called(server, uri, audited, seen):
     proxy = Proxy(server.port)
     site = Site(server, proxy.address(uri))

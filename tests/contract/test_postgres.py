@@ -45,7 +45,11 @@ def test_begin_goes_out_with_the_first_query(make_site):
     assert read.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SELECT")
     first, write, commit = sent_for(site, lambda: Entry.get(1).set(number=7), "POST")
     assert first.startswith("BEGIN ISOLATION LEVEL SERIALIZABLE;LOCK")
-    assert "SELECT" in first and write.startswith("UPDATE") and commit == "COMMIT"
+    assert (
+        "SELECT pg_current_xact_id();SELECT" in first
+        and write.startswith("UPDATE")
+        and commit == "COMMIT"
+    )
 
 
 def limit():

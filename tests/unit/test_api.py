@@ -14,6 +14,11 @@ from app.transactions import connection_for
 from tests.contract import internals
 from tests.http_client import TOKEN, serving
 
+METHODS = {
+    "/api/users": "GET, HEAD, POST, OPTIONS",
+    "/api/users/1": "GET, HEAD, PATCH, DELETE, OPTIONS",
+    "/api/openapi.json": "GET, HEAD, OPTIONS",
+}
 ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
 
 
@@ -297,14 +302,17 @@ def test_a_body_that_ends_with_an_error_of_the_server_is_400(client):
 
 
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
-@pytest.mark.parametrize("method", ["PUT", "OPTIONS", "TRACE", "PROPFIND", "post", "Get", "LIMIT"])
-@pytest.mark.parametrize(
-    "path, methods",
-    [("/api/users", "GET, HEAD, POST"), ("/api/users/1", "GET, HEAD, PATCH, DELETE")],
-)
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "PROPFIND", "post", "Get", "LIMIT"])
+@pytest.mark.parametrize("path, methods", METHODS.items())
 def test_an_unknown_method_is_405_with_the_known_ones(client, method, path, methods):
     answer = client.send(method, path, ADA)
     assert is_problem(answer, 405) and answer.headers["Allow"] == methods
+
+
+@pytest.mark.parametrize("path, methods", METHODS.items())
+def test_options_names_the_methods(client, path, methods):
+    answer = client.request("OPTIONS", path)
+    assert (answer.status, answer.body, answer.headers["Allow"]) == (204, b"", methods)
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/users/1/2"])
@@ -313,7 +321,7 @@ def test_a_missing_address_below_api_is_a_404_problem(client, path):
 
 
 def test_head_has_the_status_and_headers_of_get(client):
-    for path in ("/api/users", "/api/users/1", "/api/users/99"):
+    for path in ("/api/users", "/api/users/1", "/api/users/99", "/api/openapi.json"):
         got, headed = client.get(path), client.request("HEAD", path)
         assert (headed.status, headed.headers) == (got.status, got.headers)
 
@@ -387,4 +395,4 @@ def test_no_address_or_header_is_a_500(
             HTTP_AUTHORIZATION=authorization,
             CONTENT_TYPE=content_type,
         )
-        assert answer.status in (200, 400, 401, 404, 405), answer
+        assert answer.status in (200, 204, 400, 401, 404, 405), answer

@@ -46,7 +46,9 @@ def run(uri, *options, folder=ROOT, **environ):
 
 def lines(said):
     """What is said of each table of the example."""
-    return "".join(f"table {name}: {said}\n" for name in ("users", "web_session", "failure"))
+    return "".join(
+        f"table {name}: {said}\n" for name in ("users", "web_session", "failure", "stored_answers")
+    )
 
 
 def ids(tmp_path):

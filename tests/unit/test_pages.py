@@ -196,19 +196,17 @@ def test_an_error_in_a_page_is_a_clean_500_that_shows_nothing_of_it(client, monk
 
 
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
-@pytest.mark.parametrize(
-    "method", ["POST", "DELETE", "OPTIONS", "PROPFIND", "TRACE", "get", "Ünï"]
-)
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PROPFIND", "TRACE", "get", "Ünï"])
 @pytest.mark.parametrize("path", ["/", "/view"])
 def test_a_method_that_a_page_has_not_is_405_with_those_that_it_has(client, method, path):
     answer = client.request(method, path)
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
     assert "<h1>Method Not Allowed</h1>" in answer.text
 
 
 def test_the_button_answers_post_only(client):
     answer = client.get("/add")
-    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST, OPTIONS")
 
 
 def test_head_has_the_status_and_headers_of_get(client):

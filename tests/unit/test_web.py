@@ -54,9 +54,9 @@ def own_error_page(status, title, detail):
 
 def test_handlers_are_found_by_name_as_in_webpy_and_by_module():
     assert client().get("/page").text == "a page"
-    assert client().request("POST", "/view").headers["Allow"] == "GET, HEAD"
+    assert client().request("POST", "/view").headers["Allow"] == "GET, HEAD, OPTIONS"
     assert client().get("/old").status == 301
-    assert client().request("POST", "/page").headers["Allow"] == "GET, HEAD"
+    assert client().request("POST", "/page").headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_an_error_is_a_plain_page_where_nothing_else_is_said():

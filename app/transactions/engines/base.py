@@ -100,8 +100,8 @@ class Session(abc.ABC):
         """Commit.
 
         Raises TransactionLost where the transaction had ended before, OutcomeUnknown where the
-        connection broke before COMMIT was answered, or the driver's error. After an error it is
-        still to be rolled back.
+        connection broke before COMMIT was answered and nobody knows, or the driver's error. After
+        an error it is still to be rolled back.
         """
 
     @abc.abstractmethod

@@ -14,6 +14,7 @@ class Answer:
     """An answer: its status (0: there was none), its text, and when the request began and ended.
 
     Times are in seconds. problem: the answer's problem details (RFC 9457), None if it has none.
+    tag: its entity tag, None if it has none.
     """
 
     status: int
@@ -21,6 +22,7 @@ class Answer:
     began: float
     ended: float
     problem: dict | None = None
+    tag: str | None = None
 
     @property
     def times(self):
@@ -36,17 +38,24 @@ class Answer:
         """
         return self.problem is not None and self.problem.get("type") != OUTCOME_UNKNOWN
 
+    def is_same(self, other):
+        """Whether it is the same answer as `other`, at another time."""
+        return (self.status, self.text, self.tag) == (other.status, other.text, other.tag)
+
     @property
     def json(self):
         """The text as JSON; raises ValueError if it is not."""
         return json.loads(self.text)
 
 
-def answer_of(status, content_type, text, began):
-    """The Answer to a request that began then and has just been answered; status 0: it was not."""
+def answer_of(status, headers, text, began):
+    """The Answer to a request that began then and has just been answered; status 0: it was not.
+
+    `headers`: a mapping, in which case makes no difference.
+    """
     problem = None
-    if content_type.startswith("application/problem+json"):
+    if headers.get("Content-Type", "").startswith("application/problem+json"):
         with contextlib.suppress(ValueError):
             problem = json.loads(text)
     known = problem if isinstance(problem, dict) else None
-    return Answer(status, text, began, time.monotonic(), known)
+    return Answer(status, text, began, time.monotonic(), known, headers.get("ETag"))

@@ -3,6 +3,8 @@
 import itertools
 import json
 import os
+import random
+import secrets
 import time
 from pathlib import Path
 
@@ -17,7 +19,10 @@ SECONDS_TO_ANSWER = 30
 
 # What Locust calls a failure is, with this in front, a wrong answer.
 WRONG = "wrong answer: "
+NOT_THE_SAME = "another answer to the same request"
 EXAMPLES = 100
+# The part of the writes that have a key.
+KEYED = 0.3
 _noted = itertools.count()
 
 
@@ -52,32 +57,39 @@ class CheckedUser(HttpUser):
         repeating = LocustHttpAdapter(None, max_retries=OnceMore())
         self.client.mount("http://", repeating)
         self.client.mount("https://", repeating)
-        self.writing = HttpSession(self.host, environment.events.request, self)
-        # Neither a netrc file nor a proxy's variable may change what is sent.
-        self.writing.trust_env = False
-        self.writing.headers["Connection"] = "close"
+        self.writing = self.new_session()
         self.writing.headers["Authorization"] = f"Bearer {os.environ['SITE_API_TOKEN']}"
 
-    def exchange(self, method, path, kind, judge, body=None):
+    def new_session(self):
+        """A requests.Session with cookies of its own, which sends each request on a connection."""
+        made = HttpSession(self.host, self.environment.events.request, self)
+        # Neither a netrc file nor a proxy's variable may change what is sent.
+        made.trust_env = False
+        made.headers["Connection"] = "close"
+        return made
+
+    def exchange(
+        self, method, path, kind, judge, body=None, headers=None, *, client=None, form=None
+    ):
         """Send a request and return its Answer.
 
         kind: what the request is counted as, together with its method. body: what is sent as
-        JSON. judge: takes the Answer and returns None for a right one, what is wrong with it as
-        text, or False if it is a failure; it may raise ValueError for one that cannot be read.
+        JSON. headers: further ones. form: the fields of one that is sent. client: the session
+        that sends it, where it is neither that of all reads nor that of all writes. judge: takes
+        the Answer and returns None for a right one, what is wrong with it as text, or False if it
+        is a failure; it may raise ValueError for one that cannot be read.
         """
-        client = self.client
-        if method != "GET":
-            client = self.writing
+        client = client or (self.client if method == "GET" else self.writing)
+        if client is not self.client:
             client.close()
         began = time.monotonic()
         with client.request(
-            method, path, name=kind, json=body, catch_response=True,
+            method, path, name=kind, json=body, data=form, headers=headers, catch_response=True,
             timeout=SECONDS_TO_ANSWER, allow_redirects=False,
         ) as response:  # fmt: skip
             # Not its `text`: without a charset that is guessed, for milliseconds.
             text = (response.content or b"").decode("utf-8", "replace")
-            content_type = response.headers.get("Content-Type", "")
-            answer = answer_of(response.status_code, content_type, text, began)
+            answer = answer_of(response.status_code, response.headers, text, began)
             fault = _judged(judge, answer)
             if answer.status == 0:
                 response.failure(type(response.error).__name__)
@@ -89,6 +101,29 @@ class CheckedUser(HttpUser):
                 note_wrong(f"{method} {path}", fault, answer)
                 response.failure(WRONG + fault)
         return answer
+
+    def write(self, method, path, kind, judge, body, headers=None):
+        """As `exchange`; some have a key, and these are sent again.
+
+        The same answer must come. Where nobody knows what became of the request, its second
+        answer tells, and is returned.
+        """
+        if random.random() > KEYED:
+            return self.exchange(method, path, kind, judge, body, headers)
+        headers = {**(headers or {}), "Idempotency-Key": f'"{secrets.token_hex(16)}"'}
+        first = self.exchange(method, path, kind, judge, body, headers)
+        again = f"{kind}, again"
+        if first.status in (200, 201):
+
+            def same(answer):
+                if answer.status == 503:
+                    return False
+                return None if answer.is_same(first) else NOT_THE_SAME
+
+            self.exchange(method, path, again, same, body, headers)
+        elif not first.says_unchanged:
+            return self.exchange(method, path, again, judge, body, headers)
+        return first
 
 
 def _judged(judge, answer):

@@ -9,12 +9,20 @@ import time
 from locust import task
 
 from scripts.lib.loadtest import listings
+from scripts.lib.loadtest.account_visit import visit
 from scripts.lib.loadtest.exchange import CheckedUser
 from scripts.lib.loadtest.ledger import ABSENT, LOST, MADE_UP, STALE, Ledger
 from scripts.lib.loadtest.listings import MISCOUNTED, Users
 
 MOST_OWN = 8
 LONGEST_PAGE = 40
+# The part of the reads that say what they have already.
+CONDITIONAL = 0.3
+
+TAKEN = "name taken that nobody has"
+OVERWRITTEN = "overwrote what was changed since it was read"
+NOT_CHANGED = "changed since, though nobody has"
+SENT_WHOLE = "sent though it was there already"
 
 # Several processes load the site, and each one checks what it has written itself.
 _prefix = f"{os.environ['LOADTEST_PREFIX']}{secrets.token_hex(3)}-"
@@ -34,6 +42,9 @@ class SiteUser(CheckedUser):
         self.gone = []
         # Of these the last write's outcome is not known: they are not written any more.
         self.doubtful = []
+        # The entity tags that each of its own has had, the present one last.
+        self.tags = {}
+        self.passwords = {}
 
     @task(10)
     def open_the_page(self):
@@ -86,13 +97,16 @@ class SiteUser(CheckedUser):
         def judge(answer):
             self._settle(write, answer, 201)
             if answer.status == 409:
-                return "name taken that nobody has"
+                return TAKEN
             return self._echoed(name, answer, fullname) if answer.status == 201 else False
 
-        body = {"name": name, "fullname": fullname, "password": secrets.token_hex(8)}
-        answer = self.exchange("POST", "/api/users", "/api/users", judge, body)
+        password = secrets.token_hex(8)
+        body = {"name": name, "fullname": fullname, "password": password}
+        answer = self.write("POST", "/api/users", "/api/users", judge, body)
         if answer.status == 201 and name in _users.ids:
             self.own.append(name)
+            self.tags[name] = [answer.tag]
+            self.passwords[name] = password
         elif not answer.says_unchanged:
             self.doubtful.append(name)
 
@@ -108,13 +122,45 @@ class SiteUser(CheckedUser):
             self._settle(write, answer, 200)
             if answer.status == 404:
                 return _users.fault_of_one(name, ABSENT, *answer.times) or LOST
+            if answer.status == 412:
+                return NOT_CHANGED
             return self._echoed(name, answer, fullname) if answer.status == 200 else False
 
-        path = f"/api/users/{_users.ids[name]}"
-        body = {"fullname": fullname}
-        answer = self.exchange("PATCH", path, "/api/users/[id]", judge, body)
-        if answer.status != 200 and not answer.says_unchanged:
+        answer = self._patch(name, self.tags[name][-1], fullname, "/api/users/[id]", judge)
+        if answer.status == 200:
+            self.tags[name].append(answer.tag)
+        elif not answer.says_unchanged:
             self._doubt(name)
+
+    @task(4)
+    def change_what_has_changed_since(self):
+        edited = [name for name in self.own if len(self.tags[name]) > 1]
+        if not edited:
+            return
+        name = random.choice(edited)
+        fullname = _new_fullname()
+        write = _users.ledger.begin(name, fullname, time.monotonic())
+
+        def judge(answer):
+            self._settle(write, answer, 200)
+            if answer.status == 200:
+                return OVERWRITTEN
+            return None if answer.status == 412 else False
+
+        old = random.choice(self.tags[name][:-1])
+        answer = self._patch(name, old, fullname, "/api/users/[id], changed since", judge)
+        if not answer.says_unchanged:
+            self._doubt(name)
+
+    def _patch(self, name, tag, fullname, kind, judge):
+        path = f"/api/users/{_users.ids[name]}"
+        return self.write("PATCH", path, kind, judge, {"fullname": fullname}, {"If-Match": tag})
+
+    @task(3)
+    def visit_the_account(self):
+        if self.own:
+            name = random.choice(self.own)
+            visit(self, name, self.passwords[name])
 
     @task(6)
     def delete(self):
@@ -135,10 +181,14 @@ class SiteUser(CheckedUser):
             self._settle(write, answer, 204)
             if answer.status == 404:
                 return _users.fault_of_one(name, ABSENT, *answer.times)
+            if answer.status == 412:
+                return NOT_CHANGED
             return None if answer.status == 204 else False
 
+        tag = self.tags[name][-1] if name in self.own else "*"
+        headers = {"If-Match": tag}
         path = f"/api/users/{number}"
-        answer = self.exchange("DELETE", path, "/api/users/[id]", judge)
+        answer = self.exchange("DELETE", path, "/api/users/[id]", judge, headers=headers)
         if answer.status in (204, 404):
             self._drop(name)
             _users.forget(name)
@@ -147,12 +197,23 @@ class SiteUser(CheckedUser):
             self._doubt(name)
 
     def _open(self, name, number, kind):
+        tag = self.tags[name][-1] if name in self.own else None
+        conditional = tag is not None and random.random() < CONDITIONAL
+
         def judge(answer):
             if answer.status == 404:
                 return _users.fault_of_one(name, ABSENT, *answer.times)
-            return self._echoed(name, answer) if answer.status == 200 else False
+            if answer.status not in (200, 304):
+                return False
+            if conditional != (answer.status == 304):
+                return SENT_WHOLE if conditional else MADE_UP
+            if tag not in (None, answer.tag):
+                return NOT_CHANGED
+            return None if conditional else self._echoed(name, answer)
 
-        self.exchange("GET", f"/api/users/{number}", kind, judge)
+        headers = {"If-None-Match": tag} if conditional else None
+        kind = f"{kind}, conditional" if conditional else kind
+        self.exchange("GET", f"/api/users/{number}", kind, judge, headers=headers)
 
     def _list_page(self, after, limit, kind, found=None):
         """Ask the API for a list and check it; returns the Listing, None if there is none.
@@ -211,6 +272,8 @@ class SiteUser(CheckedUser):
         self.doubtful.append(name)
 
     def _drop(self, name):
+        self.tags.pop(name, None)
+        self.passwords.pop(name, None)
         for names in (self.own, self.doubtful):
             if name in names:
                 names.remove(name)

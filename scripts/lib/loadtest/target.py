@@ -90,6 +90,7 @@ class Target:
     def _request(self, method, path, body=None):
         """Return (status, answer): JSON as values, anything else as text."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        headers["If-Match"] = "*"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:

@@ -24,7 +24,7 @@ PROBLEM = "application/problem+json"
 def test_only_a_problem_of_the_site_says_that_nothing_was_changed(
     status, content_type, text, unchanged
 ):
-    assert answer_of(status, content_type, text, 0).says_unchanged is unchanged
+    assert answer_of(status, {"Content-Type": content_type}, text, 0).says_unchanged is unchanged
 
 
 def test_the_unknown_outcome_is_named_as_the_site_names_it():

@@ -96,6 +96,7 @@ class Engine(ServerEngine, PostgresConnection):
             message = ErrorMessage(error, f"used connection string {self.dsn!r}")
             raise dberrors.OperationalError(message) from error
         session.openings, session.limits = self._openings, self._limits
+        session.connect_again = partial(self._connect, **self.dsn_dict)
         session.check_after, session.used = self.check_after, time.monotonic()
         session.statement_timeout, session.idle_timeout = self.statement_timeout, self.idle_timeout
         self.adopt_session(session, use)

@@ -19,6 +19,7 @@ import logging
 from functools import cache
 
 from ..base import Verdict
+from .outcome import ID
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +44,12 @@ def go_alone(session, attempt):
     """
     session.send(session.opening + _SHUT + session.limits.of_alone(attempt))
     try:
-        session.send(_AWAIT_THOSE_INSIDE)
+        _, (id,) = session.send(_AWAIT_THOSE_INSIDE + ID)
     except session.ERROR as error:
         if session.verdict(error) is not Verdict.IN_THE_WAY:
             raise
-        session.send(_LEAVE_THEM)
+        _, (id,) = session.send(_LEAVE_THEM + ID)
+    session.transaction_id = id
 
 
 @cache

@@ -5,12 +5,13 @@ import logging
 import math
 import time
 
-from ..base import OutcomeUnknown, TokenSession, TransactionLost, Verdict
+from ..base import TokenSession, TransactionLost, Verdict
 from ..server import ServerSession
 from ..statements import guarded
 from .alone import ENTER, INSIDE, MAY_LOCK, go_alone, warn_of_missing_right
 from .errors import verdict_of
 from .limits import Limits
+from .outcome import ID, look_after_loss, run_of_server
 from .state import StaleConnection, State
 from .statements import look_at
 from .token import PREPARE, PREPARED, TOKEN
@@ -44,6 +45,8 @@ class PostgresSession(ServerSession, TokenSession):
     own = False
     # Whether its user may take the lock by which a transaction goes alone.
     may_lock = False
+    # By what outcome.py asks for the open transaction; the engine gives the last.
+    run_of_server = transaction_id = connect_again = None
 
     @abc.abstractmethod
     def send(self, query):
@@ -75,6 +78,7 @@ class PostgresSession(ServerSession, TokenSession):
         self.autocommit = True
         _, (process, may_lock) = self.send(f"SELECT pg_backend_pid(), {MAY_LOCK}::int")
         self.own = int(process) == self.info.backend_pid
+        self.run_of_server = run_of_server(self) if self.own else None
         self.may_lock = bool(int(may_lock))
         if not self.may_lock:
             warn_of_missing_right(self.info.user)
@@ -119,7 +123,7 @@ class PostgresSession(ServerSession, TokenSession):
         if other is not None:
             limits += Limits.of_deadline(*other)
         self.opening = self.openings[writing] + limits
-        self.state, self.writing = State.BEGIN_NOT_SENT, writing
+        self.state, self.writing, self.transaction_id = State.BEGIN_NOT_SENT, writing, None
         if not (writing and self.may_lock):
             return
         if alone:
@@ -154,12 +158,17 @@ class PostgresSession(ServerSession, TokenSession):
         """
         with_token = self.snapshot is not None
         together = self.SEVERAL_ANSWERS or not with_token
+        if self.writing and self.SEVERAL_ANSWERS and self.run_of_server:
+            self.opening = self.opening.removesuffix(ID) + ID
         self.state = State.OPEN
         try:
             execute(self.opening + (TOKEN if with_token else "") + (query if together else ""))
         except Exception as error:
             self._not_opened(error)
             raise
+        if self.opening.endswith(ID):
+            cursor.set_result(self.opening.count(";") - 1)
+            self.transaction_id = cursor.fetchone()[0]
         if with_token:
             if together:
                 # Behind the answers to the opening.
@@ -259,9 +268,9 @@ class PostgresSession(ServerSession, TokenSession):
         except self.Error as error:
             if self.verdict(error) is not Verdict.GONE:
                 raise
-            if self.writing:
-                raise OutcomeUnknown(str(error)) from error
             # What was read is right all the same.
+            if self.writing:
+                look_after_loss(self, error)
             self.spoiled = True
             return
         self.state = State.IDLE

@@ -1,0 +1,176 @@
+"""Requests that may be sent again: the header Idempotency-Key, and answers stored under it.
+
+https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
+
+The key is claimed and the answer stored in the transaction of the request itself, so they are
+there exactly where its effect is there. Two requests under one key at the same time: the later one
+waits for the claim of the earlier one. On SQLite it waits before its transaction begins, on
+MariaDB at its INSERT, which then finds the other's. On PostgreSQL it is run again, because its
+snapshot is older than the other's commit, and the new run finds the answer. What waits for longer
+than requests wait for each other is 503 with Retry-After, and nothing of it has been done.
+
+An error is not stored: nothing was changed, so the request may be sent again under its key, mended
+or not. Needs SQLite 3.35, PostgreSQL or MariaDB 10.5.
+"""
+
+import hmac
+import json
+import re
+import time
+
+import web
+from sqlobject import BigIntCol, DatabaseIndex, SQLObject, StringCol, sqlhub
+from sqlobject.sqlbuilder import IN, Delete, Insert, Update
+
+from app.web.problems import Problem
+
+LONGEST_KEY = 255
+SECONDS_KEPT = 24 * 3600
+# Of so many claims one deletes expired ones; a prime, because some servers count in steps.
+CLEAN_EACH = 47
+MOST_CLEANED = 200
+# In characters: MariaDB's TEXT has 64 KiB.
+LONGEST_ANSWER = 60_000
+STORED_HEADERS = {"content-location", "content-type", "etag", "link", "location"}
+
+# A string of RFC 8941 between its quotes.
+_KEY = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
+
+
+class StoredAnswer(SQLObject):
+    """What was answered under a key, which stands here as a digest.
+
+    `answer` is JSON, [status line, headers, body]. It is None after a request that was refused.
+    """
+
+    class sqlmeta:
+        table = "stored_answers"
+
+    keyDigest = StringCol(length=64, notNone=True, alternateID=True)
+    fingerprint = StringCol(length=64, notNone=True)
+    # In seconds since 1970.
+    created = BigIntCol(notNone=True)
+    answer = StringCol(default=None)
+    createdIndex = DatabaseIndex("created")
+
+
+def once(work, sent, secret):
+    """Return the text that `work()` returns, or what it returned before under the request's key.
+
+    `work` does all that the request is to do in the database, and sets the answer's status and
+    headers. `sent`: what the client has sent, a value that JSON can hold. `secret`: text that only
+    this client knows, such as its token. Each one has its own keys, and without it nothing can be
+    guessed from the table, such as a password that was sent.
+
+    A request without a key is just done. Raises Problem 400 for a malformed key, 422 where another
+    request has had it, ValueError for an answer that is too long to be stored, TypeError for one
+    that is no text, and what `work` raises.
+    """
+    key = _key()
+    if key is None:
+        return work()
+    # Put here by Application; unavailable() looks for it.
+    web.ctx.get("heeded_keys", []).append(key)
+    digest = _digest(secret, key)
+    stored = _claim(digest, _digest(secret, _request(), sent), int(time.time()))
+    if stored is not None:
+        return _answered_again(stored)
+    try:
+        text = work()
+    except web.HTTPError as redirect:
+        _store(digest, redirect.data)
+        raise
+    _store(digest, text)
+    return text
+
+
+def _key():
+    header = web.ctx.env.get("HTTP_IDEMPOTENCY_KEY")
+    if header is None:
+        return None
+    found = _KEY.fullmatch(header)
+    if not found or len(found[1]) > LONGEST_KEY:
+        raise Problem(
+            400,
+            f"Idempotency-Key must be one text of 1 to {LONGEST_KEY} ASCII characters in quotes, "
+            'such as "8e03978e-40d5-43e8-bc93-6894a57f9324".',
+        )
+    return found[1]
+
+
+def _request():
+    environ = web.ctx.env
+    names = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
+    return [environ.get(name) for name in names]
+
+
+def _digest(secret, *parts):
+    text = json.dumps(parts, sort_keys=True)
+    return hmac.new(secret.encode(), text.encode(), "sha256").hexdigest()
+
+
+def _claim(digest, fingerprint, now):
+    """Take the key for this request; returns the StoredAnswer of the one that has had it, or None.
+
+    Raises Problem 422 where that was another request.
+    """
+    connection = sqlhub.getConnection()
+    values = {"key_digest": digest, "fingerprint": fingerprint, "created": now}
+    insert = connection.sqlrepr(Insert(StoredAnswer.sqlmeta.table, values=values))
+    # Not SELECT before INSERT: on PostgreSQL requests under different keys would conflict.
+    if connection.dbName == "mysql":
+        insert = insert.replace("INSERT", "INSERT IGNORE", 1)
+    else:
+        insert += " ON CONFLICT DO NOTHING"
+    made = connection.queryAll(f"{insert} RETURNING id")
+    if made:
+        if made[0][0] % CLEAN_EACH == 0:
+            forget_expired(now)
+        return None
+    row = StoredAnswer.byKeyDigest(digest)
+    if row.answer is None or row.created <= now - SECONDS_KEPT:
+        row.set(fingerprint=fingerprint, created=now, answer=None)
+        return None
+    if row.fingerprint != fingerprint:
+        raise Problem(422, "Another request has had this Idempotency-Key: take a new one.")
+    return row
+
+
+def _answered_again(stored):
+    status, headers, text = json.loads(stored.answer)
+    web.ctx.status = status
+    for name, value in headers:
+        web.header(name, value)
+    return text
+
+
+def _store(digest, text):
+    """Store the answer `text` with its status and headers, unless it is an error."""
+    if web.ctx.status[:1] not in ("2", "3"):
+        return
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} cannot be stored under an Idempotency-Key: return text")
+    headers = [pair for pair in web.ctx.headers if pair[0].lower() in STORED_HEADERS]
+    answer = json.dumps([web.ctx.status, headers, text])
+    if len(answer) > LONGEST_ANSWER:
+        raise ValueError(
+            f"the answer has {len(answer)} characters, which cannot be stored under an "
+            f"Idempotency-Key: return at most {LONGEST_ANSWER}, such as the place of the rest"
+        )
+    mine = StoredAnswer.q.keyDigest == digest
+    _execute(Update(StoredAnswer.sqlmeta.table, {"answer": answer}, where=mine))
+
+
+def forget_expired(now):
+    """Delete the oldest of those that are older than SECONDS_KEPT, at most MOST_CLEANED."""
+    old = StoredAnswer.select(
+        StoredAnswer.q.created <= now - SECONDS_KEPT, orderBy=StoredAnswer.q.created
+    )
+    ids = [row.id for row in old.limit(MOST_CLEANED)]
+    if ids:
+        _execute(Delete(StoredAnswer.sqlmeta.table, IN(StoredAnswer.q.id, ids)))
+
+
+def _execute(statement):
+    connection = sqlhub.getConnection()
+    connection.query(connection.sqlrepr(statement))
