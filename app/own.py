@@ -104,7 +104,7 @@ def enter():
     """Give this process what your application expects of its surroundings.
 
     That is SITE_PATH, where its modules are found first and which is the working directory, and
-    in os.environ DATABASE_URI and the settings file's other lines; what is there already wins.
+    in os.environ DATABASE_URI and the settings file's other lines; the variables that it has win.
     """
     for name, value in settings.others.items():
         os.environ.setdefault(name, value)

@@ -29,7 +29,7 @@ from app.transactions.tables import (
 LONGEST_TURN = 60
 IN_THE_WAY = (
     "what another transaction holds or has made was in its way each time, see above. A row that "
-    "it makes may be there already; or it waits for itself, with a second connection to the "
+    "it makes may exist; or it waits for itself, with a second connection to the "
     "database: web.py's DBStore, connectionForURI, a class with _connection"
 )
 CURE = "`python -m app.database` makes what is missing."
@@ -151,7 +151,7 @@ def _make_tables():
         for model in site_models():
             table = model.sqlmeta.table
             if model.tableExists():
-                done += [f"table {table}: there already", *update_table(model)]
+                done += [f"table {table}: exists", *update_table(model)]
                 continue
             _refuse_if_from_database(model)
             # Not ifNotExists: of two commands at once the later must notice.

@@ -41,7 +41,7 @@ def read(mode, key):
 def run(mode, operations):
     """Run accepted operations in order; returns them, with what was found behind each that reads.
 
-    Raises Problem 404 for a key that is not there, 409 for one that is there already and for an
+    Raises Problem 404 for a key that is missing, 409 for one that exists and for an
     operation that does not fit the value, AskedFor, and sqlobject.dberrors.Error for a failure
     that is not caught. In the mode "bundle" nothing is left of the operations before it.
     """

@@ -1,4 +1,4 @@
-"""Puts the transactions where they belong in a web.py application that is there already."""
+"""Puts the transactions where they belong in an existing web.py application."""
 
 import re
 from importlib import import_module

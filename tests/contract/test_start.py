@@ -86,7 +86,7 @@ def test_the_tables_and_sample_users_are_made_once(server, uri, tmp_path):
     first, second = (make_database(uri, tmp_path) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "sample users" in first.stdout
-    assert "table users: there already" in second.stdout
+    assert "table users: exists" in second.stdout
     assert users(server, uri) == 3
 
 
@@ -159,7 +159,7 @@ def test_a_table_made_after_the_look_for_it_is_found_at_the_next(server, uri, mo
         return looks[-1]
 
     monkeypatch.setattr(User, "tableExists", late_look)
-    assert database.make_database()[0] == "table users: there already"
+    assert database.make_database()[0] == "table users: exists"
     assert (looks, users(server, uri)) == ([False, True], 3)
     sqlhub.processConnection.close()
 

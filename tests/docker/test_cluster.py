@@ -64,7 +64,7 @@ def test_of_the_containers_that_started_together_one_made_the_users(cluster):
     log = cluster.log("web")
     assert log.count("table users: made") == 1
     assert log.count("sample users: ") == 1
-    assert log.count("table users: there already") == 2
+    assert log.count("table users: exists") == 2
 
 
 def test_the_secrets_are_made_and_known_only_where_they_are_needed(cluster):

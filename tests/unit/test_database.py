@@ -69,7 +69,7 @@ def test_it_makes_the_database_once_and_says_what_it_did(uri, tmp_path):
     assert "argon2" not in first.stdout
     second = run(uri)
     assert (second.returncode, second.stderr) == (0, "")
-    assert second.stdout == f"database {uri}\n" + lines("there already")
+    assert second.stdout == f"database {uri}\n" + lines("exists")
     assert ids(tmp_path) == [1, 2, 3]
 
 
@@ -92,7 +92,7 @@ def test_a_column_that_the_model_has_more_is_added_and_told(connection):
         assert made.email == "ada@example.org"
     finally:
         User.sqlmeta.delColumn("email")
-    assert done[:2] == ["table users: there already", "table users: added column email"]
+    assert done[:2] == ["table users: exists", "table users: added column email"]
 
 
 @pytest.mark.parametrize("options", [(), ("--wait", "30"), ("--check",)])
@@ -242,7 +242,7 @@ def test_an_application_of_ones_own_has_all_its_tables_made(own, uri, tmp_path):
     said = run(uri, folder=own).stdout
     assert said.splitlines() == [f"database {uri}", *made, "a tag: first"]
     again = run(uri, folder=own)
-    assert (again.returncode, again.stdout.count("there already")) == (0, 5)
+    assert (again.returncode, again.stdout.count(": exists")) == (0, 5)
     assert run(uri, "--check", folder=own).returncode == 0
     change(tmp_path, "ALTER TABLE dog DROP COLUMN bark")
     for table in ("team", "person_tag"):

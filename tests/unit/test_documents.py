@@ -54,7 +54,7 @@ def settings():
 def defines():
     """The Defines that whoever includes the files of apache/ may make.
 
-    One that the files make for themselves is made without a look whether it is there already.
+    One that the files make for themselves has no <IfDefine !…> around it.
     """
     made = set(re.findall(r"^\s*Define (WEBPY_\w+)", APACHE, re.MULTILINE))
     given = set(re.findall(r"<IfDefine !(WEBPY_\w+)>", APACHE))

@@ -41,7 +41,7 @@ def write(path, user):
     `user`: as `run_as_site` takes it. Raises CannotRun, OSError.
     """
     if path.exists():
-        raise CannotRun(f"{path} is there already: name a new file, or a folder")
+        raise CannotRun(f"{path} exists: name a new file, or a folder")
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -46,7 +46,7 @@ def deploy(place, options, steps):
     commit = release.commit_to_deploy()
     modules = vhost.missing_modules(place, chosen)
     if memory is None and (place.vhost.exists() or os.path.lexists(place.link)):
-        raise CannotRun(f"{place.vhost} is there already, and is not ours: use another --name")
+        raise CannotRun(f"{place.vhost} exists, and is not ours: use another --name")
     memory = memory or Memory(chosen, [], [])
     before = place.served()
     steps(f"make the user {place.user}", release.make_user, place)

@@ -156,7 +156,7 @@ def test_a_process_connection_set_at_the_import_is_told(notes):
         "import os\nfrom sqlobject import connectionForURI, sqlhub\n"
         "sqlhub.processConnection = connectionForURI(os.environ['DATABASE_URI'])\n"
     )
-    found(notes, WARNING, file, line + 2, "in whose place the site's is put")
+    found(notes, WARNING, file, line + 2, "which the bundle replaces by the site's")
 
 
 def test_a_module_that_a_handler_imports_is_looked_at(notes):
