@@ -26,7 +26,7 @@ from app.web.problems import Problem
 
 LONGEST_KEY = 255
 SECONDS_KEPT = 24 * 3600
-# Of so many claims one deletes expired ones; a prime, because some servers count in steps.
+# One claim in this many deletes expired ones; a prime, because some servers count in steps.
 CLEAN_EACH = 47
 MOST_CLEANED = 200
 # In characters: MariaDB's TEXT has 64 KiB.
