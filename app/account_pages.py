@@ -17,6 +17,8 @@ from app.web.inputs import form, number, query_text
 from app.web.problems import Problem
 from app.web.redirects import local, see_other
 
+# A line of a request has at most 8190 bytes in Apache.
+LONGEST_WAY = 8000
 UNPROCESSABLE = "422 Unprocessable Entity"
 BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome"}
 SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux")
@@ -26,7 +28,7 @@ class SignIn:
     """The form for name and password, and what it does."""
 
     def GET(self):
-        back = local(query_text("next"))
+        back = local(query_text("next", LONGEST_WAY))
         if current_user() is not None:
             raise see_other(back)
         return page("sign_in", "", back, None)

@@ -223,17 +223,22 @@ def fault_of_new_password(password):
     return None
 
 
-def add_random_user():
+def add_random_user(source=random):
     """Add a user as the recipe does, with a free random name, and return it.
 
-    Nobody knows its password.
+    Its names are letters out of `source`, a random.Random: one with a seed gives the user that it
+    has given before. Nobody knows the password.
     """
     password = checked({"password": secrets.token_urlsafe(16)})["password"]
-    name = _letters(4)
-    while User.selectBy(name=name).count():
-        name = _letters(4)
-    return User(name=name, fullname=f"{name} {_letters(7)}", password=password)
+    while True:
+        name = _letters(source, 4)
+        fullname = f"{name} {_letters(source, 7)}"
+        there = User.selectBy(name=name).getOne(None)
+        if there is None:
+            return User(name=name, fullname=fullname, password=password)
+        if there.fullname == fullname:
+            return there
 
 
-def _letters(count):
-    return "".join(random.choices(string.ascii_letters, k=count))
+def _letters(source, count):
+    return "".join(source.choices(string.ascii_letters, k=count))

@@ -1,42 +1,55 @@
-"""The pages for people: the list of users, the recipe's plain text, a demonstration button."""
+"""The list of users, the recipe's plain text, a demonstration button, and how pages look."""
+
+import random
+import secrets
 
 import web
 
 from app.accounts import known_visitor, visitor
+from app.listing import PAGE_LENGTH, Listing
 from app.models import User, add_random_user
 from app.settings import ROOT, settings
+from app.web.answering import served_by
 from app.web.csrf import check_form, form_token
-from app.web.inputs import form, query_number
+from app.web.inputs import form
 from app.web.problems import Problem
 from app.web.rendering import renderer
 from app.web.sessions import flashes
 
-PAGE_LENGTH = 100
 
-TEMPLATES = ROOT / "app" / "templates"
-page = renderer(TEMPLATES, visitor=visitor, flashes=flashes, form_token=form_token)
+def _where():
+    """Who answers, as `served_by`; None while the lab, which is about that, is off."""
+    return served_by() if settings.lab else None
+
+
+_TEMPLATES = ROOT / "app" / "templates"
+_names = {"form_token": form_token, "where": _where}
+page = renderer(_TEMPLATES, visitor=visitor, flashes=flashes, **_names)
 # Made when the transaction has ended, or could not begin.
-_error_page = renderer(TEMPLATES, visitor=known_visitor, flashes=list, form_token=form_token)
+_error_page = renderer(_TEMPLATES, visitor=known_visitor, flashes=list, **_names)
 
 
 class Index:
-    """The users, 100 on a page; with the demonstration on, a button that adds one."""
+    """The users, a page at a time; with the demonstration on, a button that adds one."""
 
     def GET(self):
-        after = query_number("after", 0, 0)
-        users, following = User.page(after, PAGE_LENGTH)
-        token = form_token() if settings.demo else None
-        return page("index", users, after, following, token)
+        listing = Listing.asked()
+        demo = secrets.token_hex(8) if settings.demo else None
+        return page("index", listing, *listing.page(), demo)
 
 
 class Add:
-    """What the demonstration's button does: adds a random user and leads to it."""
+    """What the demonstration's button does: adds a random user and leads to it.
+
+    The same form sent again, as by a double click, leads to the same user.
+    """
 
     def POST(self):
         if not settings.demo:
             raise Problem(404, "The demonstration is off: the setting SITE_DEMO is not on.")
-        check_form(form())
-        user = add_random_user()
+        fields = form()
+        check_form(fields)
+        user = add_random_user(random.Random(fields.get("form")))
         # The page of the list on which the new user is the last one.
         after = max(0, user.id - PAGE_LENGTH)
         where = f"{web.ctx.homepath}/" + (f"?after={after}" if after else "")

@@ -4,7 +4,10 @@ import shutil
 
 from app.settings import ROOT
 
-EXAMPLE = ("models.py", "pages.py", "api.py", "templates", "static", "lab", "__pycache__")
+EXAMPLE = (
+    *("models.py", "pages.py", "listing.py", "users.py", "api.py"),
+    *("templates", "static", "lab", "__pycache__"),
+)
 
 MODELS = '''
 """Tables that refer to each other, a join, a class that inherits and one that has no table."""

@@ -1,9 +1,6 @@
 """The lab's endpoints: keys are read, transactions run, the table is reset."""
 
-import os
 import re
-import socket
-import threading
 import time
 from urllib.parse import parse_qs
 
@@ -20,6 +17,7 @@ from app.lab.accepted import (
 )
 from app.lab.modes import runs
 from app.lab.sessions import key_of_session, session_of
+from app.web.answering import served_by
 from app.web.bearer import authorize
 from app.web.csrf import FIELD, check_form
 from app.web.inputs import json_object, query_numbers
@@ -145,12 +143,3 @@ def answered(mode, values):
     """The JSON of `values` with who served it, and in which run of the handler: "runs" is 1 more
     than the retries of the request, and always 1 in a mode that does not run one again."""
     return json_answer({**values, "runs": runs(mode), "served_by": served_by()})
-
-
-def served_by():
-    """Where this runs: host name, process id, and the kernel's id of the thread."""
-    return {
-        "host": socket.gethostname(),
-        "process": os.getpid(),
-        "thread": threading.get_native_id(),
-    }

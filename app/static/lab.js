@@ -1,7 +1,6 @@
 // The lab's page: reads and writes against each mode in turn, and draws the answers as they come.
-"use strict";
+import { SECONDS, picture, plot, sentence } from "./lab_drawing.js";
 
-const SECONDS = 4;
 const READERS = 3;
 const ADDERS = 2;
 const FINAL_READS = 12;
@@ -9,7 +8,9 @@ const REGISTER = 1;
 const COUNTER = 2;
 
 const button = document.getElementById("run");
+const save = document.getElementById("save");
 const said = document.getElementById("said");
+const MEMORY = `lab ${location.pathname}`;
 
 class LabError extends Error {}
 
@@ -27,6 +28,12 @@ class Run {
     this.canvas = document.querySelector(`canvas[data-mode="${mode}"]`);
     this.cells = document.querySelectorAll(`tr[data-mode="${mode}"] td`);
     this.forgetEarlierRun();
+  }
+
+  // What is kept of a run, as JSON has it.
+  get kept() {
+    const { mode, dots, processes, stale, added, lost, errors, requests, rate } = this;
+    return { mode, dots, processes, stale, added, lost, errors, requests, rate };
   }
 
   forgetEarlierRun() {
@@ -81,7 +88,7 @@ class Run {
     const stale = answer.values[REGISTER] < known;
     this.stale += stale;
     const time = (performance.now() - this.began) / 1000;
-    this.dots.push({ time, row: this.processes.indexOf(process), stale });
+    this.dots.push([Number(time.toFixed(3)), this.processes.indexOf(process), stale ? 1 : 0]);
   }
 
   async add() {
@@ -142,45 +149,56 @@ class Run {
     canvas.height = canvas.clientHeight * ratio;
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
-    const style = getComputedStyle(canvas);
-    const rowHeight = canvas.clientHeight / Math.max(1, this.processes.length);
-    for (const { time, row, stale } of this.dots) {
-      const x = 6 + Math.min(1, time / SECONDS) * (canvas.clientWidth - 12);
-      const y = (row + 0.5) * rowHeight;
-      pen.beginPath();
-      if (stale) {
-        pen.strokeStyle = style.getPropertyValue("--fault");
-        pen.lineWidth = 1.5;
-        pen.moveTo(x - 3, y - 8);
-        pen.lineTo(x + 3, y - 2);
-        pen.moveTo(x + 3, y - 8);
-        pen.lineTo(x - 3, y - 2);
-        pen.stroke();
-      } else {
-        pen.fillStyle = style.getPropertyValue("--accent");
-        pen.arc(x, y + 4, 2, 0, 2 * Math.PI);
-        pen.fill();
-      }
-    }
-  }
-
-  summary() {
-    const stale = `${this.stale || "none"} of ${this.dots.length} reads stale`;
-    return `${this.mode} had ${stale} and lost ${this.lost || "none"} of ${this.added} additions`;
+    plot(pen, this, canvas.clientWidth, canvas.clientHeight, getComputedStyle(canvas));
   }
 }
 
+const modes = [...document.querySelectorAll("tr[data-mode]")].map((row) => row.dataset.mode);
 let runs = [];
+let when = "";
+
+// Makes of a run that has ended what is seen of it, whether it was run now or is remembered.
+function finish(prefix = "") {
+  said.textContent = prefix + sentence(runs);
+  save.hidden = false;
+}
+
+// A browser may refuse to keep anything: then nothing is remembered.
+function remember() {
+  try {
+    localStorage.setItem(MEMORY, JSON.stringify({ when, runs: runs.map((run) => run.kept) }));
+  } catch {
+    return;
+  }
+}
+
+function recall() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(MEMORY));
+    if (!kept || kept.runs.map((run) => run.mode).join() !== modes.join()) {
+      return;
+    }
+    when = kept.when;
+    runs = kept.runs.map((values) => Object.assign(new Run(values.mode), values));
+    runs.forEach((run) => run.show());
+    finish(`The last run, ${when}: `);
+  } catch {
+    runs = [];
+  }
+}
 
 button.addEventListener("click", async () => {
   button.disabled = true;
-  runs = [...document.querySelectorAll("tr[data-mode]")].map((row) => new Run(row.dataset.mode));
+  save.hidden = true;
+  runs = modes.map((mode) => new Run(mode));
   try {
     for (const run of runs) {
       said.textContent = `Running ${run.mode} for ${SECONDS} seconds …`;
       await run.all();
     }
-    said.textContent = `${runs.map((run) => run.summary()).join("; ")}.`;
+    when = new Date().toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+    finish();
+    remember();
   } catch (error) {
     const away = `The lab does not answer: ${error.message}.`;
     said.textContent = error instanceof LabError ? error.message : away;
@@ -189,6 +207,17 @@ button.addEventListener("click", async () => {
   }
 });
 
+save.addEventListener("click", () => {
+  picture(runs, when, getComputedStyle(document.body)).toBlob((file) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = "coherency-lab.png";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  });
+});
+
 const redraw = () => runs.forEach((run) => run.draw());
 addEventListener("resize", redraw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+recall();

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from urllib.parse import parse_qs
 
 import web
@@ -32,9 +33,21 @@ def query_number(name, default, lowest, highest=LARGEST_ID):
     return found
 
 
-def query_text(name):
-    """Return the text in the query parameter `name`, the first one; "" where it is missing."""
-    return _query().get(name, [""])[0]
+def query_text(name, longest, default=""):
+    """Return the text in the query parameter `name`, of at most `longest` characters.
+
+    Raises Problem 400 if it is longer, stands twice, or has control characters, which no database
+    is asked for.
+    """
+    texts = _query().get(name, [default])
+    if len(texts) > 1 or len(texts[0]) > longest or not _is_plain(texts[0]):
+        fault = f"must be one text of at most {longest} characters without control characters"
+        raise wrong_fields(400, {name: fault})
+    return texts[0]
+
+
+def _is_plain(text):
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
 def query_numbers(name, most):

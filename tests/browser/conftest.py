@@ -1,11 +1,16 @@
 """A headless Chromium, the site under a real Apache, and a page of the one on the other."""
 
+import contextlib
 import shutil
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from tests.apache.server import apache
+from tests.http_client import add_user
+
+PASSWORD = "correct horse battery"
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -18,8 +23,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def browser():
+@contextlib.contextmanager
+def chromium():
+    """A running Chromium; skips where it is not installed."""
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("chromium is missing: as root run `apt-get install chromium`")
@@ -29,31 +35,64 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
 @pytest.fixture(scope="module")
 def site():
     with apache() as running:
         yield running
 
 
+@pytest.fixture(scope="module")
+def editor(browser, site):
+    """What a browser keeps in which the editor "eve" is signed in; a `storage_state`."""
+    add_user(site.data, "eve", PASSWORD, "editor")
+    with contextlib.closing(browser.new_context(base_url=site.url)) as context:
+        sign_in(context.new_page(), "eve")
+        return context.storage_state()
+
+
+def sign_in(page, name, password=PASSWORD):
+    """Sign in on a page of the site by its form."""
+    page.goto("/sign-in")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name=name, exact=True).first.wait_for()
+
+
+def check_access(page):
+    """Fail where axe-core finds that a page is not for all, as it is shown: contrasts among it."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
 @pytest.fixture
 def open_page(browser, site):
-    """A function that opens a path of the site; what goes wrong in its pages fails the test.
+    """A function that opens a path of the site in a new browser, with further `options`.
 
     `complaints` of a page lists the browser's own: errors on its console, which name violations
     of the Content-Security-Policy, and requests that failed.
     """
     contexts = []
 
-    def open_(path="/", width=1100, height=800, scheme="light"):
+    def open_(path="/", width=1100, height=800, scheme="light", **options):
         context = browser.new_context(
-            base_url=site.url, viewport={"width": width, "height": height}, color_scheme=scheme
+            base_url=site.url,
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            **options,
         )
         contexts.append(context)
         page = context.new_page()
         page.complaints = []
         page.on("console", lambda message: note(page, message.type, message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: page.complaints.append(request.url))
+        page.on("requestfailed", lambda request: note_failure(page, request))
         page.on("dialog", lambda dialog: note(page, "error", f"dialog {dialog.message}"))
         page.goto(path)
         return page
@@ -61,6 +100,11 @@ def open_page(browser, site):
     def note(page, kind, text):
         if kind in ("error", "warning"):
             page.complaints.append(text)
+
+    def note_failure(page, request):
+        # What is still on its way when the page is left.
+        if request.failure != "net::ERR_ABORTED":
+            page.complaints.append(f"{request.url} {request.failure}")
 
     yield open_
     for context in contexts:

@@ -1,12 +1,15 @@
 """The lab's page in a real browser: it shows the faults of the stock modes and none of ours."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.apache.server import apache
-from tests.browser.test_browser import CONTRASTS
+from tests.browser.conftest import check_access
 
 pytestmark = pytest.mark.timeout(300)
+MODES = ("default", "nocache", "recipe", "bundle")
 DEFINES = {"WEBPY_LAB": 1, "WEBPY_LAB_PROCESSES": 3, "WEBPY_LAB_THREADS": 3}
 
 
@@ -35,35 +38,86 @@ def drawn(page, mode):
     )
 
 
-def test_run_shows_stale_reads_of_default_and_none_of_the_bundle(open_page, tmp_path):
-    page = open_page("/lab/")
-    page.keyboard.press("Tab")
+@pytest.fixture(scope="module")
+def run_page(browser, site):
+    """The page after a run, which was begun by the keyboard."""
+    page = browser.new_page(base_url=site.url)
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto("/lab/")
     page.get_by_role("button", name="Run").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#said")).to_contain_text("bundle had", timeout=120_000)
-    default, bundle = counts(page, "default"), counts(page, "bundle")
+    expect(page.locator("#said")).to_contain_text("bundle answered", timeout=120_000)
+    yield page
+    page.close()
+
+
+def test_run_shows_stale_reads_of_default_and_none_of_the_bundle(run_page):
+    default, bundle = counts(run_page, "default"), counts(run_page, "bundle")
     assert default["Stale"] > 0
     assert bundle["Reads"] > 0 and bundle["Added"] > 0
     assert bundle["Stale"] == bundle["Lost"] == bundle["Errors"] == 0
-    assert "bundle had none of" in page.locator("#said").text_content()
-    assert all(drawn(page, mode) for mode in ("default", "nocache", "recipe", "bundle"))
+    assert all(drawn(run_page, mode) for mode in MODES)
     # Stock SQLObject under mod_wsgi answers some requests with 500, which the browser reports.
-    assert [text for text in page.complaints if "500" not in text] == []
-    page.screenshot(path=tmp_path / "lab.png", full_page=True)
-    page.get_by_role("button", name="Run").click()
-    assert set(page.locator("tr[data-mode=bundle] td").all_text_contents()) == {"–"}
-    assert not drawn(page, "bundle")
+    assert [text for text in run_page.complaints if "500" not in text] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1100])
-def test_the_page_is_legible_and_fits(open_page, tmp_path, width, scheme):
-    page = open_page("/lab/", width=width, scheme=scheme)
-    page.screenshot(path=tmp_path / "lab.png", full_page=True)
-    contrasts = page.evaluate(CONTRASTS)
-    assert [(text, ratio) for text, ratio in contrasts if ratio < 4.5] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.complaints == []
+def test_one_sentence_says_what_is_seen(run_page):
+    said = run_page.locator("#said").text_content()
+    default, bundle = counts(run_page, "default"), counts(run_page, "bundle")
+    assert said.startswith(
+        f"default answered {default['Stale']} of {default['Reads']} reads with an old value "
+    )
+    assert said.endswith(
+        f"; and bundle answered none of {bundle['Reads']} reads with an old value "
+        f"and lost none of {bundle['Added']} additions."
+    )
+    assert said.count(".") == 1
+
+
+def test_the_last_run_is_remembered_and_can_be_saved_as_a_picture(run_page, tmp_path):
+    """By a page that is opened anew, in each colour scheme and width."""
+    said = run_page.locator("#said").text_content()
+    before = run_page.locator("#counts").text_content()
+    for scheme in ("light", "dark"):
+        for width in (320, 1100):
+            run_page.emulate_media(color_scheme=scheme)
+            run_page.set_viewport_size({"width": width, "height": 900})
+            run_page.reload()
+            expect(run_page.locator("#said")).to_have_text(
+                re.compile("^The last run, .*: default")
+            )
+            assert run_page.locator("#said").text_content().endswith(said)
+            assert run_page.locator("#counts").text_content() == before
+            assert all(drawn(run_page, mode) for mode in MODES)
+            assert run_page.evaluate("document.documentElement.scrollWidth") <= width
+            check_access(run_page)
+            run_page.screenshot(path=tmp_path / f"lab-{width}-{scheme}.png", full_page=True)
+        with run_page.expect_download() as saved:
+            run_page.get_by_role("button", name="Save as a picture").click()
+        assert saved.value.suggested_filename == "coherency-lab.png"
+        file = tmp_path / f"saved-{scheme}.png"
+        saved.value.save_as(file)
+        assert file.read_bytes().startswith(b"\x89PNG")
+        # A picture of nothing but the ground has some 5 kB.
+        assert file.stat().st_size > 30_000
+
+
+def test_another_run_forgets_the_last_one(run_page):
+    run_page.get_by_role("button", name="Run").click()
+    assert set(run_page.locator("tr[data-mode=bundle] td").all_text_contents()) == {"–"}
+    assert not drawn(run_page, "bundle")
+    assert not run_page.get_by_role("button", name="Save as a picture").is_visible()
+
+
+def test_what_is_remembered_of_another_kind_is_not_shown(open_page):
+    page = open_page("/lab/")
+    for kept in ("null", "1", "{", '{"runs": []}', '{"runs": [{"mode": "default"}]}'):
+        page.evaluate("kept => localStorage.setItem('lab /lab/', kept)", kept)
+        page.reload()
+        expect(page.locator("#said")).to_have_text("Press Run.")
+        assert page.complaints == []
 
 
 def test_the_page_says_that_the_processes_of_the_lab_are_missing(browser):

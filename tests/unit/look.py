@@ -65,7 +65,8 @@ def nothing(_mode, _uri):
     import app.api
     import app.lab.handlers
     import app.lab.page
-    import app.pages  # noqa: F401
+    import app.pages
+    import app.users  # noqa: F401
 
     return []
 

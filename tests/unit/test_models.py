@@ -1,5 +1,6 @@
 """The User model."""
 
+import random
 import re
 import sqlite3
 
@@ -173,7 +174,13 @@ def test_a_random_user_is_named_as_in_the_recipe(connection):
 
 
 def test_a_random_user_gets_a_name_that_is_free(connection, monkeypatch):
-    letters = iter(["ABCD", "ABCD", "EFGH", "fullnam"])
+    letters = iter(["ABCD", "another", "EFGH", "fullnam"])
     user(name="ABCD")
-    monkeypatch.setattr("app.models._letters", lambda count: next(letters))
+    monkeypatch.setattr("app.models._letters", lambda source, count: next(letters))
     assert add_random_user().name == "EFGH"
+
+
+def test_a_seed_gives_the_random_user_that_it_has_given(connection):
+    first = add_random_user(random.Random("seed"))
+    assert add_random_user(random.Random("seed")) is first
+    assert add_random_user(random.Random("other")) is not first

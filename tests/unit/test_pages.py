@@ -1,6 +1,7 @@
 """The pages for people, through the whole application."""
 
 import contextlib
+import os
 import re
 import sqlite3
 
@@ -10,7 +11,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from app.settings import ROOT
-from tests.http_client import serving
+from tests.http_client import Browser, serving
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -170,8 +171,27 @@ def test_a_form_with_too_many_fields_is_400(client):
 def test_with_the_demonstration_off_there_is_no_button_and_nothing_behind_it(tmp_path):
     with serving(tmp_path, demo=False) as client:
         answer = client.get("/")
-        assert "<form" not in answer.text and "Set-Cookie" not in answer.headers
+        assert "/add" not in answer.text and "Set-Cookie" not in answer.headers
         assert add(client, "", "token=x").status == 404
+
+
+def test_the_start_page_says_what_this_is_and_leads_to_the_lab_where_that_is_on(tmp_path):
+    for lab in (False, True):
+        with serving(tmp_path, lab=lab) as client:
+            text = client.get("/").text
+        assert "A small directory of people" in text
+        assert ('href="/lab/">See in the coherency lab</a>' in text) is lab
+        told = re.search(r"Answered by process (\d+), thread \d+ on [^<]+", text)
+        assert (told and int(told[1])) == (os.getpid() if lab else None)
+
+
+def test_the_same_form_of_the_button_adds_the_same_user(client):
+    browser = Browser(client)
+    form = re.search('name="form" value="(.+?)"', browser.get("/").text)[1]
+    places = [browser.post("/add", {"form": form}).headers["Location"] for _ in range(2)]
+    assert places == ["/#user-4"] * 2
+    other = re.search('name="form" value="(.+?)"', browser.get("/").text)[1]
+    assert browser.post("/add", {"form": other}).headers["Location"] == "/#user-5"
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/view/", "/index.php", "/é\n", "/\xff"])
@@ -185,10 +205,10 @@ def test_a_missing_page_is_a_clean_404(client, path):
 
 
 def test_an_error_in_a_page_is_a_clean_500_that_shows_nothing_of_it(client, monkeypatch):
-    def broken(after, limit):
+    def broken(listing):
         raise RuntimeError("the secret of the cellar")
 
-    monkeypatch.setattr("app.models.User.page", broken)
+    monkeypatch.setattr("app.listing.Listing.page", broken)
     answer = client.get("/")
     assert answer.status == 500
     assert "<h1>Internal Server Error</h1>" in answer.text

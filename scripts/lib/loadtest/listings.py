@@ -16,7 +16,8 @@ MALFORMED = "malformed answer"
 MISCOUNTED = "count that does not add up"
 
 _TABLE_ROW = re.compile(
-    r'<tr id="user-(\d+)"><td class="id">(\d+)</td><th scope="row">(.*?)</th><td>(.*?)</td></tr>'
+    r'<tr id="user-(\d+)"><td class="id">(\d+)</td>'
+    r'<th scope="row"><a href="[^"]*">(.*?)</a></th><td>(.*?)</td></tr>'
 )
 _NEXT_PAGE = re.compile(r'<a href="[^"]*\?after=(\d+)" rel="next">')
 _TEXT_LINE = re.compile(r"<User (\d+) name=('.*'|\".*\") fullname=('.*'|\".*\")>")

@@ -1,0 +1,172 @@
+"""The pages of one user: it is shown to anybody; editors add, edit and delete."""
+
+import web
+from formencode.validators import Invalid
+from sqlobject import SQLObjectNotFound, dberrors
+
+from app.accounts import require_editor
+from app.models import ROLES, User, checked, fault_of_new_password
+from app.pages import page
+from app.web.csrf import check_form
+from app.web.inputs import form, number
+from app.web.problems import Problem, wrong_fields
+from app.web.redirects import see_other
+from app.web.sessions import flash
+
+FIELDS = ("name", "fullname", "role")
+CONFLICT = "409 Conflict"
+UNPROCESSABLE = "422 Unprocessable Entity"
+TAKEN = "is taken by another user"
+
+
+class Show:
+    """One user."""
+
+    def GET(self, user_id):
+        return page("user", _find(user_id))
+
+
+class Add:
+    """A new user. The same form sent twice, as by a double click, adds one and leads to it."""
+
+    def GET(self):
+        require_editor()
+        return page("form", "Add a user", {"role": ROLES[0]}, {})
+
+    def POST(self):
+        sent = _sent_form()
+        # First, though SQLite's lock is held during the hash then: else anybody could have the
+        # server make hashes, and editors add seldom.
+        require_editor()
+        values = _values_in(sent)
+        password = sent.get("password", "")
+        ready, faults = _judged(values | {"password": password})
+        if fault := fault_of_new_password(password):
+            faults["password"] = fault
+        if not faults:
+            there = _named(values["name"])
+            if there is None:
+                user = _written(lambda: User(**ready))
+                flash(f"{user.name} is added.")
+                raise see_other(f"/users/{user.id}")
+            if _values_of(there) == values and there.check_password(password):
+                raise see_other(f"/users/{there.id}")
+            faults = {"name": TAKEN}
+        web.ctx.status = UNPROCESSABLE
+        return page("form", "Add a user", values, faults)
+
+
+class Edit:
+    """A user's fields changed, unless somebody else has changed them since the form was filled."""
+
+    def GET(self, user_id):
+        require_editor()
+        user = _find(user_id)
+        return page("form", f"Edit {user.name}", _values_of(user), {}, user)
+
+    def POST(self, user_id):
+        sent = _sent_form()
+        require_editor()
+        values = _values_in(sent)
+        ready, faults = _judged(values)
+        user = _find(user_id)
+        there = _values_of(user)
+        # What a double click sends again is there already.
+        if there == values:
+            raise see_other(f"/users/{user.id}")
+        changed_since = _version_in(sent) != user.version
+        namesake = None if faults else _named(values["name"])
+        if namesake not in (None, user):
+            faults = {"name": TAKEN}
+        if not faults and not changed_since:
+            changes = {field: ready[field] for field in FIELDS if values[field] != there[field]}
+            _written(lambda: user.set(**changes))
+            flash(f"{user.name} is saved.")
+            raise see_other(f"/users/{user.id}")
+        web.ctx.status = CONFLICT if changed_since else UNPROCESSABLE
+        both = there if changed_since else None
+        return page("form", f"Edit {there['name']}", values, faults, user, both)
+
+
+class Delete:
+    """A user deleted, after a page that asks, unless it has been changed since that page."""
+
+    def GET(self, user_id):
+        require_editor()
+        return page("delete", _find(user_id), False)
+
+    def POST(self, user_id):
+        sent = _sent_form()
+        require_editor()
+        user = _found(user_id)
+        if user is None:
+            # As a double click has it, too: what was wanted is so.
+            flash("That user is deleted already.")
+            raise see_other("/")
+        if _version_in(sent) != user.version:
+            web.ctx.status = CONFLICT
+            return page("delete", user, True)
+        flash(f"{user.name} is deleted.")
+        user.destroySelf()
+        raise see_other("/")
+
+
+def _found(user_id):
+    """Return the user with the id in the text `user_id`, or None."""
+    found = number(user_id)
+    try:
+        return None if found is None else User.get(found)
+    except SQLObjectNotFound:
+        return None
+
+
+def _find(user_id):
+    """Return the user; raises Problem 404 where there is none."""
+    user = _found(user_id)
+    if user is None:
+        raise Problem(404, "There is no user here. If there was one, it has been deleted.")
+    return user
+
+
+def _sent_form():
+    fields = form()
+    check_form(fields)
+    return fields
+
+
+def _values_in(sent):
+    """The form's fields without the blanks around them, which nobody sees."""
+    return {field: sent.get(field, "").strip() for field in FIELDS}
+
+
+def _values_of(user):
+    return {field: getattr(user, field) for field in FIELDS}
+
+
+def _judged(values):
+    """Return the values as they go into User's columns, and a dict of field to fault."""
+    faults = {} if values["role"] in ROLES else {"role": f"must be one of {', '.join(ROLES)}"}
+    try:
+        ready = checked({field: values[field] for field in values if field != "role"})
+    except Invalid as error:
+        return {}, error.error_dict | faults
+    return ready | {"role": values["role"]}, faults
+
+
+def _version_in(sent):
+    found = number(sent.get("version", ""))
+    if found is None:
+        raise Problem(400, "The form does not say on which version of the user it is based.")
+    return found
+
+
+def _named(name):
+    return User.selectBy(name=name).getOne(None)
+
+
+def _written(write):
+    try:
+        return write()
+    except dberrors.DuplicateEntryError as error:
+        # One who writes without the transactions has been faster than the look for the name.
+        raise wrong_fields(409, {"name": TAKEN}) from error
