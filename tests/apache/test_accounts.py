@@ -85,3 +85,11 @@ def test_a_changed_password_ends_the_other_browsers_session_in_all_processes(sit
         assert statuses_in_all_processes(site, dict(other.cookies)) == {303}
         assert statuses_in_all_processes(site, dict(client.cookies)) == {200}
         assert sign_in(site, other, "another one") == 303
+
+
+@pytest.mark.parametrize("character", ["x", "&", "%26"])
+def test_who_comes_by_the_longest_address_can_sign_in(site, character):
+    query = character * (8000 // len(character))
+    answer = httpx.get(f"{site.url}/account?{query}")
+    assert answer.status_code == 303
+    assert httpx.get(f"{site.url}{answer.headers['Location']}").status_code == 200
