@@ -80,7 +80,6 @@ class Password:
         try:
             if not faults:
                 change_password(fields.get("current", ""), new)
-                in_transaction(lambda: sessions.flash("The password is changed."))
                 raise see_other("/account")
             web.ctx.status = UNPROCESSABLE
         except SignedOut:

@@ -18,6 +18,7 @@ from app.accounts import require_editor
 from app.models import _hasher
 from app.transactions.request import RequestTransaction
 from app.web import sessions
+from app.web.redirects import see_other
 from tests.http_client import FORM, Browser, add_user, serving
 from tests.threads import in_threads
 
@@ -37,16 +38,31 @@ class Edit:
 
 
 class Fail:
-    """What an application of one's own may do wrong."""
+    """What an application of one's own may do wrong: it raises, or returns with this status."""
+
+    def POST(self, status):
+        sessions.begin(sessions.session().account)
+        if status:
+            web.ctx.status = f"{status} Wrong"
+            web.header("Content-Type", "text/plain")
+            return ""
+        raise ZeroDivisionError
+
+
+class Flash:
+    """An application's own form that tells what it has done."""
 
     def POST(self):
-        sessions.begin(sessions.session().account)
-        raise ZeroDivisionError
+        sessions.flash("x" * 3000)
+        raise see_other("/")
+
+
+OWN_URLS = ("/edit", Edit, "/fail/(.*)", Fail, "/flash", Flash)
 
 
 @pytest.fixture
 def client(tmp_path, monkeypatch):
-    monkeypatch.setattr("tests.http_client.urls", (*urls, "/edit", Edit, "/fail", Fail))
+    monkeypatch.setattr("tests.http_client.urls", (*urls, *OWN_URLS))
     with serving(tmp_path) as client:
         yield client
 
@@ -348,6 +364,60 @@ def test_a_password_that_is_changed_by_a_double_click_is_said_to_be_changed(brow
     assert browser.sign_in("ada", "another one").status == 303
 
 
+def test_a_password_is_changed_together_with_all_that_is_told_of_it(browser, tmp_path):
+    browser.sign_in("ada", PASSWORD)
+    query(
+        tmp_path,
+        "CREATE TRIGGER no_more BEFORE UPDATE OF data ON web_session "
+        "BEGIN SELECT RAISE(ABORT, 'no more'); END",
+    )
+    assert change(browser, PASSWORD, "another one").status == 500
+    assert is_signed_in(browser)
+    assert browser.sign_in("ada", PASSWORD).status == 303
+
+
+def test_guesses_of_others_keep_nobody_from_changing_the_password(browser, client):
+    browser.sign_in("ada", PASSWORD)
+    other = Browser(client, REMOTE_ADDR="192.0.2.1")
+    assert [other.sign_in("ada", "wrong").status for _ in range(6)] == [422] * 5 + [429]
+    assert change(browser, PASSWORD, "another one").status == 303
+
+
+def test_a_password_that_could_not_be_checked_is_not_told_to_be_wrong(browser, tmp_path):
+    """Such as where memory was short: its right owner would be counted as a guesser."""
+    too_much = "$argon2id$v=19$m=4294967295,t=2,p=1$c29tZXNhbHQxMjM$" + "A" * 43
+    query(tmp_path, "UPDATE users SET password = ? WHERE name = 'ada'", too_much)
+    assert browser.sign_in("ada", PASSWORD).status == 500
+    assert query(tmp_path, "SELECT * FROM failure") == []
+
+
+def test_a_user_with_no_hash_signs_in_by_no_password(browser, tmp_path):
+    query(tmp_path, "UPDATE users SET password = '!' WHERE name = 'ada'")
+    assert [browser.sign_in("ada", guess).status for guess in ("!", "")] == [422, 422]
+
+
+def test_messages_that_nobody_looks_at_do_not_fill_a_session(browser):
+    browser.sign_in("ada", PASSWORD)
+    assert [browser.post("/flash").status for _ in range(25)] == [303] * 25
+    assert 'class="flash"' in browser.get("/account").text
+
+
+def test_a_wrong_form_shows_a_message_that_waits(browser):
+    browser.sign_in("ada", PASSWORD)
+    browser.post("/flash")
+    answer = change(browser, "wrong", "another one")
+    assert answer.status == 422 and 'class="flash"' in answer.text
+
+
+def test_a_long_address_to_come_back_to_is_left_out(browser):
+    back = browser.get("/account", "x=" + "%26" * 2600).headers["Location"]
+    assert back == "/sign-in"
+    assert (
+        browser.get("/account", "x=" + "%26" * 600).headers["Location"].startswith(f"{back}?next=")
+    )
+    assert browser.sign_in("ada", PASSWORD, next="/" + "x" * 100_000).headers["Location"] == "/"
+
+
 def test_the_list_tells_where_one_is_signed_in(browser, client):
     other = Browser(client, HTTP_USER_AGENT="<b>Tool", REMOTE_ADDR="192.0.2.7")
     browser.sign_in("ada", PASSWORD)
@@ -412,9 +482,10 @@ def test_only_editors_may_edit_and_that_from_one_request_to_the_next(browser, tm
 def test_a_request_that_fails_leaves_one_signed_in_as_before(browser):
     browser.sign_in("ada", PASSWORD)
     before = dict(browser.jar)
-    answer = browser.post("/fail")
-    assert (answer.status, answer.cookies, browser.jar) == (500, [], before)
-    assert is_signed_in(browser)
+    for status in ("", "500", "503"):
+        answer = browser.post(f"/fail/{status}")
+        assert (answer.status, answer.cookies) == (int(status or 500), [])
+        assert browser.jar == before and is_signed_in(browser)
 
 
 def test_an_error_page_asks_no_database_who_is_signed_in(browser):
