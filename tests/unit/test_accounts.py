@@ -2,8 +2,10 @@
 
 import contextlib
 import re
+import resource
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 import web
@@ -96,6 +98,18 @@ def count_verified(monkeypatch, then=lambda: None):
 
     monkeypatch.setattr(PasswordHasher, "verify", verify)
     return counted
+
+
+@contextlib.contextmanager
+def memory_left(size):
+    """Leave this process `size` bytes of memory to take."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def test_who_signs_in_is_led_back_and_named_on_every_page(browser):
@@ -384,10 +398,12 @@ def test_guesses_of_others_keep_nobody_from_changing_the_password(browser, clien
 
 
 def test_a_password_that_could_not_be_checked_is_not_told_to_be_wrong(browser, tmp_path):
-    """Such as where memory was short: its right owner would be counted as a guesser."""
-    too_much = "$argon2id$v=19$m=4294967295,t=2,p=1$c29tZXNhbHQxMjM$" + "A" * 43
-    query(tmp_path, "UPDATE users SET password = ? WHERE name = 'ada'", too_much)
-    assert browser.sign_in("ada", PASSWORD).status == 500
+    """Such as where memory is short: the owner would be counted as one who guesses."""
+    gibibyte = "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHQxMjM$" + "A" * 43
+    query(tmp_path, "UPDATE users SET password = ? WHERE name = 'ada'", gibibyte)
+    browser.get("/sign-in")
+    with memory_left(500 * 2**20):
+        assert browser.sign_in("ada", PASSWORD).status == 500
     assert query(tmp_path, "SELECT * FROM failure") == []
 
 
