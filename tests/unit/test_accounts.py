@@ -1,6 +1,7 @@
 """Signing in and out, the password, one's sessions, and who may do what: the whole application."""
 
 import contextlib
+import itertools
 import re
 import resource
 import sqlite3
@@ -570,7 +571,9 @@ LATIN = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_charac
 
 @pytest.fixture(scope="module")
 def lasting_client(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("accounts")) as client:
+    folder = tmp_path_factory.mktemp("accounts")
+    with serving(folder) as client:
+        add_user(folder, "grace", PASSWORD)
         yield client
 
 
@@ -586,6 +589,25 @@ def test_no_header_is_a_500(lasting_client, cookie, agent, address, query, origi
             "POST", "/sign-out", b"token=x", CONTENT_TYPE=FORM, **environ
         )
         assert answer.status == 403
+
+
+# Each example comes from another one, or they would be told to wait.
+addresses = itertools.count()
+FIELDS = ("name", "password", "next", "current", "new", "again", "token")
+
+
+@effort(deadline=None, max_examples=25)
+@given(fields=st.dictionaries(st.sampled_from(FIELDS), st.text() | st.binary()))
+def test_no_form_is_a_500(lasting_client, fields):
+    number = next(addresses)
+    address = {"REMOTE_ADDR": f"10.0.{number // 256}.{number % 256}"}
+    signed_out, signed_in = Browser(lasting_client, **address), Browser(lasting_client, **address)
+    assert signed_in.sign_in("grace", PASSWORD).status == 303
+    for browser in (signed_out, signed_in):
+        for path in ("/sign-in", "/account/password", "/account/sessions/1/end", "/sign-out"):
+            answer = browser.post(path, fields)
+            assert answer.status in (303, 403, 422, 429)
+            assert answer.headers.get("Location", "/")[:2] != "//"
 
 
 def test_the_handler_of_a_page_finds_the_user_with_two_queries(browser, monkeypatch):
