@@ -82,7 +82,6 @@ class Password:
         try:
             if not faults:
                 change_password(fields.get("current", ""), new)
-                in_transaction(lambda: sessions.flash("The password is changed."))
                 raise see_other("/account")
             web.ctx.status = UNPROCESSABLE
         except SignedOut:
@@ -160,4 +159,5 @@ def _tell_to_wait(error):
     web.ctx.status = "429 Too Many Requests"
     web.header("Retry-After", str(error.seconds))
     minutes = -(-error.seconds // 60)
-    return f"Too many attempts have failed. Try again in {minutes} minutes."
+    when = "a minute" if minutes == 1 else f"{minutes} minutes"
+    return f"Too many attempts have failed. Try again in {when}."

@@ -10,7 +10,7 @@ from app.models import User
 from app.web import sessions
 from app.web.cookies import secret_in
 from app.web.problems import Problem
-from app.web.redirects import see_other, way_back
+from app.web.redirects import local, see_other, way_back
 
 # What pages show of who is signed in. `known` is false where the database was not asked.
 Visitor = namedtuple("Visitor", ["name", "editor", "known"])
@@ -45,7 +45,7 @@ def require_user():
     if user is not None:
         return user
     if web.ctx.method in ("GET", "HEAD"):
-        raise see_other(sign_in_path(way_back()))
+        raise see_other(sign_in_path(local(way_back())))
     raise Problem(
         403,
         "You are signed out. Nothing was changed. Sign in in another tab or window, then go back "

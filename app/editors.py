@@ -41,7 +41,8 @@ def _typed(name):
 
 def _first_line(file):
     try:
-        return file.read_text(encoding="utf-8").split("\n", 1)[0].removesuffix("\r")
+        # Some editors begin a file with a mark that nobody types.
+        return file.read_text(encoding="utf-8-sig").split("\n", 1)[0].removesuffix("\r")
     except UnicodeDecodeError:
         raise ValueError(f"{file} is not text in UTF-8") from None
 

@@ -10,7 +10,7 @@ import unicodedata
 from functools import cache
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from formencode import validators
 from sqlobject import IntCol, SQLObject, StringCol, UnicodeCol, events
 from sqlobject.sqlbuilder import SQLExpression
@@ -171,12 +171,13 @@ events.listen(_end_sessions, User, events.RowDestroySignal)
 def is_password(password, stored):
     """Return whether `password` is that of the hash `stored`; None is that of nobody.
 
-    For that one it takes as long. It takes tens of milliseconds: see `checked`.
+    For that one it takes as long. It takes tens of milliseconds: see `checked`. Raises argon2's
+    VerificationError where that cannot be done, as without memory: then nobody knows.
     """
     nobodys = _nobodys_hash()
     try:
         return _hasher.verify(nobodys if stored is None else stored, password)
-    except (InvalidHashError, VerificationError):
+    except (InvalidHashError, VerifyMismatchError):
         return False
 
 

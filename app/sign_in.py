@@ -1,4 +1,4 @@
-"""Signing in and changing one's password, while which no lock of the database is held.
+"""Signing in and changing one's password; no lock of the database is held during the hashing.
 
 To check or to hash a password takes tens of milliseconds. So a handler marked @no_transaction has
 it done between two transactions: one that looks and one that writes. The second looks again, so
@@ -13,7 +13,7 @@ from app.accounts import current_user
 from app.models import User, checked, is_password, newer_hash
 from app.transactions import in_transaction
 from app.web.cookies import new_secret, secret_in
-from app.web.sessions import COOKIE, WebSession, remember, session
+from app.web.sessions import COOKIE, WebSession, flash, remember, session
 from app.web.throttle import Failure
 
 # Failures within 15 minutes, after which nothing more is tried.
@@ -43,7 +43,7 @@ def sign_in(name, password):
     Raises WrongPassword, and TooManyFailures where others were wrong before. Called where no
     transaction is open.
     """
-    limits = _limits(name)
+    limits = {account_key(name): MOST_BY_ACCOUNT, _address(): MOST_BY_ADDRESS}
 
     def look():
         user = User.named(name)
@@ -75,13 +75,15 @@ def change_password(current, new):
     """Give who is signed in the password `new`; all sessions end, and this one has a new token.
 
     Raises SignedOut, formencode.Invalid as `checked`, WrongPassword where `current` is wrong, and
-    TooManyFailures. Called where no transaction is open.
+    TooManyFailures. Called where no transaction is open. The next page says that it is changed.
     """
-    found = in_transaction(_name_and_hash, writing=False)
+    found = in_transaction(_id_and_hash, writing=False)
     if found is None:
         raise SignedOut
-    name, stored = found
-    limits = _limits(name)
+    id, stored = found
+    # Not counted with sign-ins: guesses of others would keep the owner from changing it.
+    key = f"password of {id}"
+    limits = {key: MOST_BY_ACCOUNT, _address(): MOST_BY_ADDRESS}
     wait = in_transaction(lambda: Failure.seconds_to_wait(limits), writing=False)
     if wait:
         raise TooManyFailures(wait)
@@ -97,7 +99,8 @@ def change_password(current, new):
         if not _is_right(user, current, stored, right):
             Failure.note(limits)
             return 0, None
-        Failure.forget(account_key(name))
+        Failure.forget(key)
+        flash("The password is changed.")
         values = session().values()
         # It ends all sessions, this one too: its token may be what was stolen.
         user.password = hashed
@@ -108,9 +111,9 @@ def change_password(current, new):
     _begin(*in_transaction(settle))
 
 
-def _name_and_hash():
+def _id_and_hash():
     user = current_user()
-    return user and (user.name, user.password)
+    return user and (user.id, user.password)
 
 
 def _is_right(user, password, stored, right):
@@ -126,10 +129,6 @@ def _begin(wait, token):
     if token is None:
         raise WrongPassword
     remember(token)
-
-
-def _limits(name):
-    return {account_key(name): MOST_BY_ACCOUNT, _address(): MOST_BY_ADDRESS}
 
 
 def account_key(name):

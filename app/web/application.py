@@ -48,14 +48,14 @@ class Application(web.application):
 
     def handle_with_processors(self):
         try:
-            return _measured(super().handle_with_processors())
+            body = super().handle_with_processors()
         except web.HTTPError as error:
-            if web.ctx.status >= "5":
-                # What they are of, such as a new session, was rolled back.
-                web.ctx.headers = [pair for pair in web.ctx.headers if pair[0] != "Set-Cookie"]
+            _take_back_cookies()
             present(error, None if self._for_programs.match(web.ctx.path) else self._error_page)
             error.data = _measured(error.data)
             raise
+        _take_back_cookies()
+        return _measured(body)
 
     def internalerror(self):
         # Not web.py's debug page, which shows the source to the client.
@@ -82,6 +82,12 @@ def _named(value):
         return value
     module, _, name = value.rpartition(".")
     return getattr(import_module(module), name)
+
+
+def _take_back_cookies():
+    """Have an answer of 500 or more set none: what they are of, as a session, was rolled back."""
+    if web.ctx.status >= "5":
+        web.ctx.headers = [pair for pair in web.ctx.headers if pair[0] != "Set-Cookie"]
 
 
 def _measured(body):

@@ -18,7 +18,7 @@ def secret_in(name):
     """Return the secret in the cookie `name`, as set in this request or as sent; else None."""
     value = web.ctx.get(_SET, {}).get(name)
     if value is None:
-        value = web.cookies().get(_full(name)) or ""
+        value = _sent(_full(name))
     return value if re.fullmatch("[A-Za-z0-9_-]{43}", value) else None
 
 
@@ -41,6 +41,17 @@ def set_secret(name, value):
         httponly=True,
         samesite="Lax",
     )
+
+
+def _sent(name):
+    """The value of the cookie `name` as a browser means it, "" unless there is exactly one.
+
+    web.cookies() also finds one in another's quoted value, and behind blanks that are none to a
+    browser: so another host of the domain could set what __Host- keeps it from.
+    """
+    pairs = [pair.partition("=") for pair in web.ctx.env.get("HTTP_COOKIE", "").split(";")]
+    values = [value.strip(" \t") for key, _, value in pairs if key.strip(" \t") == name]
+    return values[0] if len(values) == 1 else ""
 
 
 def _full(name):

@@ -1,6 +1,7 @@
 """Proof that a form was filled in on our own page: its token is the secret in a cookie.
 
-Another site can neither read the cookie nor set it, and a browser says where a form comes from.
+By HTTPS another site can neither read the cookie nor set it. By HTTP another host of the domain
+can set it; but a browser also says where a form comes from.
 There is one token for each browser, which stays when somebody signs in: a form that was open
 meanwhile can still be sent.
 """

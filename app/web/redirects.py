@@ -5,6 +5,10 @@ from urllib.parse import quote
 
 import web
 
+# Of a path that somebody is led back to: Apache takes no line above some 8000 characters, and each
+# of these may become three in a URL.
+LONGEST_LOCAL = 2000
+
 
 def see_other(path):
     """Return the web.HTTPError 303 that leads to `path` of this site, which begins with a slash.
@@ -25,8 +29,11 @@ def way_back():
 def local(path):
     """Return `path` if it is text that leads to a page of this site, else "/".
 
+    So it is for what has more than LONGEST_LOCAL characters.
     Browsers take a backslash for a slash, and what begins with two for another host.
     """
+    if len(path or "") > LONGEST_LOCAL:
+        return "/"
     return path if re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", path or "") else "/"
 
 

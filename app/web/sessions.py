@@ -38,6 +38,8 @@ LONGEST_BROWSER = 200
 # What MariaDB's TEXT holds, and far more than belongs into a session.
 LONGEST_VALUES = 60_000
 MOST_AT_ONCE = 100
+MOST_OF_ACCOUNT = 100
+MOST_FLASHES = 10
 FLASHES = "flashes"
 # Where web.ctx has the id of the session's row.
 _ID = "_web_session"
@@ -76,13 +78,24 @@ class WebSession(SQLObject):
 
     @classmethod
     def make(cls, token, account=None, values=None):
-        """Make a session of a token, with values, a dict. Later some expired ones are removed."""
+        """Make a session of a token, with values, a dict. Later some expired ones are removed.
+
+        If the account has 100, those end that were unused for longest.
+        """
         _afterwards(cls.remove_expired)
+        if account is not None:
+            cls._make_room(account)
         now = int(time.time())
         text = _as_text(values or {})
         return cls(
             digest=digest_of(token), account=account, begun=now, seen=now, data=text, **_client()
         )
+
+    @classmethod
+    def _make_room(cls, account):
+        ordered = cls.selectBy(account=account).orderBy(["-seen", "-id"])
+        for one in ordered[MOST_OF_ACCOUNT - 1 : MOST_OF_ACCOUNT - 1 + MOST_AT_ONCE]:
+            one.destroySelf()
 
     @classmethod
     def renew(cls, token, account=None):
@@ -200,8 +213,8 @@ def put(name, value):
 
 
 def flash(message):
-    """Have the visitor's next page show the text `message`, once."""
-    put(FLASHES, [*get(FLASHES, []), message])
+    """Have the visitor's next page show the text `message`, once; of many it shows the last 10."""
+    put(FLASHES, [*get(FLASHES, []), message][-MOST_FLASHES:])
 
 
 def flashes():

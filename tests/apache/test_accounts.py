@@ -85,3 +85,32 @@ def test_a_changed_password_ends_the_other_browsers_session_in_all_processes(sit
         assert statuses_in_all_processes(site, dict(other.cookies)) == {303}
         assert statuses_in_all_processes(site, dict(client.cookies)) == {200}
         assert sign_in(site, other, "another one") == 303
+
+
+@pytest.mark.parametrize("character", ["x", "&", "%26"])
+def test_who_comes_by_the_longest_address_can_sign_in(site, character):
+    query = character * (8000 // len(character))
+    answer = httpx.get(f"{site.url}/account?{query}")
+    assert answer.status_code == 303
+    assert httpx.get(f"{site.url}{answer.headers['Location']}").status_code == 200
+
+
+def test_no_log_has_a_password_or_a_token(site):
+    guess = "guessed-by-a-test"
+    with httpx.Client() as client:
+        assert (sign_in(site, client, guess), client.get(f"{site.url}/account").status_code) == (
+            422,
+            303,
+        )
+        client.get(f"{site.url}/sign-in")
+        form = client.cookies["form"]
+        fields = {"name": "ada", "password": guess, "token": form}
+        assert client.post(f"{site.url}/sign-in?x=1", content=b"\xff" * 9).status_code == 415
+        assert (
+            client.post(f"{site.url}/sign-out", data={**fields, "token": "no"}).status_code == 403
+        )
+        assert client.post(f"{site.url}/account/password", data=fields).status_code == 403
+    logs = [path.read_text(errors="replace") for path in site.server.log.parent.glob("*.log")]
+    assert len(logs) >= 2 and any("/sign-in?x=1" in log for log in logs)
+    for secret in (PASSWORD, guess, form):
+        assert not any(secret in log for log in logs)

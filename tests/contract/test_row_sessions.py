@@ -240,6 +240,20 @@ def test_expired_sessions_are_removed_when_one_begins_100_at_most(browser):
     assert left == [1 + 1 + 1, 1 + 0 + 2]
 
 
+def test_an_account_has_100_sessions_at_most(browser):
+    values = ", ".join(f"('{number}', 7, 9, {number}, '', '', '{{}}')" for number in range(150))
+    columns = "digest, account, begun, seen, browser, address, data"
+    browser.site.execute(f"INSERT INTO web_session ({columns}) VALUES {values}")
+    age(browser, "seen", -sessions.DAY * 365 * 60)
+    browser.request(lambda: sessions.begin(account=7))
+    kept = browser.site.execute("SELECT digest FROM web_session WHERE account = 7")
+    assert len(kept) == 100
+    # Those that were unused for longest have ended.
+    assert {row[0] for row in kept} - {digest_of(browser.token)} == {
+        str(n) for n in range(51, 150)
+    }
+
+
 def test_a_message_is_shown_once_though_the_get_that_shows_it_is_run_twice(browser):
     browser.request(lambda: sessions.flash("one"))
     browser.request(lambda: sessions.flash("two"))

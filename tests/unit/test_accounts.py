@@ -1,9 +1,12 @@
 """Signing in and out, the password, one's sessions, and who may do what: the whole application."""
 
 import contextlib
+import itertools
 import re
+import resource
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 import web
@@ -18,6 +21,7 @@ from app.accounts import require_editor
 from app.models import _hasher
 from app.transactions.request import RequestTransaction
 from app.web import sessions
+from app.web.redirects import see_other
 from tests.http_client import FORM, Browser, add_user, serving
 from tests.threads import in_threads
 
@@ -37,16 +41,31 @@ class Edit:
 
 
 class Fail:
-    """What an application of one's own may do wrong."""
+    """What an application of one's own may do wrong: it raises, or returns with this status."""
+
+    def POST(self, status):
+        sessions.begin(sessions.session().account)
+        if status:
+            web.ctx.status = f"{status} Wrong"
+            web.header("Content-Type", "text/plain")
+            return ""
+        raise ZeroDivisionError
+
+
+class Flash:
+    """An application's own form that tells what it has done."""
 
     def POST(self):
-        sessions.begin(sessions.session().account)
-        raise ZeroDivisionError
+        sessions.flash("x" * 3000)
+        raise see_other("/")
+
+
+OWN_URLS = ("/edit", Edit, "/fail/(.*)", Fail, "/flash", Flash)
 
 
 @pytest.fixture
 def client(tmp_path, monkeypatch):
-    monkeypatch.setattr("tests.http_client.urls", (*urls, "/edit", Edit, "/fail", Fail))
+    monkeypatch.setattr("tests.http_client.urls", (*urls, *OWN_URLS))
     with serving(tmp_path) as client:
         yield client
 
@@ -80,6 +99,18 @@ def count_verified(monkeypatch, then=lambda: None):
 
     monkeypatch.setattr(PasswordHasher, "verify", verify)
     return counted
+
+
+@contextlib.contextmanager
+def memory_left(size):
+    """Leave this process `size` bytes of memory to take."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def test_who_signs_in_is_led_back_and_named_on_every_page(browser):
@@ -348,6 +379,62 @@ def test_a_password_that_is_changed_by_a_double_click_is_said_to_be_changed(brow
     assert browser.sign_in("ada", "another one").status == 303
 
 
+def test_a_password_is_changed_together_with_all_that_is_told_of_it(browser, tmp_path):
+    browser.sign_in("ada", PASSWORD)
+    query(
+        tmp_path,
+        "CREATE TRIGGER no_more BEFORE UPDATE OF data ON web_session "
+        "BEGIN SELECT RAISE(ABORT, 'no more'); END",
+    )
+    assert change(browser, PASSWORD, "another one").status == 500
+    assert is_signed_in(browser)
+    assert browser.sign_in("ada", PASSWORD).status == 303
+
+
+def test_guesses_of_others_keep_nobody_from_changing_the_password(browser, client):
+    browser.sign_in("ada", PASSWORD)
+    other = Browser(client, REMOTE_ADDR="192.0.2.1")
+    assert [other.sign_in("ada", "wrong").status for _ in range(6)] == [422] * 5 + [429]
+    assert change(browser, PASSWORD, "another one").status == 303
+
+
+def test_a_password_that_could_not_be_checked_is_not_told_to_be_wrong(browser, tmp_path):
+    """Such as where memory is short: the owner would be counted as one who guesses."""
+    gibibyte = "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHQxMjM$" + "A" * 43
+    query(tmp_path, "UPDATE users SET password = ? WHERE name = 'ada'", gibibyte)
+    browser.get("/sign-in")
+    with memory_left(500 * 2**20):
+        assert browser.sign_in("ada", PASSWORD).status == 500
+    assert query(tmp_path, "SELECT * FROM failure") == []
+
+
+def test_a_user_with_no_hash_signs_in_by_no_password(browser, tmp_path):
+    query(tmp_path, "UPDATE users SET password = '!' WHERE name = 'ada'")
+    assert [browser.sign_in("ada", guess).status for guess in ("!", "")] == [422, 422]
+
+
+def test_messages_that_nobody_looks_at_do_not_fill_a_session(browser):
+    browser.sign_in("ada", PASSWORD)
+    assert [browser.post("/flash").status for _ in range(25)] == [303] * 25
+    assert 'class="flash"' in browser.get("/account").text
+
+
+def test_a_wrong_form_shows_a_message_that_waits(browser):
+    browser.sign_in("ada", PASSWORD)
+    browser.post("/flash")
+    answer = change(browser, "wrong", "another one")
+    assert answer.status == 422 and 'class="flash"' in answer.text
+
+
+def test_a_long_address_to_come_back_to_is_left_out(browser):
+    back = browser.get("/account", "x=" + "%26" * 2600).headers["Location"]
+    assert back == "/sign-in"
+    assert (
+        browser.get("/account", "x=" + "%26" * 600).headers["Location"].startswith(f"{back}?next=")
+    )
+    assert browser.sign_in("ada", PASSWORD, next="/" + "x" * 100_000).headers["Location"] == "/"
+
+
 def test_the_list_tells_where_one_is_signed_in(browser, client):
     other = Browser(client, HTTP_USER_AGENT="<b>Tool", REMOTE_ADDR="192.0.2.7")
     browser.sign_in("ada", PASSWORD)
@@ -412,9 +499,10 @@ def test_only_editors_may_edit_and_that_from_one_request_to_the_next(browser, tm
 def test_a_request_that_fails_leaves_one_signed_in_as_before(browser):
     browser.sign_in("ada", PASSWORD)
     before = dict(browser.jar)
-    answer = browser.post("/fail")
-    assert (answer.status, answer.cookies, browser.jar) == (500, [], before)
-    assert is_signed_in(browser)
+    for status in ("", "500", "503"):
+        answer = browser.post(f"/fail/{status}")
+        assert (answer.status, answer.cookies) == (int(status or 500), [])
+        assert browser.jar == before and is_signed_in(browser)
 
 
 def test_an_error_page_asks_no_database_who_is_signed_in(browser):
@@ -483,7 +571,9 @@ LATIN = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_charac
 
 @pytest.fixture(scope="module")
 def lasting_client(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("accounts")) as client:
+    folder = tmp_path_factory.mktemp("accounts")
+    with serving(folder) as client:
+        add_user(folder, "grace", PASSWORD)
         yield client
 
 
@@ -499,6 +589,25 @@ def test_no_header_is_a_500(lasting_client, cookie, agent, address, query, origi
             "POST", "/sign-out", b"token=x", CONTENT_TYPE=FORM, **environ
         )
         assert answer.status == 403
+
+
+# Each example comes from another one, or they would be told to wait.
+addresses = itertools.count()
+FIELDS = ("name", "password", "next", "current", "new", "again", "token")
+
+
+@effort(deadline=None, max_examples=25)
+@given(fields=st.dictionaries(st.sampled_from(FIELDS), st.text() | st.binary()))
+def test_no_form_is_a_500(lasting_client, fields):
+    number = next(addresses)
+    address = {"REMOTE_ADDR": f"10.0.{number // 256}.{number % 256}"}
+    signed_out, signed_in = Browser(lasting_client, **address), Browser(lasting_client, **address)
+    assert signed_in.sign_in("grace", PASSWORD).status == 303
+    for browser in (signed_out, signed_in):
+        for path in ("/sign-in", "/account/password", "/account/sessions/1/end", "/sign-out"):
+            answer = browser.post(path, fields)
+            assert answer.status in (303, 403, 422, 429)
+            assert answer.headers.get("Location", "/")[:2] != "//"
 
 
 def test_the_handler_of_a_page_finds_the_user_with_two_queries(browser, monkeypatch):

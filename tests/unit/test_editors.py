@@ -53,6 +53,13 @@ def test_the_first_editor_is_made_and_signs_in(folder):
         assert Browser(client).sign_in("ada", PASSWORD).status == 303
 
 
+def test_the_mark_at_the_beginning_of_a_file_is_not_of_the_password(folder):
+    (folder / "password").write_text(PASSWORD, encoding="utf-8-sig")
+    assert add_editor(folder, "ada", "--password-file", folder / "password").returncode == 0
+    with serving(folder) as client:
+        assert Browser(client).sign_in("ada", PASSWORD).status == 303
+
+
 def test_a_password_is_asked_for_twice(folder):
     done = add_editor(folder, "ada", typed=f"{PASSWORD}\n{PASSWORD}\n")
     assert done.returncode == 0, done.stderr
