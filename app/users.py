@@ -1,5 +1,7 @@
 """The pages of one user: it is shown to anybody; editors add, edit and delete."""
 
+import secrets
+
 import web
 from formencode.validators import Invalid
 from sqlobject import SQLObjectNotFound, dberrors
@@ -11,7 +13,7 @@ from app.web.csrf import check_form
 from app.web.inputs import form, number
 from app.web.problems import Problem, wrong_fields
 from app.web.redirects import see_other
-from app.web.sessions import flash
+from app.web.sessions import flash, get, put
 
 FIELDS = ("name", "fullname", "role")
 CONFLICT = "409 Conflict"
@@ -31,7 +33,8 @@ class Add:
 
     def GET(self):
         require_editor()
-        return page("form", "Add a user", {"role": ROLES[0]}, {})
+        values = {"role": ROLES[0], "form": secrets.token_urlsafe(12)}
+        return page("form", "Add a user", values, {})
 
     def POST(self):
         sent = _sent_form()
@@ -39,21 +42,23 @@ class Add:
         # server make hashes, and editors add seldom.
         require_editor()
         values = _values_in(sent)
+        this_form = sent.get("form", "")
         password = sent.get("password", "")
         ready, faults = _judged(values | {"password": password})
         if fault := fault_of_new_password(password):
             faults["password"] = fault
         if not faults:
-            there = _named(values["name"])
-            if there is None:
+            by_form, added = get("added", (None, None))
+            if this_form and this_form == by_form:
+                raise see_other(f"/users/{added}")
+            if _named(values["name"]) is None:
                 user = _written(lambda: User(**ready))
+                put("added", (this_form, user.id))
                 flash(f"{user.name} is added.")
                 raise see_other(f"/users/{user.id}")
-            if _values_of(there) == values and there.check_password(password):
-                raise see_other(f"/users/{there.id}")
             faults = {"name": TAKEN}
         web.ctx.status = UNPROCESSABLE
-        return page("form", "Add a user", values, faults)
+        return page("form", "Add a user", values | {"form": this_form}, faults)
 
 
 class Edit:

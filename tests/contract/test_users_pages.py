@@ -95,7 +95,8 @@ def form(browser, path, **fields):
     text = browser.get(path).text
     version = re.search(r'name="version" value="(\d+)"', text)
     user = {"name": "new", "fullname": "New", "role": "reader", "password": PASSWORD}
-    return user | ({"version": version[1]} if version else {}) | fields
+    user |= {"version": version[1]} if version else {"form": "of one page"}
+    return user | fields
 
 
 def test_a_form_is_sent_twice_at_once_and_adds_one_user(client, editor):

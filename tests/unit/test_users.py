@@ -117,7 +117,15 @@ def test_a_form_that_is_sent_twice_adds_one_user_and_leads_to_it(client, editor)
     assert names(client).count("ada") == 1
 
 
-@pytest.mark.parametrize("other", [{"fullname": "Ada B"}, {"password": "another password"}])
+def test_a_form_that_says_nothing_of_itself_is_no_second_one(client, editor):
+    for name in ("ada", "bea"):
+        sent = filled(editor, "/users/new", **NEW | {"name": name, "form": ""})
+        assert editor.post("/users/new", sent).status == 303
+    assert names(client)[-2:] == ["ada", "bea"]
+
+
+# Also where all is the same: an editor must not learn by it that a password is the right one.
+@pytest.mark.parametrize("other", [{"fullname": "Ada B"}, {"password": "another password"}, {}])
 def test_a_taken_name_is_told_beside_its_field_and_the_input_is_kept(client, editor, other):
     editor.post("/users/new", filled(editor, "/users/new", **NEW))
     answer = editor.post("/users/new", filled(editor, "/users/new", **NEW | other))
