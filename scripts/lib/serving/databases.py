@@ -211,9 +211,10 @@ class MariaDB:
             self._process.terminate()
         self._process.wait()
 
-    def address(self, database):
-        """The URI of a database."""
-        return f"mysql://site:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{database}"
+    def address(self, database, port=None):
+        """The URI of a database, at another port than the server's own if given."""
+        password = quote(self.password, safe="")
+        return f"mysql://site:{password}@127.0.0.1:{port or self.port}/{database}"
 
     def database(self, name):
         """Make the database `name` if it is not there, and return its URI."""

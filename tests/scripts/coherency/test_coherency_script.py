@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from scripts.lib.coherency.checkers.result import Outcome
-from scripts.lib.coherency.experiment import repeated
+from scripts.lib.coherency.experiment import rounds
 from scripts.lib.coherency.history import from_lines
 from scripts.lib.coherency.load.drive import ClientPool, run_workload
 from scripts.lib.coherency.load.faults import disturb, faults_on
@@ -124,7 +124,7 @@ def test_loads_are_repeated_for_some_hours_with_further_seeds_and_added_up(tmp_p
     command = ["--hours", "0.0001", "--seconds", "1", "--modes", "bundle", "--workloads", "set"]
     options = parse_options([*command, "--processes", "2"])
     with own_site("sqlite", 2, 2, lab=True) as lab:
-        ((row,), _) = repeated(lab, options, tmp_path)
+        *_, ((row,), _) = rounds(lab, options, tmp_path)
     assert row.seeds == options.seed + 1 == 2
     assert (row.result.outcome, row.result.counts) == (Outcome.VALID, {})
     history = from_lines((tmp_path / "history" / "bundle-set.jsonl").read_text().splitlines())

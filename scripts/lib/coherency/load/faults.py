@@ -2,6 +2,7 @@
 
 A fault is a function of a Target (target.py) and a random.Random. It undoes what would else last:
 a stopped process goes on, a stopped database server is started. The rest is the site's to do.
+One of many small parts returns how many of them there were.
 """
 
 import itertools
@@ -21,6 +22,9 @@ PAUSE = 1
 # A load has as many faults as it has these.
 SECONDS_EACH = 4
 SECONDS_STOPPED = 1
+# How long the network is disturbed, or clients leave, and which part of their requests then.
+SECONDS_DISTURBED = 1
+SHARE_LEFT = 0.6
 
 
 def kill(target, choice):
@@ -69,6 +73,32 @@ def end_sessions(target, choice):
     target.server.end_sessions()
 
 
+def network(kind):
+    """A fault of the network to the database server: one of the KINDS of proxy.py."""
+
+    def disturb_network(target, choice):
+        with target.proxy.disturbed(kind, choice) as disturbance:
+            time.sleep(SECONDS_DISTURBED)
+        return disturbance.count
+
+    return disturb_network
+
+
+def leave(target, choice):
+    """Have clients close their connection in the midst of most of their requests."""
+    with target.leaving.by(SHARE_LEFT) as left:
+        time.sleep(SECONDS_DISTURBED)
+        return left()
+
+
+NETWORK = (
+    "network delay",
+    "queries stop",
+    "answers stop",
+    "COMMIT cut off",
+    "COMMIT unanswered",
+    "half an answer",
+)
 FAULTS = {
     "kill -9": kill,
     "SIGSTOP": stop,
@@ -77,8 +107,10 @@ FAULTS = {
     "database restart": restart_database,
     "database crash": crash_database,
     "connection kill": end_sessions,
+    "clients leave": leave,
+    **{kind: network(kind) for kind in NETWORK},
 }
-NEED_A_SERVER = {"database restart", "database crash", "connection kill"}
+NEED_A_SERVER = {"database restart", "database crash", "connection kill", *NETWORK}
 
 
 def faults_on(engine):
@@ -122,10 +154,10 @@ def disturb(target, names, seconds, choice):
         time.sleep(max(PAUSE, due - time.monotonic()))
         t0 = time.monotonic_ns()
         try:
-            FAULTS[name](target, choice)
+            count = FAULTS[name](target, choice)
         except (CannotRun, OSError, subprocess.CalledProcessError) as error:
             raise CannotRun(f"{name} cannot be done to {target.mode}: {error}") from error
         target.wait_until_loaded()
-        done.append(Fault(name, t0, time.monotonic_ns()))
+        done.append(Fault(name, t0, time.monotonic_ns(), 1 if count is None else count))
     time.sleep(PAUSE)
     return tuple(done)

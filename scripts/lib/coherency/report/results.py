@@ -28,7 +28,8 @@ class Row:
 
     expected: the anomaly that must be seen, or "". faults: the Faults during its load. retries:
     the runs of a handler after its first in the acknowledged requests. seeds: how many loads it
-    is the sum of, each with a seed of its own.
+    is the sum of, each with a seed of its own; the Faults are those of the last one, `earlier`
+    the tally() of those before.
     """
 
     workload: str
@@ -41,6 +42,12 @@ class Row:
     faults: tuple = ()
     retries: int = 0
     seeds: int = 1
+    earlier: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def tally(self):
+        """{name of a fault: (how often it was done, and what it met then)}, of all loads."""
+        return _sums(self.earlier, [(fault.name, 1, fault.count) for fault in self.faults])
 
     @property
     def as_expected(self):
@@ -75,7 +82,8 @@ class Row:
             operations=self.operations + other.operations,
             acknowledged=self.acknowledged + other.acknowledged,
             seconds=self.seconds + other.seconds,
-            faults=self.faults + other.faults,
+            faults=other.faults,
+            earlier=_sums(self.tally, [(name, *sums) for name, sums in other.earlier.items()]),
             retries=self.retries + other.retries,
             seeds=self.seeds + other.seeds,
         )
@@ -99,15 +107,36 @@ class Row:
         )
 
 
+def _sums(tally, more):
+    sums = dict(tally)
+    for name, done, met in more:
+        before = sums.get(name, (0, 0))
+        sums[name] = (before[0] + done, before[1] + met)
+    return sums
+
+
+def tally_of(rows):
+    """The tally() of several Rows together."""
+    return _sums({}, [(name, *sums) for row in rows for name, sums in row.tally.items()])
+
+
+def unmet(rows):
+    """The names of the faults that were to be done to the bundle and have met nothing there."""
+    tally = tally_of(row for row in rows if row.mode == "bundle")
+    return sorted(name for name, (_, met) in tally.items() if not met)
+
+
 def outcome(rows):
     """The experiment's Outcome.
 
-    Invalid if the bundle has an anomaly; unknown if a check of the bundle is, or if another mode
-    did not show an anomaly that it must: then the checkers have proven nothing.
+    Invalid if the bundle has an anomaly; unknown if a check of the bundle is, if another mode
+    did not show an anomaly that it must, or if a fault met nothing of the bundle: then nothing
+    is proven.
     """
     if any(row.mode == "bundle" and row.result.outcome is Outcome.INVALID for row in rows):
         return Outcome.INVALID
-    return Outcome.VALID if all(row.as_expected for row in rows) else Outcome.UNKNOWN
+    proven = all(row.as_expected for row in rows) and not unmet(rows)
+    return Outcome.VALID if proven else Outcome.UNKNOWN
 
 
 def verdict(rows):
@@ -126,12 +155,21 @@ def verdict(rows):
         count = sum(row.anomalies for row in bundle)
         where = ", ".join(row.workload for row in bundle if row.anomalies)
         return f"Invalid: the bundle has anomalies in {where}, {count:,} in all."
+    wrong += [f"what {name} would meet" for name in unmet(rows)]
     return f"Unknown: what must be seen was not ({', '.join(wrong)})."
 
 
 def overall_rate(rows):
     """Operations per second of load in all the rows."""
     return sum(row.operations for row in rows) / sum(row.seconds for row in rows)
+
+
+def overall_operations(rows):
+    """{mode: the operations of all its rows}."""
+    counts = collections.Counter()
+    for row in rows:
+        counts[row.mode] += row.operations
+    return counts
 
 
 def table(rows):
@@ -226,29 +264,32 @@ def _history_file(folder, mode, workload):
     return folder / "history" / f"{mode}-{workload}.jsonl"
 
 
-def write_results(folder, configuration, rows, log):
-    """Write what is printed, the rows as JSON, the configuration and the log.
-
-    `log`: the site's error log as text, or None where it is not ours to read.
-    """
+def write_results(folder, configuration, rows):
+    """Write what is printed, the rows as JSON, and the configuration."""
     told = "\n".join(["# Coherency", "", *summary(configuration, rows)])
     (folder / "results.md").write_text(f"{told}\n")
     write_json(folder / "results.json", [_figures(row) for row in rows])
     write_json(folder / "configuration.json", configuration)
-    if log is not None:
-        (folder / "error.log").write_text(log)
 
 
 def faults_table(rows):
-    """The lines of a table of how often each fault was done to each mode; none without faults."""
-    counts = collections.Counter((fault.name, row.mode) for row in rows for fault in row.faults)
-    if counts:
-        modes = list(dict.fromkeys(row.mode for row in rows))
+    """The lines of a table of how often each fault was done to each mode; none without faults.
+
+    Behind it stands what it met, where that is another number: messages, or requests.
+    """
+    by_mode = {row.mode: tally_of(one for one in rows if one.mode == row.mode) for row in rows}
+    names = sorted(set().union(*by_mode.values()))
+    if names:
         yield ""
-        yield "| fault | " + " | ".join(modes) + " |"
-        yield "|---" * (1 + len(modes)) + "|"
-        for name in sorted({name for name, _ in counts}):
-            yield f"| {name} | " + " | ".join(str(counts[name, mode]) for mode in modes) + " |"
+        yield "| fault | " + " | ".join(by_mode) + " |"
+        yield "|---" * (1 + len(by_mode)) + "|"
+        for name in names:
+            cells = [_told(*tally.get(name, (0, 0))) for tally in by_mode.values()]
+            yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _told(done, met):
+    return str(done) if done == met else f"{done}, met {met:,}"
 
 
 def _figures(row):
@@ -265,4 +306,5 @@ def _figures(row):
         "seconds": row.seconds,
         "expected": row.expected,
         "faults": [dataclasses.asdict(fault) for fault in row.faults],
+        "faults of all loads": {name: list(sums) for name, sums in row.tally.items()},
     }
