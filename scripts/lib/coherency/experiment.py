@@ -5,6 +5,7 @@ that they must; 1 if the bundle is invalid; 2 if that is unknown, or the experim
 """
 
 import contextlib
+import dataclasses
 import os
 import random
 import shutil
@@ -14,6 +15,7 @@ from functools import partial
 
 from scripts.lib.coherency import oracle
 from scripts.lib.coherency.load.client import Client
+from scripts.lib.coherency.load.clock import Clock
 from scripts.lib.coherency.load.drive import ClientPool, run_workload, warm_up
 from scripts.lib.coherency.load.faults import Schedule, disturb
 from scripts.lib.coherency.load.final_reads import SQL, from_inside, from_outside
@@ -36,7 +38,7 @@ from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.command import ROOT, run
 from scripts.lib.results.progress import Progress
 from scripts.lib.results.runs import described, engine_version, new_run
-from scripts.lib.serving.own_site import OwnSite, own_site
+from scripts.lib.serving.own_site import OwnSite, own_folder, own_site
 
 SECONDS_IN_AN_HOUR = 3600
 
@@ -48,9 +50,7 @@ def lab_of(options):
     Raises CannotRun if that one does not answer as the lab does, and what own_site raises.
     """
     if not options.url:
-        size = options.processes, options.threads
-        through = Proxy if options.faults else None
-        with own_site(options.database, *size, lab=True, through=through) as lab:
+        with _own_lab(options) as lab:
             yield lab
         return
     token = os.environ[TOKEN]
@@ -58,6 +58,20 @@ def lab_of(options):
         with Client(options.url, mode, token) as client:
             client.reset(1, 0)
     yield OwnSite(options.url, token)
+
+
+@contextlib.contextmanager
+def _own_lab(options):
+    size = options.processes, options.threads
+    if not options.faults:
+        with own_site(options.database, *size, lab=True) as lab:
+            yield lab
+        return
+    with own_folder("clock-") as folder:
+        clock = Clock(folder) if "clock jump" in options.faults else None
+        environment = clock.environment if clock else {}
+        with own_site(options.database, *size, lab=True, through=Proxy, **environment) as lab:
+            yield dataclasses.replace(lab, clock=clock)
 
 
 def run_all(site, options, folder):
@@ -125,7 +139,8 @@ def _left(rows, options, passed):
 def _run_cell(pool, site, workload, mode, options, schedule):
     """Run and check one workload in one mode; returns (history, Row)."""
     lab = (site.url, site.token)
-    target = Target(site.apache, mode, options.processes, site.server, site.proxy, pool.leaving)
+    beside = site.proxy, pool.leaving, site.clock, site.url
+    target = Target(site.apache, mode, options.processes, site.server, *beside)
     faults = None
     if schedule:
         names = schedule.take(mode, options.seconds_each)

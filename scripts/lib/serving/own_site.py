@@ -28,7 +28,8 @@ class OwnSite:
 
     log: the error log's path. apache: the process id of Apache's parent. server: what has the
     database DATABASE, one of SERVERS or SQLite (databases.py). proxy: what stands before that
-    server. All None where it is not ours, or there is none.
+    server. clock: the wall clock of its processes. All None where it is not ours, or there is
+    none.
     """
 
     url: str
@@ -37,6 +38,7 @@ class OwnSite:
     apache: int | None = None
     server: object = None
     proxy: object = None
+    clock: object = None
 
 
 def daemon_user():
@@ -95,7 +97,7 @@ def own_site(engine, processes, threads, lab=False, through=None, **settings):
     lab: serve the lab's modes too, each by `processes` x `threads`, and the site by one.
     through: makes, of a server's port, a context manager of what is to stand before the server,
     which has a `port`.
-    settings: variables of the site's, such as SITE_METRICS.
+    settings: variables of its environment, such as SITE_METRICS.
     Raises CannotRun.
     """
     with (

@@ -36,7 +36,7 @@ REFUSED = op(6, 7, ("read", SET, None), type="fail")
 
 
 def test_a_database_server_is_restarted_crashed_and_its_sessions_ended_only_where_there_is_one():
-    on_files = {"kill -9", "SIGSTOP", "rolling reload", "graceful", "clients leave"}
+    on_files = {"kill -9", "SIGSTOP", "rolling reload", "graceful", "clients leave", "clock jump"}
     assert faults_on("sqlite") == on_files
     for engine in ("postgres", "mariadb"):
         assert faults_on(engine) == faults_on("sqlite") | NEED_A_SERVER

@@ -25,6 +25,7 @@ SECONDS_STOPPED = 1
 # How long the network is disturbed, or clients leave, and which part of their requests then.
 SECONDS_DISTURBED = 1
 SHARE_LEFT = 0.6
+SECONDS_JUMPED = 3600
 
 
 def kill(target, choice):
@@ -91,6 +92,19 @@ def leave(target, choice):
         return left()
 
 
+def jump(target, choice):
+    """Have the wall clock of all the site's processes jump an hour ahead and an hour back."""
+    seen = 0
+    try:
+        for seconds in choice.sample((SECONDS_JUMPED, -SECONDS_JUMPED), 2):
+            target.clock.set(seconds)
+            time.sleep(SECONDS_DISTURBED / 2)
+            seen += target.clock.is_seen(target.url, seconds)
+    finally:
+        target.clock.set(0)
+    return seen
+
+
 NETWORK = (
     "network delay",
     "queries stop",
@@ -108,6 +122,7 @@ FAULTS = {
     "database crash": crash_database,
     "connection kill": end_sessions,
     "clients leave": leave,
+    "clock jump": jump,
     **{kind: network(kind) for kind in NETWORK},
 }
 NEED_A_SERVER = {"database restart", "database crash", "connection kill", *NETWORK}
