@@ -1,6 +1,7 @@
 """What the proxy does to what passes between a site and its database server."""
 
 import contextlib
+import multiprocessing
 import random
 import select
 import socket
@@ -15,10 +16,10 @@ PATIENCE = 0.3
 
 
 class Server:
-    """Sends back whatever comes; `came` has it."""
+    """Sends back whatever comes; `came` has it, and `ended` how many connections have ended."""
 
     def __init__(self):
-        self.came = b""
+        self.came, self.ended = b"", 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -34,6 +35,7 @@ class Server:
             while data := client.recv(1000):
                 self.came += data
                 client.sendall(data)
+        self.ended += 1
 
     def close(self):
         self._listener.close()
@@ -121,6 +123,24 @@ def test_a_connection_breaks_at_the_worst_moment(server, proxy, client, kind, ar
     assert disturbance.count == 1
     eventually(lambda: server.came == arrives)
     assert answer(client, b"x") == b""
+
+
+@pytest.mark.parametrize("kind", ["COMMIT cut off", "COMMIT unanswered", "half an answer"])
+def test_a_broken_connection_ends_on_both_sides_also_where_a_forked_process_has_it(
+    server, proxy, client, kind
+):
+    """The load's clients are forked while there are connections."""
+    assert answer(client, b"x") == b"x"
+    forked = multiprocessing.get_context("fork").Process(target=time.sleep, args=[60])
+    forked.start()
+    try:
+        with proxy.disturbed(kind, random.Random(0), share=1):
+            assert len(answer(client, b"x COMMIT")) < len(b"x COMMIT")
+            assert answer(client, b"x") == b""
+        eventually(lambda: server.ended == 1)
+    finally:
+        forked.kill()
+        forked.join()
 
 
 @pytest.mark.parametrize("kind", ["COMMIT cut off", "COMMIT unanswered"])

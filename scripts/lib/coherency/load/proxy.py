@@ -11,15 +11,18 @@ they are to go along. It returns what is to be passed on, or raises Cut.
 """
 
 import contextlib
+import ctypes
 import random
 import re
 import socket
-import struct
 import threading
 import time
+from typing import NamedTuple
 
-# With these a socket that is closed resets its connection.
-AT_ONCE = struct.pack("ii", 1, 0)
+# A connect to an address without a family resets a connection. To close a socket does not where
+# another process has it, too: one that was forked meanwhile, such as a client of the load.
+LIBC = ctypes.CDLL(None)
+NOWHERE = bytes(16)
 # The statement by itself or as the last one of several, and no isolation level.
 COMMIT = re.compile(rb"\bCOMMIT\b")
 BYTES = 65536
@@ -32,11 +35,42 @@ class Cut(Exception):
     """The connection is to be reset on both sides."""
 
 
-class Link:
-    """One connection through the proxy, seen in one direction: from `source` to `sink`."""
+class Connection:
+    """One connection through the proxy, of which two threads pass on a direction each."""
 
-    def __init__(self, source, sink, to_server):
-        self.source, self.sink, self.to_server = source, sink, to_server
+    def __init__(self, client, server):
+        self._sockets = (client, server)
+        self._lock = threading.Lock()
+        self._threads = len(self._sockets)
+        self._reset = False
+
+    def end(self, reset):
+        """End it on both sides, by a `reset` or in order. Each of the two threads comes by here.
+
+        The first one wakes the other one up, and the second one closes the sockets: before that
+        the number of a closed one could be another connection's, whose bytes the thread that still
+        waits would take.
+        """
+        with self._lock:
+            self._reset = self._reset or reset
+            for end in self._sockets:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RD if self._reset else socket.SHUT_RDWR)
+            self._threads -= 1
+            if not self._threads:
+                for end in self._sockets:
+                    if self._reset:
+                        LIBC.connect(end.fileno(), NOWHERE, len(NOWHERE))
+                    end.close()
+
+
+class Link(NamedTuple):
+    """A connection seen in one direction."""
+
+    source: socket.socket
+    sink: socket.socket
+    to_server: bool
+    connection: Connection
 
 
 class Disturbance:
@@ -168,7 +202,11 @@ class Proxy:
                     continue
                 for end in (client, server):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                for link in (Link(client, server, True), Link(server, client, False)):
+                connection = Connection(client, server)
+                for link in (
+                    Link(client, server, True, connection),
+                    Link(server, client, False, connection),
+                ):
                     threading.Thread(target=self._pass, args=[link], daemon=True).start()
 
     def _pass(self, link):
@@ -183,17 +221,4 @@ class Proxy:
             reset = True
         except OSError:
             pass
-        _end(link, reset)
-
-
-def _end(link, reset):
-    """End both ends; the other direction's thread wakes up and does the same, which is no error.
-
-    A socket is closed only when no thread waits for it any more.
-    """
-    for end in (link.source, link.sink):
-        with contextlib.suppress(OSError):
-            if reset:
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
-            end.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
-        end.close()
+        link.connection.end(reset)
