@@ -48,7 +48,7 @@ def parser():
     add("--faults", nargs="*", choices=FAULTS, metavar="FAULT", help="disturb the site under "
         f"load, without --url; by all of these or those named: {', '.join(FAULTS)}")  # fmt: skip
     add("--operations", type=whole_number(1, 10**9), help="repeat as --hours does, until each "
-        "mode has had so many")  # fmt: skip
+        "mode has had this many")  # fmt: skip
     add("--mutants", action="store_true", help="break the bundle in a copy, one line at a time, "
         "and see that a workload notices; on all databases or on --database")  # fmt: skip
     add("--oracle", type=whole_number(1, 10**7), metavar="N", help="compare each checker with a "
