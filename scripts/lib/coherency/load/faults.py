@@ -22,8 +22,10 @@ PAUSE = 1
 # A load has as many faults as it has these.
 SECONDS_EACH = 4
 SECONDS_STOPPED = 1
-# How long the network is disturbed, or clients leave, and which part of their requests then.
+# How long the network is disturbed, or clients leave; at most where that meets nothing, as in a mode
+# that sends no COMMIT. And which part of their requests clients leave then.
 SECONDS_DISTURBED = 1
+MOST_SECONDS_DISTURBED = 5
 SHARE_LEFT = 0.6
 SECONDS_JUMPED = 3600
 
@@ -79,16 +81,23 @@ def network(kind):
 
     def disturb_network(target, choice):
         with target.proxy.disturbed(kind, choice) as disturbance:
-            time.sleep(SECONDS_DISTURBED)
+            _wait_until_met(lambda: disturbance.count)
         return disturbance.count
 
     return disturb_network
 
 
+def _wait_until_met(count):
+    ends = time.monotonic() + MOST_SECONDS_DISTURBED
+    time.sleep(SECONDS_DISTURBED)
+    while not count() and time.monotonic() < ends:
+        time.sleep(0.05)
+
+
 def leave(target, choice):
     """Have clients close their connection in the midst of most of their requests."""
     with target.leaving.by(SHARE_LEFT) as left:
-        time.sleep(SECONDS_DISTURBED)
+        _wait_until_met(left)
         return left()
 
 
