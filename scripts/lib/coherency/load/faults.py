@@ -22,8 +22,8 @@ PAUSE = 1
 # A load has as many faults as it has these.
 SECONDS_EACH = 4
 SECONDS_STOPPED = 1
-# How long the network is disturbed, or clients leave; at most where that meets nothing, as in a mode
-# that sends no COMMIT. And which part of their requests clients leave then.
+# How long the network is disturbed, or clients leave; at most, where that meets nothing, as in a
+# mode that sends no COMMIT. And which part of their requests clients leave then.
 SECONDS_DISTURBED = 1
 MOST_SECONDS_DISTURBED = 5
 SHARE_LEFT = 0.6
