@@ -30,10 +30,10 @@ from scripts.lib.coherency.report.results import (
     outcome,
     overall_operations,
     summary,
-    tally_of,
     write_history,
     write_results,
 )
+from scripts.lib.coherency.report.tally import tally_of
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.command import ROOT, run
 from scripts.lib.results.progress import Progress

@@ -6,6 +6,7 @@ import dataclasses
 from scripts.lib.coherency import elle
 from scripts.lib.coherency.checkers.result import Outcome, Result, added
 from scripts.lib.coherency.history import from_lines, to_line
+from scripts.lib.coherency.report.tally import faults_table, sums, unmet
 from scripts.lib.results.runs import described_lines, write_json
 
 # How many kinds of anomalies a mode's verdict names.
@@ -47,7 +48,7 @@ class Row:
     @property
     def tally(self):
         """{name of a fault: (how often it was done, and what it met then)}, of all loads."""
-        return _sums(self.earlier, [(fault.name, 1, fault.count) for fault in self.faults])
+        return sums(self.earlier, [(fault.name, 1, fault.count) for fault in self.faults])
 
     @property
     def as_expected(self):
@@ -83,7 +84,7 @@ class Row:
             acknowledged=self.acknowledged + other.acknowledged,
             seconds=self.seconds + other.seconds,
             faults=other.faults,
-            earlier=_sums(self.tally, [(name, *sums) for name, sums in other.earlier.items()]),
+            earlier=sums(self.tally, [(name, *both) for name, both in other.earlier.items()]),
             retries=self.retries + other.retries,
             seeds=self.seeds + other.seeds,
         )
@@ -105,25 +106,6 @@ class Row:
             found or "none",
             expected if self.as_expected else f"{expected} (!)",
         )
-
-
-def _sums(tally, more):
-    sums = dict(tally)
-    for name, done, met in more:
-        before = sums.get(name, (0, 0))
-        sums[name] = (before[0] + done, before[1] + met)
-    return sums
-
-
-def tally_of(rows):
-    """The tally() of several Rows together."""
-    return _sums({}, [(name, *sums) for row in rows for name, sums in row.tally.items()])
-
-
-def unmet(rows):
-    """The names of the faults that were to be done to the bundle and have met nothing there."""
-    tally = tally_of(row for row in rows if row.mode == "bundle")
-    return sorted(name for name, (_, met) in tally.items() if not met)
 
 
 def outcome(rows):
@@ -272,26 +254,6 @@ def write_results(folder, configuration, rows):
     write_json(folder / "configuration.json", configuration)
 
 
-def faults_table(rows):
-    """The lines of a table of how often each fault was done to each mode; none without faults.
-
-    Behind it stands what it met, where that is another number: messages, or requests.
-    """
-    by_mode = {row.mode: tally_of(one for one in rows if one.mode == row.mode) for row in rows}
-    names = sorted(set().union(*by_mode.values()))
-    if names:
-        yield ""
-        yield "| fault | " + " | ".join(by_mode) + " |"
-        yield "|---" * (1 + len(by_mode)) + "|"
-        for name in names:
-            cells = [_told(*tally.get(name, (0, 0))) for tally in by_mode.values()]
-            yield f"| {name} | " + " | ".join(cells) + " |"
-
-
-def _told(done, met):
-    return str(done) if done == met else f"{done}, met {met:,}"
-
-
 def _figures(row):
     return {
         "workload": row.workload,
@@ -306,5 +268,5 @@ def _figures(row):
         "seconds": row.seconds,
         "expected": row.expected,
         "faults": [dataclasses.asdict(fault) for fault in row.faults],
-        "faults of all loads": {name: list(sums) for name, sums in row.tally.items()},
+        "faults of all loads": {name: list(both) for name, both in row.tally.items()},
     }
