@@ -10,6 +10,8 @@ OLDEST_POSTGRES = 130000
 # What the bundle is tested with.
 OLDEST_MARIADB = (10, 11)
 LARGEST_DIFFERENCE = 5
+# Values of MariaDB's innodb_flush_method that leave it to the system when a file is on the disk.
+NOT_SYNCED = ("nosync", "littlesync")
 
 
 def findings(connection):
@@ -75,8 +77,9 @@ def _postgres(connection):
 
 
 def _mariadb(connection):
-    version, flush, doublewrite = connection.queryOne(
-        "SELECT version(), @@innodb_flush_log_at_trx_commit, @@innodb_doublewrite"
+    version, flush, doublewrite, method = connection.queryOne(
+        "SELECT version(), @@innodb_flush_log_at_trx_commit, @@innodb_doublewrite, "
+        "@@innodb_flush_method"
     )
     numbers = tuple(int(part) for part in version.partition("-")[0].split(".")[:2])
     if numbers < OLDEST_MARIADB:
@@ -89,6 +92,8 @@ def _mariadb(connection):
         yield _losing("innodb_flush_log_at_trx_commit", flush, cure)
     if str(doublewrite).upper() in ("0", "OFF"):
         yield _losing("innodb_doublewrite", doublewrite, "set it on in my.cnf")
+    if str(method).lower() in NOT_SYNCED:
+        yield _losing("innodb_flush_method", method, "leave it out of my.cnf")
     rows = connection.queryAll(
         "SELECT table_name, engine FROM information_schema.tables "
         "WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB' "

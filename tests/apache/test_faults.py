@@ -101,10 +101,10 @@ def wait_until(condition, seconds=60):
 
 
 @contextlib.contextmanager
-def small_disk():
-    """A file system of SIZE that the daemons can write; skips the test without root."""
+def small_disk(size=SIZE):
+    """A file system of that many bytes that the daemons can write; skips the test without root."""
     with own_folder("disk-") as folder:
-        mounted = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=755", "tmpfs", str(folder)]
+        mounted = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", str(folder)]
         if subprocess.run(mounted, capture_output=True).returncode:
             pytest.skip("a small disk cannot be mounted here: run the tests as root")
         try:
@@ -113,6 +113,17 @@ def small_disk():
             yield folder
         finally:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk):
+    """Leave no room on a small disk; returns the path of the file that takes it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (MEGABYTE, 4096):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+    return filler
 
 
 @contextlib.contextmanager
@@ -182,12 +193,9 @@ def test_a_stopped_daemon_loses_nothing_and_goes_on(faults):
 
 
 def test_a_full_disk_is_told_loses_nothing_and_recovers_when_there_is_room(faults):
-    filler = faults.path.with_name("filler")
-    with filler.open("wb", buffering=0) as file:
-        for size in (MEGABYTE, 4096):
-            with contextlib.suppress(OSError):
-                while file.write(bytes(size)) == size:
-                    pass
+    # A file that no site has ever opened is first set to keep a log.
+    assert faults.post().status_code == 200
+    filler = fill(faults.path.parent)
     refused = 0
     for _ in range(2000):
         answer = faults.post()

@@ -42,8 +42,8 @@ def unsynced_answers(found):
 
 
 @contextlib.contextmanager
-def traced(pid, file):
-    """Have strace write the system calls of a process and its threads into `file` meanwhile."""
+def traced(pids, file):
+    """Have strace write the system calls of processes and their threads into `file` meanwhile."""
     command = [
         "strace",
         "-f",
@@ -54,11 +54,11 @@ def traced(pid, file):
         f"trace={CALLS}",
         "-o",
         file,
-        "-p",
-        str(pid),
+        *(part for pid in pids for part in ("-p", str(pid))),
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
-        assert "attached" in tracer.stderr.readline()
+        for _ in pids:
+            assert "attached" in tracer.stderr.readline()
         try:
             yield
         finally:
@@ -73,7 +73,7 @@ def test_a_write_on_sqlite_is_synced_before_its_answer_leaves(tmp_path):
     ):
         client.reset(2, 0)
         (pid,) = loaded_pids(site.process.pid, "bundle", "lab")
-        with traced(pid, trace):
+        with traced([pid], trace):
             for value in range(1, 11):
                 assert client.transact("write", ("write", 1, value)).ok
                 assert client.read("read", 1).ok

@@ -15,6 +15,8 @@ from tests.docker.project import TOKEN, client, user_names
 pytestmark = pytest.mark.timeout(600)
 # What the balancer needs to take note of a container that is gone: two checks a second apart.
 SECONDS_TO_NOTICE = 4
+# How long a network is cut.
+SECONDS_CUT = SECONDS_TO_NOTICE + 2
 
 
 def hosts(made, number=30):
@@ -214,6 +216,42 @@ def test_a_restarted_database_is_found_again_unaided(cluster):
     assert running.failed_since(recovered) == []
     assert [came for _, _, came in running.failures if not came.startswith("503")] == []
     assert set(running.acknowledged) <= set(user_names(cluster))
+
+
+@pytest.mark.parametrize(
+    ("service", "network"), [("web", "default"), ("web", "database"), ("database", "database")]
+)
+def test_a_network_that_is_cut_and_healed_costs_no_acknowledged_write(cluster, service, network):
+    """Between balancer and one web container, one of these and the database, it and all of them.
+
+    Without help all is well again; while it is cut the balancer reads from the others.
+    """
+    in_rotation(cluster, 3)
+    victim = cluster.containers(service)[0]
+    name = f"{cluster.name}_{network}"
+    with load(cluster, readers=6) as running:
+        running.wait_for_writes(20)
+        cut = time.monotonic()
+        cluster.engine.run("network", "disconnect", name, victim)
+        try:
+            time.sleep(SECONDS_CUT)
+        finally:
+            healed = time.monotonic()
+            cluster.engine.run("network", "connect", "--alias", service, name, victim)
+        running.wait_for_writes(50)
+        cluster.wait_until(lambda: answered_since(running, healed), "a read")
+        well = time.monotonic()
+        running.wait_for_writes(50)
+    assert running.failed_since(well) == []
+    if network == "default":
+        read = running.failed_since(cut + SECONDS_TO_NOTICE, "GET")
+        assert [failure for failure in read if failure[0] < healed] == []
+    assert set(running.acknowledged) <= set(user_names(cluster))
+    in_rotation(cluster, 3)
+
+
+def answered_since(running, moment):
+    return any(read > moment for read in running.reads[-100:])
 
 
 def test_web_can_be_scaled(cluster):

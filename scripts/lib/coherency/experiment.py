@@ -4,18 +4,22 @@ The exit status is 0 if the bundle is valid everywhere and the other modes have 
 that they must; 1 if the bundle is invalid; 2 if that is unknown, or the experiment cannot run.
 """
 
-import collections
 import contextlib
+import dataclasses
 import os
 import random
+import shutil
+import sys
 import time
 from functools import partial
 
 from scripts.lib.coherency import oracle
 from scripts.lib.coherency.load.client import Client
+from scripts.lib.coherency.load.clock import Clock
 from scripts.lib.coherency.load.drive import ClientPool, run_workload, warm_up
-from scripts.lib.coherency.load.faults import Schedule, disturb, faults_on
+from scripts.lib.coherency.load.faults import Schedule, disturb
 from scripts.lib.coherency.load.final_reads import SQL, from_inside, from_outside
+from scripts.lib.coherency.load.proxy import Proxy
 from scripts.lib.coherency.load.target import Target
 from scripts.lib.coherency.mutants import trial
 from scripts.lib.coherency.options import TOKEN, parse_options
@@ -24,15 +28,17 @@ from scripts.lib.coherency.report.results import (
     Row,
     keep_histories,
     outcome,
+    overall_operations,
     summary,
     write_history,
     write_results,
 )
+from scripts.lib.coherency.report.tally import tally_of
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.command import ROOT, run
 from scripts.lib.results.progress import Progress
 from scripts.lib.results.runs import described, engine_version, new_run
-from scripts.lib.serving.own_site import OwnSite, own_site
+from scripts.lib.serving.own_site import OwnSite, own_folder, own_site
 
 SECONDS_IN_AN_HOUR = 3600
 
@@ -44,7 +50,7 @@ def lab_of(options):
     Raises CannotRun if that one does not answer as the lab does, and what own_site raises.
     """
     if not options.url:
-        with own_site(options.database, options.processes, options.threads, lab=True) as lab:
+        with _own_lab(options) as lab:
             yield lab
         return
     token = os.environ[TOKEN]
@@ -54,6 +60,20 @@ def lab_of(options):
     yield OwnSite(options.url, token)
 
 
+@contextlib.contextmanager
+def _own_lab(options):
+    size = options.processes, options.threads
+    if not options.faults:
+        with own_site(options.database, *size, lab=True) as lab:
+            yield lab
+        return
+    with own_folder("clock-") as folder:
+        clock = Clock(folder) if "clock jump" in options.faults else None
+        environment = clock.environment if clock else {}
+        with own_site(options.database, *size, lab=True, through=Proxy, **environment) as lab:
+            yield dataclasses.replace(lab, clock=clock)
+
+
 def run_all(site, options, folder):
     """Run and check every workload in every mode of the OwnSite; returns (Rows, hosts)."""
     rows = []
@@ -61,7 +81,7 @@ def run_all(site, options, folder):
     cells = [(workload, mode) for workload in options.workloads for mode in options.modes]
     schedule = None
     if options.faults:
-        schedule = Schedule(faults_on(options.database), len(options.workloads), options.seed)
+        schedule = Schedule(options.faults, len(options.workloads), options.seed)
     with ClientPool(options.clients) as pool:
         for mode in options.modes:
             warm_up(pool, (site.url, site.token), mode, options.clients)
@@ -75,34 +95,54 @@ def run_all(site, options, folder):
     return rows, sorted(hosts - {SQL})
 
 
-def repeated(site, options, folder):
-    """As run_all, again and again for `options.hours`, twice at least; the Rows have the sums.
+def rounds(site, options, folder):
+    """Do run_all, and yield what it returns; with hours or operations again and again.
 
-    Only one load's history is in memory at a time, and of the files those of the last round and
-    of rounds in which the bundle was not valid are left.
+    The Rows then have the sums. Only one load's history is in memory at a time, and of the files
+    those of the last round and of rounds in which the bundle was not valid are left. Tells on
+    stderr how far it is.
     """
-    end = time.monotonic() + SECONDS_IN_AN_HOUR * options.hours
-    rows, hosts = run_all(site, options, folder)
-    latest = rows
-    while rows[0].seeds < 2 or time.monotonic() < end:
+    began = time.monotonic()
+    latest, hosts = run_all(site, options, folder)
+    rows = latest
+    yield rows, hosts
+    while left := _left(rows, options, time.monotonic() - began):
+        print(left, file=sys.stderr, flush=True)
         if any(row.mode == "bundle" and not row.as_expected for row in latest):
             keep_histories(folder, options.seed)
         options.seed += 1
         latest, further = run_all(site, options, folder)
         rows = [row.and_more(other) for row, other in zip(rows, latest, strict=True)]
         hosts = sorted({*hosts, *further})
-    return rows, hosts
+        yield rows, hosts
+
+
+def _left(rows, options, passed):
+    """What was done in the seconds that have `passed` and what is left, or "" if nothing is."""
+    done = min(overall_operations(rows).values())
+    if options.operations:
+        seconds = passed * (options.operations / max(done, 1) - 1)
+    elif options.hours:
+        # One round tells nothing of what adds up.
+        seconds = max(SECONDS_IN_AN_HOUR * options.hours - passed, rows[0].seeds < 2)
+    else:
+        return ""
+    if seconds <= 0:
+        return ""
+    found = sum(row.anomalies for row in rows if row.mode == "bundle")
+    return (
+        f"{rows[0].seeds} rounds, {done:,} operations of each mode, {found:,} anomalies of the "
+        f"bundle, {done / passed:.0f} operations/s; about {seconds / 60:,.0f} minutes left"
+    )
 
 
 def _run_cell(pool, site, workload, mode, options, schedule):
     """Run and check one workload in one mode; returns (history, Row)."""
     lab = (site.url, site.token)
-    target = Target(site.apache, mode, options.processes, site.server)
+    beside = site.proxy, pool.leaving, site.clock, site.url
+    target = Target(site.apache, mode, options.processes, site.server, *beside)
     faults = None
     if schedule:
-        if mode != "bundle":
-            # The connections of stock SQLObject that a fault broke in another load stay broken.
-            target.replace()
         names = schedule.take(mode, options.seconds_each)
         choice = random.Random(f"{options.seed} {mode} {workload}")
         faults = partial(disturb, target, names, options.seconds_each, choice)
@@ -111,8 +151,9 @@ def _run_cell(pool, site, workload, mode, options, schedule):
         final = from_outside(lab, mode, workload)
     else:
         final = from_inside(pool, lab, mode, workload, target, options.clients)
-    if final.failed:
-        # The next workload is to show what it does by itself.
+    if final.failed or schedule:
+        # The next workload is to show what it does by itself, and what clients have left here is
+        # to end before.
         target.replace()
     history = load.history + final.history
     row = Row(
@@ -131,7 +172,7 @@ def _run_cell(pool, site, workload, mode, options, schedule):
 
 def configuration(options, hosts, rows):
     """What was run, as a dict of text and numbers; `hosts`: the names of those that answered."""
-    faults = collections.Counter(fault.name for row in rows for fault in row.faults)
+    faults = {name: done for name, (done, _) in tally_of(rows).items()}
     packages = ("web.py", "SQLObject", "mod_wsgi", "networkx")
     served = {
         "database": engine_version(options.database),
@@ -157,10 +198,11 @@ def main(arguments):
         return oracle.main(options.oracle, options.seed)
     with lab_of(options) as lab:
         folder = new_run(ROOT / "var" / "coherency")
-        rows, hosts = (repeated if options.hours else run_all)(lab, options, folder)
-        ran = configuration(options, hosts, rows)
-        log = lab.log.read_text(errors="replace") if lab.log else None
-        write_results(folder, ran, rows, log)
+        for rows, hosts in rounds(lab, options, folder):
+            ran = configuration(options, hosts, rows)
+            write_results(folder, ran, rows)
+        if lab.log:
+            shutil.copyfile(lab.log, folder / "error.log")
     # First the report: standard output may be closed.
     write_report(folder, ran, rows)
     print("\n".join(summary(ran, rows)))

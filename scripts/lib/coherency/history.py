@@ -118,11 +118,15 @@ def _done(steps):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that was done to the site under load; times as an Operation's."""
+    """Something that was done to the site under load; times as an Operation's.
+
+    count: how often, such as to how many messages or requests; 0 where there was nothing to meet.
+    """
 
     name: str
     t0: int
     t1: int
+    count: int = 1
 
 
 def reads(history):

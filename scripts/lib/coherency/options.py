@@ -5,6 +5,7 @@ import contextlib
 import os
 
 from app.lab.modes import MODES
+from scripts.lib.coherency.load.faults import FAULTS, faults_on
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.command import command_parser, site_address, whole_number
 from scripts.lib.serving.databases import SERVERS
@@ -44,8 +45,10 @@ def parser():
     add("--database", choices=("sqlite", *SERVERS), help="without --url (default sqlite)")
     add("--processes", type=whole_number(1, 64), help="of each mode, without --url (default 4)")
     add("--threads", type=whole_number(1, 64), help="of each process, without --url (default 4)")
-    add("--faults", action="store_true", help="kill, stop and restart daemons, Apache and the "
-        "database under load; without --url")  # fmt: skip
+    add("--faults", nargs="*", choices=FAULTS, metavar="FAULT", help="disturb the site under "
+        f"load, without --url; by all of these or those named: {', '.join(FAULTS)}")  # fmt: skip
+    add("--operations", type=whole_number(1, 10**9), help="repeat as --hours does, until each "
+        "mode has had this many")  # fmt: skip
     add("--mutants", action="store_true", help="break the bundle in a copy, one line at a time, "
         "and see that a workload notices; on all databases or on --database")  # fmt: skip
     add("--oracle", type=whole_number(1, 10**7), metavar="N", help="compare each checker with a "
@@ -67,8 +70,12 @@ def _check(parser, options):
             parser.error(f"argument --{name}: the site at --url has its own; leave one out")
     if options.url and options.mutants:
         parser.error("argument --mutants: a copy of this checkout is driven; leave --url out")
-    if options.url and options.faults:
+    if options.url and options.faults is not None:
         parser.error("argument --faults: only a site of its own is disturbed; leave --url out")
+    if options.hours and options.operations:
+        parser.error("argument --operations: give either these or --hours")
+    if foreign := set(options.faults or ()) - faults_on(options.database or "sqlite"):
+        parser.error(f"argument --faults: {', '.join(sorted(foreign))}: this needs --database")
     if options.url and not os.environ.get(TOKEN):
         parser.error(f"{TOKEN} is not set: put the API token of the site at --url into it")
 
@@ -81,5 +88,7 @@ def _completed(options):
     options.serializable_reads = options.database == "sqlite" and not options.url
     options.processes = options.processes or 4
     options.threads = options.threads or 4
+    if options.faults == []:
+        options.faults = sorted(faults_on(options.database))
     options.seconds_each = options.seconds / len(options.workloads)
     return options

@@ -5,7 +5,8 @@
     uri = server.database("site")   # as DATABASE_URI takes it; made if it is not there
     server.stop("fast")
 
-For a look by hand and for tests: what is committed is not forced to the disk.
+For a look by hand and for tests: what is committed is not forced to the disk, unless a server is
+to be `durable`, as by its own defaults.
 """
 
 import contextlib
@@ -71,9 +72,10 @@ class SQLite:
 class Postgres:
     """A PostgreSQL server; its sessions come in by TCP with a password."""
 
-    def __init__(self, folder, port, password, **as_user):
+    def __init__(self, folder, port, password, durable=False, **as_user):
         """`as_user`: arguments that have subprocess run a command as the owner of `folder`."""
         self.folder, self.port, self.password = folder, port, password
+        self._durable = durable
         self._binaries = postgres_binaries()
         self._run = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL, **as_user}
         if not (folder / "data").exists():
@@ -93,7 +95,8 @@ class Postgres:
 
     def start(self):
         """Start it and wait until it takes connections."""
-        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder}"
+        options += "" if self._durable else " -c fsync=off"
         # Below the default, so that a row of a small table is found by its index: where a
         # serializable transaction goes through the table, it conflicts with all of its writers.
         # https://www.postgresql.org/docs/current/transaction-iso.html#XACT-SERIALIZABLE
@@ -144,12 +147,15 @@ class Postgres:
 class MariaDB:
     """A MariaDB server; its sessions come in by TCP with a password.
 
-    Its character set is not utf8mb4, as a table's must not depend on it.
+    Its character set is not utf8mb4, as a table's must not depend on it. `further` has options of
+    the server by their names, for its next start.
     """
 
-    def __init__(self, folder, port, password, **as_user):
+    def __init__(self, folder, port, password, durable=False, **as_user):
         """`as_user`: arguments that have subprocess run a command as the owner of `folder`."""
         self.folder, self.port, self.password = folder, port, password
+        self._durable = durable
+        self.further = {}
         self._server, install = mariadb_programs()
         self._as_user = {"cwd": folder, "stdin": subprocess.DEVNULL, **as_user}
         if not (folder / "data").exists():
@@ -180,8 +186,9 @@ class MariaDB:
             "port": self.port,
             "bind-address": "127.0.0.1",
             "character-set-server": "latin1",
-            "innodb-flush-log-at-trx-commit": 2,
+            "innodb-flush-log-at-trx-commit": 1 if self._durable else 2,
             "max-connections": MOST_SESSIONS,
+            **self.further,
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         with open(self.folder / "log", "ab") as log:
@@ -211,9 +218,10 @@ class MariaDB:
             self._process.terminate()
         self._process.wait()
 
-    def address(self, database):
-        """The URI of a database."""
-        return f"mysql://site:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{database}"
+    def address(self, database, port=None):
+        """The URI of a database, at another port than the server's own if given."""
+        password = quote(self.password, safe="")
+        return f"mysql://site:{password}@127.0.0.1:{port or self.port}/{database}"
 
     def database(self, name):
         """Make the database `name` if it is not there, and return its URI."""

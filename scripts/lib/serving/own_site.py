@@ -27,7 +27,9 @@ class OwnSite:
     """A running site: its address without a slash at the end, and its API token.
 
     log: the error log's path. apache: the process id of Apache's parent. server: what has the
-    database DATABASE, one of SERVERS or SQLite (databases.py). All None where it is not ours.
+    database DATABASE, one of SERVERS or SQLite (databases.py). proxy: what stands before that
+    server. clock: the wall clock of its processes. All None where it is not ours, or there is
+    none.
     """
 
     url: str
@@ -35,6 +37,8 @@ class OwnSite:
     log: Path | None = None
     apache: int | None = None
     server: object = None
+    proxy: object = None
+    clock: object = None
 
 
 def daemon_user():
@@ -87,17 +91,25 @@ def hermetic_environment(folder):
 
 
 @contextlib.contextmanager
-def own_site(engine, processes, threads, lab=False, **settings):
+def own_site(engine, processes, threads, lab=False, through=None, **settings):
     """Serve this checkout's site on a new database of `engine`; yields an OwnSite.
 
     lab: serve the lab's modes too, each by `processes` x `threads`, and the site by one.
-    settings: variables of the site's, such as SITE_METRICS.
+    through: makes, of a server's port, a context manager of what is to stand before the server,
+    which has a `port`.
+    settings: variables of its environment, such as SITE_METRICS.
     Raises CannotRun.
     """
-    with own_folder("site-") as folder, database_server(engine, folder) as database:
+    with (
+        own_folder("site-") as folder,
+        database_server(engine, folder) as database,
+        _before(database, through) as proxy,
+    ):
         token = secrets.token_hex(16)
+        uri = database.database(DATABASE)
         environment = hermetic_environment(folder)
-        environment |= {"DATABASE_URI": database.database(DATABASE), "SITE_API_TOKEN": token}
+        environment["DATABASE_URI"] = database.address(DATABASE, proxy.port) if proxy else uri
+        environment["SITE_API_TOKEN"] = token
         environment |= settings
         defines, paths = sizes(processes, threads), ["/"]
         if lab:
@@ -106,7 +118,14 @@ def own_site(engine, processes, threads, lab=False, **settings):
             paths = [f"/lab/{mode}/keys?ids=1" for mode in MODES]
         make_database(environment)
         with _served(folder, environment, defines, paths) as (server, process):
-            yield OwnSite(server.url, token, server.log, process.pid, database)
+            yield OwnSite(server.url, token, server.log, process.pid, database, proxy)
+
+
+def _before(database, through):
+    """A context manager of what stands before the server, or of None."""
+    if through is None or isinstance(database, SQLite):
+        return contextlib.nullcontext()
+    return through(database.port)
 
 
 @contextlib.contextmanager

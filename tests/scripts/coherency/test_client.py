@@ -1,13 +1,16 @@
 """What the client of the lab takes an answer for: acknowledged, certainly not done, or unknown."""
 
 import json
+import socket
 import threading
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from scripts.lib.coherency.load.client import Client
+from scripts.lib.coherency.load.leaving import Leaving
 from scripts.lib.command import CannotRun
 from scripts.lib.serving.ports import free_port
 
@@ -80,6 +83,43 @@ def test_a_read_without_an_answer_has_failed():
 def test_a_refused_connection_is_a_failure():
     with Client(f"http://127.0.0.1:{free_port()}", "bundle", "t") as client:
         assert client.transact("f", WRITE).type == "fail"
+
+
+def test_a_request_that_its_client_leaves_is_of_unknown_outcome():
+    """Some are sent as a whole, and of some the last byte is missing."""
+    leaving = Leaving()
+    came = []
+
+    def listen():
+        for _ in range(8):
+            connection, _ = listener.accept()
+            with connection:
+                came.append(b"".join(iter(partial(connection.recv, 10_000), b"")))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=listen)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with Client(url, "bundle", "t", leaving=leaving) as client, leaving.by(1) as left:
+            assert {client.transact("f", WRITE).type for _ in range(7)} == {"info"}
+            assert client.read("f", 1).type == "fail"
+            assert left() == 8
+        thread.join()
+    whole = [request.endswith(b"}") for request in came[:7]]
+    assert 0 < sum(whole) < 7
+
+
+def test_nobody_leaves_before_it_is_told_or_where_the_answer_is_there():
+    leaving = Leaving()
+    body = {"values": {"1": 4}, "served_by": SERVED_BY}
+    with (
+        answering(200, "application/json", body) as url,
+        Client(url, "bundle", "t", leaving=leaving) as client,
+    ):
+        assert client.read("f", 1).ok
+        with leaving.by(0) as left:
+            assert client.read("f", 1).ok
+        assert left() == 0
 
 
 def test_an_acknowledged_operation_has_what_was_read_and_who_served_it():

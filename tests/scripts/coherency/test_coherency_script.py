@@ -4,11 +4,12 @@ import json
 import os
 import socket
 import subprocess
+from collections import Counter
 
 import pytest
 
 from scripts.lib.coherency.checkers.result import Outcome
-from scripts.lib.coherency.experiment import repeated
+from scripts.lib.coherency.experiment import rounds
 from scripts.lib.coherency.history import from_lines
 from scripts.lib.coherency.load.drive import ClientPool, run_workload
 from scripts.lib.coherency.load.faults import disturb, faults_on
@@ -76,18 +77,19 @@ def test_under_every_fault_the_bundle_loses_no_acknowledged_write_and_recovers(e
         request.getfixturevalue(f"{engine}_server")
     pypi_module()
     command = ["scripts/coherency", "--faults", "--database", engine, "--seconds", "12"]
-    command += ["--processes", "2", "--modes", "recipe", "bundle"]
+    command += ["--processes", "2", "--modes", "bundle"]
     command += ["--workloads", "counter", "set", "register"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "| kill -9 |" in run.stdout
     folder = ROOT / "var" / "coherency" / "latest"
     results = json.loads((folder / "results.json").read_text())
-    done = {"recipe": [], "bundle": []}
+    met = Counter()
+    for fault in (fault for result in results for fault in result["faults"]):
+        met[fault["name"]] += fault["count"]
+    assert set(met) == faults_on(engine)
+    assert min(met.values()) > 0
     for result in results:
-        done[result["mode"]] += [fault["name"] for fault in result["faults"]]
-    assert set(done["recipe"]) == set(done["bundle"]) == faults_on(engine)
-    for result in (result for result in results if result["mode"] == "bundle"):
         assert (result["outcome"], result["anomalies"]) == ("valid", {})
         name = f"bundle-{result['workload']}.jsonl"
         history = from_lines((folder / "history" / name).read_text().splitlines())
@@ -124,13 +126,27 @@ def test_loads_are_repeated_for_some_hours_with_further_seeds_and_added_up(tmp_p
     command = ["--hours", "0.0001", "--seconds", "1", "--modes", "bundle", "--workloads", "set"]
     options = parse_options([*command, "--processes", "2"])
     with own_site("sqlite", 2, 2, lab=True) as lab:
-        ((row,), _) = repeated(lab, options, tmp_path)
+        *_, ((row,), _) = rounds(lab, options, tmp_path)
     assert row.seeds == options.seed + 1 == 2
     assert (row.result.outcome, row.result.counts) == (Outcome.VALID, {})
     history = from_lines((tmp_path / "history" / "bundle-set.jsonl").read_text().splitlines())
     assert 0 < len(history) < row.operations
     elle = (tmp_path / "history" / "bundle-set.list-append.edn").read_text().splitlines()
     assert len(elle) == 2 * len(history)
+
+
+def test_loads_are_repeated_until_there_are_so_many_operations(tmp_path, capsys):
+    pypi_module()
+    command = ["--operations", "1000", "--seconds", "1", "--modes", "bundle", "--workloads", "set"]
+    options = parse_options([*command, "--processes", "2"])
+    with own_site("sqlite", 2, 2, lab=True) as lab:
+        *before, ((row,), _) = rounds(lab, options, tmp_path)
+    assert row.seeds == 1 + len(before)
+    assert row.operations >= 1000
+    assert all(row.operations < 1000 for (row,), _ in before)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(before)
+    assert all("0 anomalies of the bundle" in line for line in told)
 
 
 def test_a_running_site_is_driven_by_its_address():

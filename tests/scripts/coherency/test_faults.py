@@ -10,11 +10,17 @@ import pytest
 from scripts.lib.coherency.checkers.result import Outcome
 from scripts.lib.coherency.history import Fault, from_lines, to_line
 from scripts.lib.coherency.load import faults
-from scripts.lib.coherency.load.faults import NEED_A_SERVER, Schedule, disturb, faults_on
+from scripts.lib.coherency.load.faults import (
+    FAULTS,
+    NEED_A_SERVER,
+    Schedule,
+    disturb,
+    faults_on,
+)
 from scripts.lib.coherency.load.final_reads import FinalReads, in_sql
 from scripts.lib.coherency.load.target import Target
 from scripts.lib.coherency.options import parse_options
-from scripts.lib.coherency.report.results import Row, table
+from scripts.lib.coherency.report.results import Row, outcome, table, verdict
 from scripts.lib.coherency.workloads import WORKLOADS, first_key
 from scripts.lib.command import CannotRun
 from scripts.lib.serving.databases import SQLite
@@ -30,7 +36,8 @@ REFUSED = op(6, 7, ("read", SET, None), type="fail")
 
 
 def test_a_database_server_is_restarted_crashed_and_its_sessions_ended_only_where_there_is_one():
-    assert faults_on("sqlite") == {"kill -9", "SIGSTOP", "rolling reload", "graceful"}
+    on_files = {"kill -9", "SIGSTOP", "rolling reload", "graceful", "clients leave", "clock jump"}
+    assert faults_on("sqlite") == on_files
     for engine in ("postgres", "mariadb"):
         assert faults_on(engine) == faults_on("sqlite") | NEED_A_SERVER
 
@@ -60,6 +67,37 @@ def test_the_seed_gives_the_order():
 def test_a_longer_load_has_more_faults():
     schedule = Schedule(faults_on("sqlite"), 11, 0)
     assert len(schedule.take("bundle", 60)) > len(schedule.take("bundle", 6))
+
+
+def test_all_faults_are_done_or_those_named():
+    assert parse_options([]).faults is None
+    assert set(parse_options(["--faults"]).faults) == faults_on("sqlite")
+    assert set(parse_options(["--faults", "--database", "mariadb"]).faults) == set(FAULTS)
+    assert parse_options(["--faults", "SIGSTOP", "kill -9"]).faults == ["SIGSTOP", "kill -9"]
+
+
+def test_what_a_fault_met_is_counted_over_all_loads_of_which_the_last_ones_faults_are_kept():
+    one, two = Fault("queries stop", 1, 2, 3), Fault("queries stop", 3, 4, 5)
+    row = Row("set", "bundle", VALID, 3, 3, 1, "", (one,))
+    sums = row.and_more(Row("set", "bundle", VALID, 3, 3, 1, "", (two,))).and_more(row)
+    assert sums.tally == {"queries stop": (3, 11)}
+    assert sums.faults == (one,)
+
+
+def test_a_fault_that_has_met_nothing_of_the_bundle_proves_nothing():
+    def rows(*counts):
+        faults = tuple(Fault("queries stop", 1, 2, count) for count in counts)
+        return [
+            Row("set", "bundle", VALID, 3, 3, 1, "", faults),
+            Row("set", "default", VALID, 3, 3, 1, "", (Fault("queries stop", 1, 2, 7),)),
+        ]
+
+    assert outcome(rows(0, 1)) is Outcome.VALID
+    assert outcome(rows(0, 0)) is Outcome.UNKNOWN
+    assert verdict(rows(0, 0)) == (
+        "Unknown: what must be seen was not (what queries stop would meet)."
+    )
+    assert "| queries stop | 2, met 0 | 1, met 7 |" in list(table(rows(0, 0)))
 
 
 def test_a_fault_that_cannot_be_done_is_named(monkeypatch):

@@ -230,6 +230,16 @@ def test_too_many_states_are_unknown():
     assert linearizability.check(history).outcome is Outcome.INVALID
 
 
+def test_writes_of_unknown_outcome_that_nobody_read_do_not_count_among_the_states():
+    left = [write(0, 1, 1, number, type="info") for number in range(1, 30)]
+    history = [*left, read(50, 51, 1, 7), read(60, 61, 1, 7), write(70, 71, 1, 99)]
+    assert linearizability.check(history, most_states=50).outcome is Outcome.VALID
+    back = [*history, read(80, 81, 1, 7)]
+    assert linearizability.check(back, most_states=50).outcome is Outcome.INVALID
+    later = [*history, read(80, 81, 1, 8), read(90, 91, 1, 99)]
+    assert linearizability.check(later, most_states=50).outcome is Outcome.INVALID
+
+
 def test_the_witness_of_a_long_history_is_small():
     history = [write(10 * n, 10 * n + 5, 1, n) for n in range(1, 200)]
     result = linearizability.check([*history, read(5000, 5001, 1, 198)])

@@ -5,8 +5,16 @@ from dataclasses import replace
 import pytest
 
 from scripts.lib.coherency.checkers.result import Outcome
+from scripts.lib.coherency.load.faults import faults_on
 from scripts.lib.coherency.mutants.broken import MUTANTS
-from scripts.lib.coherency.mutants.trial import Trial, line, try_all
+from scripts.lib.coherency.mutants.trial import (
+    Trial,
+    broken,
+    copy_of_site,
+    drive,
+    line,
+    try_all,
+)
 from scripts.lib.coherency.workloads import WORKLOADS
 from scripts.lib.command import ROOT
 from scripts.lib.serving.databases import SERVERS
@@ -25,6 +33,7 @@ def test_a_mutant_breaks_one_place_that_is_there(mutant):
     assert (ROOT / mutant.file).read_text().count(mutant.line) == 1
     assert mutant.workload in WORKLOADS
     assert mutant.database in ("sqlite", *SERVERS)
+    assert set(mutant.faults) <= faults_on(mutant.database)
 
 
 def test_there_are_twenty_mutants_at_least_with_names_of_their_own():
@@ -38,6 +47,16 @@ def test_mutants_are_caught_and_the_bundle_itself_is_valid():
     trials = list(try_all([replace(BY_NAME[name], seconds=3) for name in SHORT], seed=0))
     assert [trial.mutant.name for trial in trials if not trial.caught] == []
     assert len(trials) == len(SHORT)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_mutant_that_only_a_fault_shows_is_caught_under_it(postgres_server):
+    pypi_module()
+    mutant = BY_NAME["a COMMIT that was not answered is told to have come to nothing"]
+    with copy_of_site() as copy, broken(copy, mutant):
+        outcome, found = drive(copy, "postgres", ["counter"], 3, 0, mutant.faults)
+    assert (outcome, list(found)) == (Outcome.INVALID, ["invented update"])
 
 
 def test_a_mutant_that_survives_is_marked():

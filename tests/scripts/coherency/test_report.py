@@ -95,16 +95,16 @@ def test_loads_with_several_seeds_are_added_up():
     assert list(statistics_table([spoilt]))[-1].endswith("| unknown |")
 
 
-def test_the_run_keeps_what_is_printed_the_figures_the_configuration_and_the_log(tmp_path):
+def test_the_run_keeps_what_is_printed_the_figures_and_the_configuration(tmp_path):
     stopped = Fault("SIGSTOP", 1, 2)
     rows = [dataclasses.replace(row("default", INVALID), faults=(stopped,), retries=3)]
-    write_results(tmp_path, {"seed": 7}, rows, "a line of the log")
+    write_results(tmp_path, {"seed": 7}, rows)
     assert "\n".join(summary({"seed": 7}, rows)) in (tmp_path / "results.md").read_text()
     (result,) = json.loads((tmp_path / "results.json").read_text())
     assert (result["retries"], result["anomalies"]) == (3, {"stale read": 1})
-    assert result["faults"] == [{"name": "SIGSTOP", "t0": 1, "t1": 2}]
+    assert result["faults"] == [{"name": "SIGSTOP", "t0": 1, "t1": 2, "count": 1}]
+    assert result["faults of all loads"] == {"SIGSTOP": [1, 1]}
     assert json.loads((tmp_path / "configuration.json").read_text()) == {"seed": 7}
-    assert (tmp_path / "error.log").read_text() == "a line of the log"
 
 
 def test_a_history_is_read_as_it_was_written(tmp_path):
@@ -126,6 +126,10 @@ def test_a_history_is_read_as_it_was_written(tmp_path):
         ["--threads", "2", "--url", "http://127.0.0.1:1"],
         ["--hours", "0"],
         ["--hours", "nan"],
+        ["--operations", "0"],
+        ["--operations", "9", "--hours", "1"],
+        ["--faults", "SIGSTOP", "rain"],
+        ["--faults", "queries stop"],
         ["--oracle", "0"],
         ["--mutants", "--url", "http://127.0.0.1:1"],
     ],

@@ -4,6 +4,9 @@ A transaction that reads a key and then writes it is what a successful compare-a
 search is Wing and Gong's in Lowe's just-in-time form (Testing for Linearizability, 2017): at each
 answer it keeps every state that the register can be in, with the operations that have taken
 effect before their own answers, and meets none of these twice.
+
+A write of unknown outcome that nobody has read can be left out of every order, and one that was
+read has taken effect before the end of the first read of it: so it is taken as answered then.
 """
 
 import dataclasses
@@ -55,8 +58,9 @@ def _smallest(operations, end, key, initial, most_states):
 
 def _search(operations, key, initial, most_states):
     """Return (first operation that fits nowhere or None, whether the search was completed)."""
-    events = [(operation.t0, 0, number) for number, operation in enumerate(operations)]
-    events += [(op.t1, 1, number) for number, op in enumerate(operations) if op.ok]
+    ends = dict(_ends(operations, key))
+    events = [(operations[number].t0, 0, number) for number in ends]
+    events += [(end, 1, number) for number, end in ends.items()]
     pending = set()
     states = {(initial, frozenset())}
     for _, answered, number in sorted(events):
@@ -70,6 +74,22 @@ def _search(operations, key, initial, most_states):
             return operations[number], True
         pending.discard(number)
     return None, True
+
+
+def _ends(operations, key):
+    """Yield (number, latest time at which it has taken effect) of those that may have."""
+    first = {}
+    for operation in operations:
+        for place, seen in operation.steps("read") if operation.ok else ():
+            if place == key:
+                first[seen] = min(operation.t1, first.get(seen, operation.t1))
+    for number, operation in enumerate(operations):
+        if operation.ok:
+            yield number, operation.t1
+            continue
+        written = [value for place, value in operation.steps("write") if place == key]
+        if written and written[-1] in first:
+            yield number, first[written[-1]]
 
 
 def _take_effect(operations, key, states, pending, number, most_states):

@@ -3,12 +3,15 @@
 import http.client
 import itertools
 import json
+import random
+import select
 import time
 from urllib.parse import quote, urlsplit
 
 from app.lab.handlers import RUNS_HEADER
 from app.lab.sessions import COOKIE, HEX_DIGITS
 from scripts.lib.coherency.history import FINDING, Operation, frozen, reads_only
+from scripts.lib.coherency.load.leaving import Left
 from scripts.lib.command import CannotRun
 
 # The problem type with which the site says that a commit's outcome is unknown.
@@ -36,8 +39,11 @@ class Client:
     client goes on under a new number: `client` plus a multiple of `step`.
     """
 
-    def __init__(self, url, mode, token, client=0, step=1000):
-        """`url`: the site's, without a slash at the end; `token`: the API's."""
+    def __init__(self, url, mode, token, client=0, step=1000, leaving=None, seed=0):
+        """`url`: the site's, without a slash at the end; `token`: the API's.
+
+        `leaving`: a Leaving (leaving.py) that tells which requests it leaves, by `seed`.
+        """
         secure = urlsplit(url).scheme == "https"
         self._connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._address = urlsplit(url).netloc
@@ -47,6 +53,7 @@ class Client:
         self._session = client
         self._client = next(self._numbers)
         self._connection = None
+        self._leaving, self._choice = leaving, random.Random(f"{seed} leaving")
         self._runs = []
         self.history = []
 
@@ -117,10 +124,17 @@ class Client:
         """
         if self._connection is None:
             self._connection = self._connect(self._address, timeout=SECONDS)
-        data = json.dumps(body) if body is not None and type(body) is not bytes else body
+        data = json.dumps(body).encode() if body is not None and type(body) is not bytes else body
         headers = self._headers | (headers or {})
+        patience = self._leaving.patience(self._choice) if self._leaving else None
         try:
-            self._connection.request(method, f"{self._base}/{path}", data, headers)
+            if patience == 0:
+                self._send_all_but_the_last_byte(method, path, data or b"", headers)
+            else:
+                self._connection.request(method, f"{self._base}/{path}", data, headers)
+            if patience is not None and not self._answered_within(patience):
+                self._leaving.note()
+                raise Left
             response = self._connection.getresponse()
             text = response.read().decode("utf-8", "replace")
         except (OSError, http.client.HTTPException):
@@ -129,6 +143,17 @@ class Client:
         kind = response.getheader("Content-Type", "")
         self._runs = response.headers.get_all(RUNS_HEADER, [])
         return response.status, kind, json.loads(text) if "json" in kind else text
+
+    def _send_all_but_the_last_byte(self, method, path, data, headers):
+        lines = [f"{method} {self._base}/{path} HTTP/1.1", f"Host: {self._address}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"Content-Length: {len(data)}", "", ""]
+        if self._connection.sock is None:
+            self._connection.connect()
+        self._connection.sock.sendall(("\r\n".join(lines).encode() + data)[:-1])
+
+    def _answered_within(self, seconds):
+        return bool(select.select([self._connection.sock], [], [], seconds)[0])
 
     def _note(self, f, steps, exchange):
         began = time.monotonic_ns()

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from scripts.lib.coherency.history import reads_only
 from scripts.lib.coherency.load.client import Client
+from scripts.lib.coherency.load.leaving import Leaving
 from scripts.lib.coherency.workloads import KEYS_EACH, WORKLOADS, Turn, first_key, keys_made
 
 # Until all client processes wait for the start.
@@ -24,22 +25,24 @@ PR_SET_PDEATHSIG = 1
 class ClientPool(ProcessPoolExecutor):
     """A worker process for each client. Their load goes on until the Event `over` is set.
 
-    They leave it to this process to be stopped, and end with it.
+    `leaving` has them leave some of their requests. It is for this process to stop them, and they
+    end with it.
     """
 
     def __init__(self, clients):
         self.over = multiprocessing.Event()
-        super().__init__(clients, initializer=_share, initargs=(self.over,))
+        self.leaving = Leaving()
+        super().__init__(clients, initializer=_share, initargs=(self.over, self.leaving))
 
     def __exit__(self, *error):
         self.over.set()
         return super().__exit__(*error)
 
 
-def _share(over):
-    # An Event can be handed to a process at its start only.
-    global _over
-    _over = over
+def _share(over, leaving):
+    # These can be handed to a process at its start only.
+    global _over, _leaving
+    _over, _leaving = over, leaving
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -115,10 +118,11 @@ def _work(lab, mode, name, number, seed, load):
     """
     start, seconds, by_get = load
     workload = WORKLOADS[name]
-    turn = Turn(number, random.Random(f"{seed} {mode} {name} {number}"))
+    own = f"{seed} {mode} {name} {number}"
+    turn = Turn(number, random.Random(own))
     first = first_key(name)
     time.sleep(max(0, start - time.monotonic()))
-    with Client(*_of(lab, mode), number) as client:
+    with Client(*_of(lab, mode), number, leaving=_leaving, seed=own) as client:
         while not _over.is_set():
             passed = (time.monotonic() - start) / seconds
             window = first + int(passed * workload.windows) % workload.windows * workload.window

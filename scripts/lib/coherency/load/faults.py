@@ -2,6 +2,7 @@
 
 A fault is a function of a Target (target.py) and a random.Random. It undoes what would else last:
 a stopped process goes on, a stopped database server is started. The rest is the site's to do.
+One of many small parts returns how many of them there were.
 """
 
 import itertools
@@ -21,6 +22,12 @@ PAUSE = 1
 # A load has as many faults as it has these.
 SECONDS_EACH = 4
 SECONDS_STOPPED = 1
+# How long the network is disturbed, or clients leave; at most, where that meets nothing, as in a
+# mode that sends no COMMIT. And which part of their requests clients leave then.
+SECONDS_DISTURBED = 1
+MOST_SECONDS_DISTURBED = 5
+SHARE_LEFT = 0.6
+SECONDS_JUMPED = 3600
 
 
 def kill(target, choice):
@@ -69,6 +76,52 @@ def end_sessions(target, choice):
     target.server.end_sessions()
 
 
+def network(kind):
+    """A fault of the network to the database server: one of the KINDS of proxy.py."""
+
+    def disturb_network(target, choice):
+        with target.proxy.disturbed(kind, choice) as disturbance:
+            _wait_until_met(lambda: disturbance.count)
+        return disturbance.count
+
+    return disturb_network
+
+
+def _wait_until_met(count):
+    ends = time.monotonic() + MOST_SECONDS_DISTURBED
+    time.sleep(SECONDS_DISTURBED)
+    while not count() and time.monotonic() < ends:
+        time.sleep(0.05)
+
+
+def leave(target, choice):
+    """Have clients close their connection in the midst of most of their requests."""
+    with target.leaving.by(SHARE_LEFT) as left:
+        _wait_until_met(left)
+        return left()
+
+
+def jump(target, choice):
+    """Have the wall clock of all the site's processes jump an hour ahead and an hour back."""
+    seen = 0
+    try:
+        for seconds in choice.sample((SECONDS_JUMPED, -SECONDS_JUMPED), 2):
+            target.clock.set(seconds)
+            time.sleep(SECONDS_DISTURBED / 2)
+            seen += target.clock.is_seen(target.url, seconds)
+    finally:
+        target.clock.set(0)
+    return seen
+
+
+NETWORK = (
+    "network delay",
+    "queries stop",
+    "answers stop",
+    "COMMIT cut off",
+    "COMMIT unanswered",
+    "half an answer",
+)
 FAULTS = {
     "kill -9": kill,
     "SIGSTOP": stop,
@@ -77,8 +130,11 @@ FAULTS = {
     "database restart": restart_database,
     "database crash": crash_database,
     "connection kill": end_sessions,
+    "clients leave": leave,
+    "clock jump": jump,
+    **{kind: network(kind) for kind in NETWORK},
 }
-NEED_A_SERVER = {"database restart", "database crash", "connection kill"}
+NEED_A_SERVER = {"database restart", "database crash", "connection kill", *NETWORK}
 
 
 def faults_on(engine):
@@ -122,10 +178,10 @@ def disturb(target, names, seconds, choice):
         time.sleep(max(PAUSE, due - time.monotonic()))
         t0 = time.monotonic_ns()
         try:
-            FAULTS[name](target, choice)
+            count = FAULTS[name](target, choice)
         except (CannotRun, OSError, subprocess.CalledProcessError) as error:
             raise CannotRun(f"{name} cannot be done to {target.mode}: {error}") from error
         target.wait_until_loaded()
-        done.append(Fault(name, t0, time.monotonic_ns()))
+        done.append(Fault(name, t0, time.monotonic_ns(), 1 if count is None else count))
     time.sleep(PAUSE)
     return tuple(done)

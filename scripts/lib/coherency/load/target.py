@@ -16,13 +16,18 @@ class Target:
     """A mode of the lab, served by so many `processes`.
 
     apache: the process id of its parent. server: the database's, one of SERVERS or SQLite
-    (databases.py).
+    (databases.py). proxy: the Proxy before it, or None. leaving: the clients' Leaving. clock: the
+    processes' Clock, or None. url: the site's.
     """
 
     apache: int
     mode: str
     processes: int
     server: object
+    proxy: object = None
+    leaving: object = None
+    clock: object = None
+    url: str = ""
 
     def pids(self):
         """The process ids of the mode's daemons; CannotRun if there is none."""

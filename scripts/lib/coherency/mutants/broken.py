@@ -11,7 +11,7 @@ class Mutant:
     """A fault: in `file` the only line `line` is replaced by `broken`.
 
     name: what is wrong then. workload: the one that must find it on `database`. seconds: of load,
-    within which it must.
+    within which it must. faults: those during the load, without which it changes no answer.
     """
 
     name: str
@@ -21,10 +21,11 @@ class Mutant:
     workload: str
     database: str = SQLITE
     seconds: int = 6
+    faults: tuple = ()
 
 
-def _mutant(name, file, line, broken, workload, database=SQLITE, seconds=6):
-    return Mutant(name, TRANSACTIONS + file, line, broken, workload, database, seconds)
+def _mutant(name, file, line, broken, workload, database=SQLITE, seconds=6, faults=()):
+    return Mutant(name, TRANSACTIONS + file, line, broken, workload, database, seconds, faults)
 
 
 MUTANTS = (
@@ -226,6 +227,25 @@ MUTANTS = (
         POSTGRES,
     ),
     _mutant(
+        "a COMMIT that was not answered is told to have come to nothing",
+        "engines/postgres/outcome.py",
+        "outcome = _outcome(session)",
+        'outcome = "aborted"',
+        "counter",
+        POSTGRES,
+        faults=("COMMIT unanswered",),
+    ),
+    _mutant(
+        "a COMMIT that was not answered is acknowledged",
+        "engines/postgres/outcome.py",
+        "outcome = _outcome(session)",
+        'outcome = "committed"',
+        "set",
+        POSTGRES,
+        seconds=12,
+        faults=("COMMIT cut off",),
+    ),
+    _mutant(
         "writers have REPEATABLE READ on MariaDB",
         "engines/mariadb/__init__.py",
         'True: f"ISOLATION LEVEL {self.writing_level.upper()}, READ WRITE",',
@@ -240,5 +260,14 @@ MUTANTS = (
         'False: "ISOLATION LEVEL READ COMMITTED, READ ONLY",',
         "snapshot",
         MARIADB,
+    ),
+    _mutant(
+        "a COMMIT that was not answered is run again on MariaDB",
+        "engines/mariadb/__init__.py",
+        "return Verdict.UNKNOWN",
+        "return Verdict.CONFLICT",
+        "counter",
+        MARIADB,
+        faults=("COMMIT unanswered",),
     ),
 )

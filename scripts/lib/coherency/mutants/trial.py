@@ -25,7 +25,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__")
 PROCESSES = THREADS = 2
 # What Apache's start and end take beside the load, for the progress bar.
 SECONDS_BESIDE = 8
-COLUMNS = ("what is broken", "in", "database", "workload", "seconds", "found")
+COLUMNS = ("what is broken", "in", "database", "workload, faults", "seconds", "found")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Trial:
             mutant.name,
             f"`{mutant.file.removeprefix('app/transactions/')}`",
             mutant.database,
-            mutant.workload,
+            ", ".join([mutant.workload, *mutant.faults]),
             str(mutant.seconds),
             told if self.caught else f"nothing ({self.outcome.name.lower()}) (!)",
         )
@@ -81,16 +81,18 @@ def broken(copy, mutant):
         file.write_text(text)
 
 
-def drive(copy, database, workloads, seconds, seed):
+def drive(copy, database, workloads, seconds, seed, faults=()):
     """Drive the copy's bundle by the workloads; returns (Outcome, {anomaly: number}).
 
-    Raises CannotRun where that is not possible.
+    faults: the names of those during the load. Raises CannotRun where that is not possible.
     """
     command = [
         sys.executable, "-P", "-m", "scripts.lib.coherency.mutants.drive", "--modes", "bundle",
         "--database", database, "--seconds", str(seconds), "--seed", str(seed),
         "--processes", str(PROCESSES), "--threads", str(THREADS), "--workloads", *workloads,
     ]  # fmt: skip
+    if faults:
+        command += ["--faults", *faults]
     environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     if run.returncode:
@@ -108,17 +110,18 @@ def drive(copy, database, workloads, seconds, seed):
 
 def try_all(mutants, seed):
     """Try the mutants and yield their Trials; raises CannotRun where the bundle is not valid."""
-    databases = dict.fromkeys(mutant.database for mutant in mutants)
+    groups = {}
+    for mutant in mutants:
+        groups.setdefault((mutant.database, mutant.faults), []).append(mutant)
     with (
         copy_of_site() as copy,
-        Progress(len(mutants) + len(databases), SECONDS_BESIDE) as progress,
+        Progress(len(mutants) + len(groups), SECONDS_BESIDE) as progress,
     ):
-        for database in databases:
+        for (database, faults), own in groups.items():
             progress.next(f"the bundle itself, {database}")
-            own = [mutant for mutant in mutants if mutant.database == database]
             workloads = sorted({mutant.workload for mutant in own})
             seconds = sum(max(m.seconds for m in own if m.workload == w) for w in workloads)
-            outcome, found = drive(copy, database, workloads, seconds, seed)
+            outcome, found = drive(copy, database, workloads, seconds, seed, faults)
             if outcome is not Outcome.VALID:
                 raise CannotRun(f"the bundle is {outcome.name.lower()} on {database}: {found}")
             for mutant in own:
@@ -129,7 +132,9 @@ def try_all(mutants, seed):
 
 def _trial(copy, mutant, seed):
     try:
-        outcome, found = drive(copy, mutant.database, [mutant.workload], mutant.seconds, seed)
+        outcome, found = drive(
+            copy, mutant.database, [mutant.workload], mutant.seconds, seed, mutant.faults
+        )
     except CannotRun as error:
         print(f"{mutant.name}: {error}", file=sys.stderr)
         outcome, found = Outcome.UNKNOWN, {}

@@ -6,6 +6,7 @@ import dataclasses
 from scripts.lib.coherency import elle
 from scripts.lib.coherency.checkers.result import Outcome, Result, added
 from scripts.lib.coherency.history import from_lines, to_line
+from scripts.lib.coherency.report.tally import faults_table, sums, unmet
 from scripts.lib.results.runs import described_lines, write_json
 
 # How many kinds of anomalies a mode's verdict names.
@@ -28,7 +29,8 @@ class Row:
 
     expected: the anomaly that must be seen, or "". faults: the Faults during its load. retries:
     the runs of a handler after its first in the acknowledged requests. seeds: how many loads it
-    is the sum of, each with a seed of its own.
+    is the sum of, each with a seed of its own; the Faults are those of the last one, `earlier`
+    the tally() of those before.
     """
 
     workload: str
@@ -41,6 +43,12 @@ class Row:
     faults: tuple = ()
     retries: int = 0
     seeds: int = 1
+    earlier: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def tally(self):
+        """{name of a fault: (how often it was done, and what it met then)}, of all loads."""
+        return sums(self.earlier, [(fault.name, 1, fault.count) for fault in self.faults])
 
     @property
     def as_expected(self):
@@ -75,7 +83,8 @@ class Row:
             operations=self.operations + other.operations,
             acknowledged=self.acknowledged + other.acknowledged,
             seconds=self.seconds + other.seconds,
-            faults=self.faults + other.faults,
+            faults=other.faults,
+            earlier=sums(self.tally, [(name, *both) for name, both in other.earlier.items()]),
             retries=self.retries + other.retries,
             seeds=self.seeds + other.seeds,
         )
@@ -102,12 +111,14 @@ class Row:
 def outcome(rows):
     """The experiment's Outcome.
 
-    Invalid if the bundle has an anomaly; unknown if a check of the bundle is, or if another mode
-    did not show an anomaly that it must: then the checkers have proven nothing.
+    Invalid if the bundle has an anomaly; unknown if a check of the bundle is, if another mode
+    did not show an anomaly that it must, or if a fault met nothing of the bundle: then nothing
+    is proven.
     """
     if any(row.mode == "bundle" and row.result.outcome is Outcome.INVALID for row in rows):
         return Outcome.INVALID
-    return Outcome.VALID if all(row.as_expected for row in rows) else Outcome.UNKNOWN
+    proven = all(row.as_expected for row in rows) and not unmet(rows)
+    return Outcome.VALID if proven else Outcome.UNKNOWN
 
 
 def verdict(rows):
@@ -126,12 +137,21 @@ def verdict(rows):
         count = sum(row.anomalies for row in bundle)
         where = ", ".join(row.workload for row in bundle if row.anomalies)
         return f"Invalid: the bundle has anomalies in {where}, {count:,} in all."
+    wrong += [f"what {name} would meet" for name in unmet(rows)]
     return f"Unknown: what must be seen was not ({', '.join(wrong)})."
 
 
 def overall_rate(rows):
     """Operations per second of load in all the rows."""
     return sum(row.operations for row in rows) / sum(row.seconds for row in rows)
+
+
+def overall_operations(rows):
+    """{mode: the operations of all its rows}."""
+    counts = collections.Counter()
+    for row in rows:
+        counts[row.mode] += row.operations
+    return counts
 
 
 def table(rows):
@@ -226,29 +246,12 @@ def _history_file(folder, mode, workload):
     return folder / "history" / f"{mode}-{workload}.jsonl"
 
 
-def write_results(folder, configuration, rows, log):
-    """Write what is printed, the rows as JSON, the configuration and the log.
-
-    `log`: the site's error log as text, or None where it is not ours to read.
-    """
+def write_results(folder, configuration, rows):
+    """Write what is printed, the rows as JSON, and the configuration."""
     told = "\n".join(["# Coherency", "", *summary(configuration, rows)])
     (folder / "results.md").write_text(f"{told}\n")
     write_json(folder / "results.json", [_figures(row) for row in rows])
     write_json(folder / "configuration.json", configuration)
-    if log is not None:
-        (folder / "error.log").write_text(log)
-
-
-def faults_table(rows):
-    """The lines of a table of how often each fault was done to each mode; none without faults."""
-    counts = collections.Counter((fault.name, row.mode) for row in rows for fault in row.faults)
-    if counts:
-        modes = list(dict.fromkeys(row.mode for row in rows))
-        yield ""
-        yield "| fault | " + " | ".join(modes) + " |"
-        yield "|---" * (1 + len(modes)) + "|"
-        for name in sorted({name for name, _ in counts}):
-            yield f"| {name} | " + " | ".join(str(counts[name, mode]) for mode in modes) + " |"
 
 
 def _figures(row):
@@ -265,4 +268,5 @@ def _figures(row):
         "seconds": row.seconds,
         "expected": row.expected,
         "faults": [dataclasses.asdict(fault) for fault in row.faults],
+        "faults of all loads": {name: list(both) for name, both in row.tally.items()},
     }

@@ -1,0 +1,53 @@
+"""The wall clock of a site's processes, which jumps: clock.c stands between them and libc.
+
+Monotonic clocks are left as they are: those of the kernel do not jump. libfaketime does the same,
+and a site behind it answers 15 requests a second where there were 800.
+"""
+
+import struct
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from scripts.lib.command import CannotRun
+
+SOURCE = Path(__file__).with_suffix(".c")
+# Between what was set and what an answer's Date, of whole seconds, shows.
+TOLERANCE = 60
+
+
+class Clock:
+    """How many seconds the wall clock of processes with its `environment` is ahead of ours."""
+
+    def __init__(self, folder):
+        """`folder`: one that the processes can look into. CannotRun without a C compiler."""
+        library, self._file = folder / "clock.so", folder / "clock"
+        command = ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-o", library, SOURCE, "-ldl"]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = getattr(error, "stderr", "")
+            raise CannotRun(f"{SOURCE} cannot be compiled: {error} {said}") from None
+        self._file.write_bytes(bytes(8))
+        self.environment = {"LD_PRELOAD": str(library), "WALL_CLOCK": str(self._file)}
+
+    def set(self, seconds):
+        """Have it jump."""
+        with self._file.open("r+b") as file:
+            file.write(struct.pack("=q", seconds))
+
+    def is_seen(self, url, seconds):
+        """Whether the Date of an answer from the site at `url` is so far ahead."""
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                date = answer.headers["Date"]
+        except urllib.error.HTTPError as error:
+            error.close()
+            date = error.headers["Date"]
+        except OSError:
+            return False
+        ahead = parsedate_to_datetime(date).timestamp() - time.time()
+        return abs(ahead - seconds) < TOLERANCE
