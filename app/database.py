@@ -14,7 +14,6 @@ example an editor (app/editors.py). Its exit status:
 
 import argparse
 import os
-import pwd
 import re
 import sys
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from sqlobject import dberrors, sqlhub
 
-from app.settings import SettingsError, settings
+from app.settings import SettingsError, settings, this_user
 from app.tables import LONGEST_TURN, check_database, make_database, make_file, site_models
 from app.transactions import Verdict
 from app.transactions.tables import SchemaError
@@ -187,10 +186,9 @@ def _cure(connection, error):
         for text, cure in SQLITE_CURES.items():
             if text in str(error):
                 return cure
-        user = pwd.getpwuid(os.getuid()).pw_name
         return (
-            f"Let the user {user} write the file and its directory, by chown or chmod, or set "
-            "DATABASE_URI to another place."
+            f"Let the user {this_user()} write the file and its directory, by chown or chmod, or "
+            "set DATABASE_URI to another place."
         )
     return (
         "Start the server, or correct the host, port, user, password and database in "

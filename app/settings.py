@@ -6,6 +6,7 @@ A line of the file that is no setting of the site's is the application's (`Setti
 
 import difflib
 import os
+import pwd
 import re
 import sys
 from dataclasses import dataclass, field, fields
@@ -151,10 +152,23 @@ def _file_to_read(environ, default_file):
     return default_file if default_file.exists() else None
 
 
+def this_user():
+    """The name of this process's user, or the number of one that has no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # A container may be run by any number.
+        return str(os.getuid())
+
+
 def _read_file(file):
     """Return the KEY=value lines of `file`; a value may stand between matching quotes."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
+    except PermissionError:
+        raise SettingsError(
+            f"the settings file {file} cannot be read by {this_user()}, as whom the site runs: "
+            f"let that user enter its folder, and `chown {this_user()} {file}`"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"the settings file {file} cannot be read ({error}): make it a readable UTF-8 file "

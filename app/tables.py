@@ -32,7 +32,7 @@ IN_THE_WAY = (
     "it makes may exist; or it waits for itself, with a second connection to the "
     "database: web.py's DBStore, connectionForURI, a class with _connection"
 )
-CURE = "`python -m app.database` makes what is missing."
+CURE = "`.venv/bin/python -m app.database` makes what is missing."
 
 
 def look_at_tables():

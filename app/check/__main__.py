@@ -49,8 +49,8 @@ def look_at_application(policy, loaded):
 
 def _summed_up(read, found, pages, stopped):
     in_order = sorted(found, key=lambda one: (one.file or "", one.line or 0))
-    yield from in_order or [Finding(OK, f"{len(read)} modules: nothing past the transactions")]
-    yield from stopped or [Finding(OK, f"{len(pages)} templates: nothing that is stopped")]
+    yield from in_order or [Finding(OK, f"modules, {len(read)}: nothing past the transactions")]
+    yield from stopped or [Finding(OK, f"templates, {len(pages)}: nothing that is stopped")]
 
 
 def main(arguments):

@@ -136,7 +136,7 @@ _TEXTS = {
         WRONG,
         "asks the database when it is imported ({}): do so in a handler. The daemons do not load "
         "while the database is away, and what they keep of it grows old. Tables are made by "
-        "`python -m app.database`, or by what SITE_DATABASE names",
+        "`.venv/bin/python -m app.database`, or by what SITE_DATABASE names",
     ),
     "columns": (
         WARNING,
@@ -146,8 +146,8 @@ _TEXTS = {
     "tables": (
         WARNING,
         "looks for its table when it is imported: remove the line, because "
-        "`python -m app.database` makes the tables; the daemons do not load while the database is "
-        "away",
+        "`.venv/bin/python -m app.database` makes the tables; the daemons do not load while the "
+        "database is away",
     ),
     "file": (
         WRONG,

@@ -13,7 +13,7 @@ from app.check.findings import OK, WARNING, WRONG, Finding
 from app.check.models import place_of_table
 from app.check.servers import equal_letters
 
-MAKE = "run `python -m app.database` as the daemons' user"
+MAKE = "run `.venv/bin/python -m app.database` as the daemons' user"
 _MOST = 20
 # SQLite's DROP COLUMN, which app.transactions uses.
 OLDEST_SQLITE = (3, 35, 0)

@@ -118,7 +118,7 @@ def test_a_database_that_is_not_there_is_told_with_the_cure(tmp_path):
     (tmp_path / "password").write_text(PASSWORD)
     done = add_editor(tmp_path, "ada", "--password-file", tmp_path / "password")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "`python -m app.database` makes what is missing" in done.stderr
+    assert "`.venv/bin/python -m app.database` makes what is missing" in done.stderr
     assert not (tmp_path / "site.db").exists()
 
 

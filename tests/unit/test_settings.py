@@ -1,5 +1,6 @@
 """Settings: where they come from, what is refused, and that the refusal names the cure."""
 
+import getpass
 import os
 import subprocess
 import sys
@@ -7,6 +8,9 @@ import sys
 import pytest
 
 from app.settings import ROOT, SettingsError, read_settings
+from scripts.lib.serving.own_site import daemon_user
+from scripts.lib.serving.user import as_user
+from tests.apache.server import folders
 
 TOKEN = "t" * 16
 OWN = {"SITE_APPLICATION": "wiki.code:app"}
@@ -80,6 +84,25 @@ def test_a_wrong_setting_is_refused_with_its_name_and_the_cure(tmp_path, environ
     with pytest.raises(SettingsError) as refusal:
         read(tmp_path, **environ)
     assert said in str(refusal.value)
+
+
+def test_a_settings_file_that_the_site_s_user_cannot_read_is_refused_with_the_cure():
+    """scripts/serve as root serves as another user, who cannot read what root wrote with 600."""
+    with folders() as folder:
+        file = folder / "site.env"
+        file.write_text("")
+        file.chmod(0)
+        done = subprocess.run(
+            [sys.executable, "-c", "import app.settings"],
+            cwd=ROOT,
+            env={"SITE_SETTINGS": str(file)},
+            capture_output=True,
+            text=True,
+            **as_user(daemon_user()),
+        )
+    user = daemon_user() or getpass.getuser()
+    assert f"{file} cannot be read by {user}, as whom the site runs" in done.stderr
+    assert f"`chown {user} {file}`" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -215,8 +215,8 @@ def main(arguments):
         raise CannotRun("the site would be root's: name another user with --user")
     if not (place.apache / "sites-available").is_dir():
         raise CannotRun(
-            f"{place.apache} is no configuration of Debian's Apache: apt-get install apache2, or "
-            "name its folder by --apache-dir"
+            f"{place.apache} is no configuration of Debian's Apache: apt-get install apache2 "
+            "libapache2-mod-wsgi-py3, or name its folder by --apache-dir"
         )
     os.umask(0o022)
     steps = Steps(options.dry_run, options.restart)

@@ -118,7 +118,7 @@ def test_what_is_missing_is_told_with_the_command(database):
     [missing] = only_bad(database.look())
     assert (missing.level, missing.file, missing.line) == (WRONG, database.model, 4)
     assert "column stars is missing" in missing.text
-    assert "run `python -m app.database`" in missing.text
+    assert "run `.venv/bin/python -m app.database`" in missing.text
 
 
 def test_a_class_that_takes_its_columns_from_the_table_does_not_contradict_it(database):
@@ -179,7 +179,7 @@ def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path):
     application = Application(tmp_path)
     [missing] = application.look("database")
     assert (missing.level, missing.file) == (WRONG, f"{tmp_path}/data/site.db")
-    assert "is not there: run `python -m app.database`" in missing.text
+    assert "is not there: run `.venv/bin/python -m app.database`" in missing.text
     assert not (tmp_path / "data").exists()
 
 
