@@ -215,12 +215,12 @@ def checked(values):
 
 def fault_of_new_password(password):
     """Return what is wrong with a password that somebody chooses for signing in, or None."""
-    if len(password) < LEAST_PASSWORD:
-        return f"must have at least {LEAST_PASSWORD} characters"
     try:
         Text(longest=LONGEST_PASSWORD).from_python(password)
     except validators.Invalid as error:
         return error.msg
+    if len(password) < LEAST_PASSWORD:
+        return f"must have at least {LEAST_PASSWORD} characters"
     return None
 
 

@@ -3,7 +3,7 @@
 import web
 
 from app.api import DEFAULT_LIMIT, HIGHEST_LIMIT
-from app.models import LONGEST_FULLNAME, LONGEST_NAME, LONGEST_PASSWORD
+from app.models import LEAST_PASSWORD, LONGEST_FULLNAME, LONGEST_NAME, LONGEST_PASSWORD
 from app.web.conditional import conditional, entity_tag
 from app.web.idempotency import LONGEST_KEY
 from app.web.inputs import LARGEST_ID
@@ -23,7 +23,7 @@ def text(longest, **more):
 FIELDS = {
     "name": text(LONGEST_NAME, description=f"No two users have the same. {VISIBLE}"),
     "fullname": text(LONGEST_FULLNAME),
-    "password": text(LONGEST_PASSWORD, writeOnly=True),
+    "password": text(LONGEST_PASSWORD, minLength=LEAST_PASSWORD, writeOnly=True),
 }
 SHOWN = {"id": ID, "name": {"type": "string"}, "fullname": {"type": "string"}}
 

@@ -72,7 +72,7 @@ def api_client(uri, tmp_path):
 
 
 def check_api(client, name, fullname):
-    sent = {"name": name, "fullname": fullname, "password": "p"}
+    sent = {"name": name, "fullname": fullname, "password": "open sesame"}
     answer = client.send("POST", "/api/users", sent)
     assert answer.status in (201, 409, 422), answer
     if answer.status == 201:

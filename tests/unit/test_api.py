@@ -106,8 +106,15 @@ def test_a_patch_changes_the_given_fields_only(client):
 def test_a_password_is_hashed_on_post_and_patch(client, tmp_path):
     client.send("POST", "/api/users", ADA)
     assert stored_user(tmp_path, 4).check_password("open sesame")
-    client.send("PATCH", "/api/users/4", {"password": "changed"})
-    assert stored_user(tmp_path, 4).check_password("changed")
+    client.send("PATCH", "/api/users/4", {"password": "changed since"})
+    assert stored_user(tmp_path, 4).check_password("changed since")
+
+
+def test_a_password_is_as_long_here_as_on_the_pages(client):
+    for method, path, sent in (("POST", "/api/users", ADA), ("PATCH", "/api/users/1", {})):
+        answer = client.send(method, path, sent | {"password": "1234567"})
+        fault = {"field": "password", "detail": "must have at least 8 characters"}
+        assert (answer.status, answer.json["errors"]) == (422, [fault])
 
 
 def stored_user(tmp_path, user_id):
@@ -126,7 +133,7 @@ def test_the_password_is_hashed_before_the_write_lock_is_taken(client, monkeypat
 
     monkeypatch.setattr(models, "_hasher", Hasher())
     assert client.send("POST", "/api/users", ADA).status == 201
-    assert client.send("PATCH", "/api/users/4", {"password": "x"}).status == 200
+    assert client.send("PATCH", "/api/users/4", {"password": "sesame, open"}).status == 200
     assert begun == [False, False]
 
 
@@ -364,7 +371,9 @@ FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(("name", "fullname", "
 
 @effort(deadline=None, max_examples=200)
 @given(method=st.sampled_from(["POST", "PATCH"]), body=st.binary() | JSON | FIELDS)
-@example("POST", {"name": "'; DROP TABLE users; --", "fullname": "\\'%s", "password": "x"})
+@example(
+    "POST", {"name": "'; DROP TABLE users; --", "fullname": "\\'%s", "password": "sesame, open"}
+)
 def test_no_body_is_a_500(lasting_client, method, body):
     path = "/api/users" if method == "POST" else "/api/users/1"
     answer = lasting_client.send(method, path, body)

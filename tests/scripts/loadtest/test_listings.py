@@ -28,7 +28,7 @@ def row(number, fullname=None):
 def test_the_three_lists_of_the_site_are_read_alike(tmp_path):
     with serving(tmp_path) as client:
         for name in NAMES:
-            value = {"name": name, "fullname": f"Full {name}", "password": "x"}
+            value = {"name": name, "fullname": f"Full {name}", "password": "sesame, open"}
             assert client.send("POST", "/api/users", value).status == 201
         api = listings.of_json(client.get("/api/users", query="limit=1000").json, 0, 1000)
         page = listings.of_page(client.get("/").text, 0)
@@ -41,7 +41,7 @@ def test_the_three_lists_of_the_site_are_read_alike(tmp_path):
 def test_a_page_that_has_a_next_one_says_where_it_begins(tmp_path):
     with serving(tmp_path) as client:
         for number in range(100):
-            value = {"name": f"user {number}", "fullname": "Full", "password": "x"}
+            value = {"name": f"user {number}", "fullname": "Full", "password": "sesame, open"}
             assert client.send("POST", "/api/users", value).status == 201
         page = listings.of_page(client.get("/").text, 0)
         api = listings.of_json(client.get("/api/users", query="limit=100").json, 0, 100)
