@@ -174,6 +174,15 @@ def test_an_edit_changes_the_fields_and_says_so(client, editor):
     assert "<dt>Version</dt><dd>2</dd>" in text
 
 
+def test_a_name_reads_the_same_wherever_a_page_shows_it(editor):
+    name = "a&b <i>\"'$x"
+    assert editor.post("/users/1/edit", filled(editor, "/users/1/edit", name=name)).status == 303
+    text = editor.get("/users/1").text
+    for shown in ("<title>(.*?)</title>", "<dt>Name</dt><dd>(.*?)</dd>", 'status">(.*?) is saved'):
+        [written] = re.findall(shown, text)
+        assert unescape(written) == name and "<" not in written and '"' not in written
+
+
 def test_an_edit_that_is_sent_twice_is_done_once(client, editor):
     sent = filled(editor, "/users/1/edit", fullname="Grace Hopper")
     for _ in range(2):
