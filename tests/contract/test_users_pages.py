@@ -125,6 +125,23 @@ def test_two_edits_at_once_are_one_edit_and_one_conflict(client, editor):
     assert sorted(answer.status for answer in answers) == [303, 409]
 
 
+def test_of_edits_at_once_by_the_api_and_a_page_one_is_done(client, editor):
+    """Each is based on the same state; the others are told that it has changed."""
+    tag = client.get("/api/users/4").headers["ETag"]
+    sent = form(editor, "/users/4/edit", name="Bob", fullname="of the page")
+    answers = in_threads(
+        *[
+            partial(client.send, "PATCH", "/api/users/4", {"fullname": text}, HTTP_IF_MATCH=tag)
+            for text in ("one", "two", "three")
+        ],
+        partial(editor.post, "/users/4/edit", sent),
+    )
+    [done] = [answer for answer in answers if answer.status in (200, 303)]
+    assert all(answer.status in (409, 412) for answer in answers if answer is not done)
+    stored = client.get("/api/users/4").json["fullname"]
+    assert stored == (done.json["fullname"] if done.status == 200 else "of the page")
+
+
 def test_a_taken_name_is_told_and_ones_own_is_not_taken(client, editor):
     answer = editor.post("/users/new", form(editor, "/users/new", name="ada"))
     assert answer.status == 422 and "is taken by another user" in answer.text
