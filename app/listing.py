@@ -4,10 +4,11 @@ A page begins beyond a row, not after a number of them: it costs the same wherev
 nobody is left out or shown twice where rows come and go between two pages.
 """
 
+import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from sqlobject.sqlbuilder import AND, CONTAINSSTRING, DESC, OR, func
+from sqlobject.sqlbuilder import AND, DESC, LIKE, OR, func
 
 from app.models import LONGEST_FULLNAME, User
 from app.web.inputs import query_number, query_text
@@ -23,7 +24,8 @@ class Listing:
 
     The users whose name or full name has `search` in it, whatever its case, sorted by the field
     `sort`: those behind the user whose id is `beyond` and whose field is `value`, or with
-    `backward` those before. SQLite ignores the case of ASCII letters only.
+    `backward` those before. SQLite ignores the case of ASCII letters only, and so does PostgreSQL
+    where the locale is C.
     """
 
     search: str = ""
@@ -95,8 +97,10 @@ class Listing:
     def _condition(self, down):
         conditions = []
         if self.search:
-            columns = [func.LOWER(column) for column in (User.q.name, User.q.fullname)]
-            found = [CONTAINSSTRING(column, self.search.lower()) for column in columns]
+            # Both in small letters by the database: Python has small ones for more letters.
+            pattern = func.LOWER("%" + re.sub(r"([\\%_])", r"\\\1", self.search) + "%")
+            columns = (User.q.name, User.q.fullname)
+            found = [LIKE(func.LOWER(column), pattern, escape="\\") for column in columns]
             conditions.append(OR(*found))
         if self.beyond is not None:
             conditions.append(self._is_beyond(down))

@@ -105,6 +105,10 @@ class User(SQLObject):
         def asDict(self):
             return {name: getattr(self.instance, name) for name in ("id", "name", "fullname")}
 
+        # SQLObject sets this during an assignment and leaves it so where that fails: _note_change
+        # would not be called for this instance any more. It does not need it.
+        row_update_sig_suppress = property(lambda _: False, lambda _, value: None, lambda _: None)
+
     name = UnicodeCol(length=LONGEST_NAME, notNone=True, alternateID=True, validator=RULES["name"])
     fullname = UnicodeCol(length=LONGEST_FULLNAME, notNone=True, validator=RULES["fullname"])
     password = StringCol(length=255, notNone=True, validator=RULES["password"])

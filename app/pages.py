@@ -13,6 +13,7 @@ from app.web.answering import served_by
 from app.web.csrf import check_form, form_token
 from app.web.inputs import form
 from app.web.problems import Problem
+from app.web.redirects import see_other
 from app.web.rendering import renderer
 from app.web.sessions import flashes
 
@@ -52,9 +53,7 @@ class Add:
         user = add_random_user(random.Random(fields.get("form")))
         # The page of the list on which the new user is the last one.
         after = max(0, user.id - PAGE_LENGTH)
-        where = f"{web.ctx.homepath}/" + (f"?after={after}" if after else "")
-        headers = {"Location": f"{where}#user-{user.id}", "Content-Type": "text/plain"}
-        raise web.HTTPError("303 See Other", headers)
+        raise see_other("/" + (f"?after={after}" if after else "") + f"#user-{user.id}")
 
 
 class View:

@@ -1,5 +1,6 @@
 """The pages of one user: it is shown to anybody; editors add, edit and delete."""
 
+import json
 import secrets
 
 import web
@@ -9,6 +10,7 @@ from sqlobject import SQLObjectNotFound, dberrors
 from app.accounts import require_editor
 from app.models import ROLES, User, checked, fault_of_new_password
 from app.pages import page
+from app.web.conditional import entity_tag
 from app.web.csrf import check_form
 from app.web.inputs import form, number
 from app.web.problems import Problem, wrong_fields
@@ -67,7 +69,7 @@ class Edit:
     def GET(self, user_id):
         require_editor()
         user = _find(user_id)
-        return page("form", f"Edit {user.name}", _values_of(user), {}, user)
+        return page("form", f"Edit {user.name}", _values_of(user), {}, user, _state(user))
 
     def POST(self, user_id):
         sent = _sent_form()
@@ -79,7 +81,7 @@ class Edit:
         # What a double click sends again is there already.
         if there == values:
             raise see_other(f"/users/{user.id}")
-        changed_since = _version_in(sent) != user.version
+        changed_since = sent.get("state") != _state(user)
         namesake = None if faults else _named(values["name"])
         if namesake not in (None, user):
             faults = {"name": TAKEN}
@@ -90,7 +92,8 @@ class Edit:
             raise see_other(f"/users/{user.id}")
         web.ctx.status = CONFLICT if changed_since else UNPROCESSABLE
         both = there if changed_since else None
-        return page("form", f"Edit {there['name']}", values, faults, user, both)
+        heading = f"Edit {there['name']}"
+        return page("form", heading, values, faults, user, _state(user), both)
 
 
 class Delete:
@@ -98,7 +101,8 @@ class Delete:
 
     def GET(self, user_id):
         require_editor()
-        return page("delete", _find(user_id), False)
+        user = _find(user_id)
+        return page("delete", user, _state(user), False)
 
     def POST(self, user_id):
         sent = _sent_form()
@@ -108,9 +112,9 @@ class Delete:
             # As a double click has it, too: what was wanted is so.
             flash("That user is deleted already.")
             raise see_other("/")
-        if _version_in(sent) != user.version:
+        if sent.get("state") != _state(user):
             web.ctx.status = CONFLICT
-            return page("delete", user, True)
+            return page("delete", user, _state(user), True)
         flash(f"{user.name} is deleted.")
         user.destroySelf()
         raise see_other("/")
@@ -148,6 +152,14 @@ def _values_of(user):
     return {field: getattr(user, field) for field in FIELDS}
 
 
+def _state(user):
+    """What a form says of the user it was made of.
+
+    It has more than the version, because after a backup was put back versions come again.
+    """
+    return entity_tag(json.dumps(_values_of(user)), user.version)
+
+
 def _judged(values):
     """Return the values as they go into User's columns, and a dict of field to fault."""
     faults = {} if values["role"] in ROLES else {"role": f"must be one of {', '.join(ROLES)}"}
@@ -156,13 +168,6 @@ def _judged(values):
     except Invalid as error:
         return {}, error.error_dict | faults
     return ready | {"role": values["role"]}, faults
-
-
-def _version_in(sent):
-    found = number(sent.get("version", ""))
-    if found is None:
-        raise Problem(400, "The form does not say on which version of the user it is based.")
-    return found
 
 
 def _named(name):

@@ -9,14 +9,15 @@ MariaDB at its INSERT, which then finds the other's. On PostgreSQL it is run aga
 snapshot is older than the other's commit, and the new run finds the answer. What waits for longer
 than requests wait for each other is 503 with Retry-After, and nothing of it has been done.
 
-An error is not stored: nothing was changed, so the request may be sent again under its key, mended
-or not. Needs SQLite 3.35, PostgreSQL or MariaDB 10.5.
+An error is not stored, and what was done before it is undone: the request may be sent again under
+its key, mended or not. Needs SQLite 3.35, PostgreSQL or MariaDB 10.5.
 """
 
 import hmac
 import json
 import re
 import time
+from contextlib import suppress
 
 import web
 from sqlobject import BigIntCol, DatabaseIndex, SQLObject, StringCol, sqlhub
@@ -40,7 +41,8 @@ _KEY = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 class StoredAnswer(SQLObject):
     """What was answered under a key, which stands here as a digest.
 
-    `answer` is JSON, [status line, headers, body]. It is None after a request that was refused.
+    `answer` is JSON, [status line, headers, body]. It is None after a request that was refused,
+    of which nothing is left.
     """
 
     class sqlmeta:
@@ -58,9 +60,10 @@ def once(work, sent, secret):
     """Return the text that `work()` returns, or what it returned before under the request's key.
 
     `work` does all that the request is to do in the database, and sets the answer's status and
-    headers. `sent`: what the client has sent, a value that JSON can hold. `secret`: text that only
-    this client knows, such as its token. Each one has its own keys, and without it nothing can be
-    guessed from the table, such as a password that was sent.
+    headers. Where it answers an error or raises one, what it has done is undone. `sent`: what the
+    client has sent, a value that JSON can hold. `secret`: text that only this client knows, such
+    as its token. Each one has its own keys, and without it nothing can be guessed from the table,
+    such as a password that was sent.
 
     A request without a key is just done. Raises Problem 400 for a malformed key, 422 where another
     request has had it, ValueError for an answer that is too long to be stored, TypeError for one
@@ -75,12 +78,29 @@ def once(work, sent, secret):
     stored = _claim(digest, _digest(secret, _request(), sent), int(time.time()))
     if stored is not None:
         return _answered_again(stored)
-    try:
-        text = work()
-    except web.HTTPError as redirect:
-        _store(digest, redirect.data)
-        raise
-    _store(digest, text)
+    return _done_and_stored(work, digest)
+
+
+class _Refused(Exception):
+    """Has the savepoint undo what was done by a request that is answered by an error."""
+
+
+def _done_and_stored(work, digest):
+    """Return what `work()` returns, or raise what it raises; what is not stored is not done."""
+    # Here, because this module leaves SQLObject as it comes where it is only imported.
+    from app.transactions import savepoint
+
+    text = answer = None
+    with suppress(_Refused), savepoint():
+        try:
+            text = work()
+        except web.HTTPError as raised:
+            answer = raised
+        if web.ctx.status[:1] not in ("2", "3"):
+            raise _Refused
+        _store(digest, answer.data if answer else text)
+    if answer:
+        raise answer
     return text
 
 
@@ -145,9 +165,7 @@ def _answered_again(stored):
 
 
 def _store(digest, text):
-    """Store the answer `text` with its status and headers, unless it is an error."""
-    if web.ctx.status[:1] not in ("2", "3"):
-        return
+    """Store the answer `text` with its status and headers."""
     if not isinstance(text, str):
         raise TypeError(f"{text!r} cannot be stored under an Idempotency-Key: return text")
     headers = [pair for pair in web.ctx.headers if pair[0].lower() in STORED_HEADERS]

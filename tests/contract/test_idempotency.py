@@ -1,5 +1,6 @@
 """A request under an Idempotency-Key has its effect once, and the same answer each time."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -248,6 +249,58 @@ def test_a_redirect_is_stored_and_given_again(make_site):
         second.data,
     )
     assert site.names() == ["a"]
+
+
+def returned():
+    web.ctx.status = "422 Unprocessable Entity"
+    return "refused"
+
+
+def raised():
+    raise web.HTTPError("409 Conflict", {}, "refused")
+
+
+@pytest.mark.parametrize("refuse", [returned, raised])
+def test_what_a_refused_request_has_done_is_undone_and_its_key_is_free(make_site, refuse):
+    """Without a key it would be there; sent again under its key it would be there twice."""
+    site = make_site(Keyed)
+    names = iter("abcd")
+
+    def work(end):
+        Entry(name=next(names))
+        return end()
+
+    for _ in range(2):
+        answer = site.post(lambda: work(refuse))
+        assert (answer.status[0], answer.data) == ("4", b"refused")
+    assert site.names() == []
+    assert site.post(lambda: work(lambda: "done")).data == b"done"
+    assert site.names() == ["c"]
+
+
+def failing():
+    raise KeyError
+
+
+@pytest.mark.parametrize("end", [failing, raised, lambda: b"no text"])
+def test_what_failed_is_undone_though_the_handler_goes_on(make_site, end):
+    site = make_site(Keyed)
+
+    def work():
+        Entry(name="a")
+        return end()
+
+    def handler():
+        Entry(name="before")
+        with contextlib.suppress(KeyError, TypeError, web.HTTPError):
+            return idempotency.once(work, {}, "a secret")
+        web.ctx.status = "200 OK"
+        return "gone on"
+
+    env = {"HTTP_IDEMPOTENCY_KEY": '"a"'}
+    assert site.request(handler, env=env).data == b"gone on"
+    assert site.names() == ["before"]
+    assert site.post(lambda: "done").data == b"done"
 
 
 @pytest.mark.parametrize("answer", [None, b"bytes", 1, iter("ab"), "x" * 70_000])

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -138,6 +139,37 @@ def test_one_that_is_still_at_it_when_patience_ends_is_unknown(site, proxy, monk
     site.execute("CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON entry DEFERRABLE "
                  "INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()")  # fmt: skip
     assert is_unknown(site.request(cutting(proxy, [])))
+
+
+def test_one_that_may_not_be_on_the_standby_is_unknown(site, proxy, server):
+    """The server had it and waited for a standby, until its session was ended."""
+    sessions = []
+
+    def at_cut():
+        threading.Thread(target=end_the_wait, args=(server, sessions[0])).start()
+
+    def handler():
+        server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        server.execute("SELECT pg_reload_conf()")
+        sessions.append(sqlhub.threadConnection.queryOne("SELECT pg_backend_pid()")[0])
+        return cutting(proxy, [])()
+
+    proxy.at_cut = at_cut
+    try:
+        assert is_unknown(site.request(handler))
+    finally:
+        server.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        server.execute("SELECT pg_reload_conf()")
+    assert site.names() == ["a"]
+
+
+def end_the_wait(server, session):
+    """End the session of the server's process `session` once it waits for a standby."""
+    query = f"FROM pg_stat_activity WHERE pid = {session} AND wait_event = 'SyncRep'"
+    for _ in range(500):
+        if server.execute(f"SELECT pg_terminate_backend(pid) {query}"):
+            return
+        time.sleep(0.01)
 
 
 def test_one_through_a_pooler_is_unknown(server, new_uri):

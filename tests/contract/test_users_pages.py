@@ -85,6 +85,8 @@ def test_a_search_finds_what_it_says(client):
         "'": ["quo'te"],
         "BOB": ["Bob"],
         "FULL 2": NAMES[2::3],
+        "Zoë": ["Zoë"],
+        "Émile": ["Émile"],
         "nobody": [],
     }.items():
         names = {name for _, name in turned(client, urlencode({"q": search}))[0]}
@@ -93,9 +95,9 @@ def test_a_search_finds_what_it_says(client):
 
 def form(browser, path, **fields):
     text = browser.get(path).text
-    version = re.search(r'name="version" value="(\d+)"', text)
+    state = re.search(r'name="state" value="([^"]*)"', text)
     user = {"name": "new", "fullname": "New", "role": "reader", "password": PASSWORD}
-    user |= {"version": version[1]} if version else {"form": "of one page"}
+    user |= {"state": unescape(state[1])} if state else {"form": "of one page"}
     return user | fields
 
 
@@ -121,6 +123,23 @@ def test_two_edits_at_once_are_one_edit_and_one_conflict(client, editor):
         ]
     )
     assert sorted(answer.status for answer in answers) == [303, 409]
+
+
+def test_of_edits_at_once_by_the_api_and_a_page_one_is_done(client, editor):
+    """Each is based on the same state; the others are told that it has changed."""
+    tag = client.get("/api/users/4").headers["ETag"]
+    sent = form(editor, "/users/4/edit", name="Bob", fullname="of the page")
+    answers = in_threads(
+        *[
+            partial(client.send, "PATCH", "/api/users/4", {"fullname": text}, HTTP_IF_MATCH=tag)
+            for text in ("one", "two", "three")
+        ],
+        partial(editor.post, "/users/4/edit", sent),
+    )
+    [done] = [answer for answer in answers if answer.status in (200, 303)]
+    assert all(answer.status in (409, 412) for answer in answers if answer is not done)
+    stored = client.get("/api/users/4").json["fullname"]
+    assert stored == (done.json["fullname"] if done.status == 200 else "of the page")
 
 
 def test_a_taken_name_is_told_and_ones_own_is_not_taken(client, editor):

@@ -3,6 +3,7 @@
 import random
 import re
 import sqlite3
+import time
 
 import pytest
 from formencode import Invalid
@@ -75,6 +76,19 @@ def test_each_change_that_is_sent_counts_in_the_version(connection, tmp_path):
     made.set(name="countess", fullname="Ada King")
     made.set()
     assert stored(tmp_path, "version")[-1] == made.version == 3
+
+
+def test_a_change_after_one_that_has_failed_counts_and_ends_sessions_too(connection):
+    made = user()
+    WebSession(digest="x", account=made.id, begun=time.time(), seen=time.time(), data="{}")
+    for wrong in ({"name": ""}, {"name": User.get(1).name}):
+        with pytest.raises((Invalid, dberrors.DuplicateEntryError)):
+            made.set(**wrong)
+        with pytest.raises((Invalid, dberrors.DuplicateEntryError)):
+            made.name = wrong["name"]
+    made.password = "another"
+    assert made.version == 2
+    assert WebSession.of_account(made.id) == []
 
 
 def test_a_table_without_role_and_version_gets_them(connection, tmp_path):

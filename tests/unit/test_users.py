@@ -1,6 +1,8 @@
 """The pages on which editors add, edit and delete users, through the whole application."""
 
+import contextlib
 import re
+import sqlite3
 from html import unescape
 
 import pytest
@@ -174,6 +176,15 @@ def test_an_edit_changes_the_fields_and_says_so(client, editor):
     assert "<dt>Version</dt><dd>2</dd>" in text
 
 
+def test_a_name_reads_the_same_wherever_a_page_shows_it(editor):
+    name = "a&b <i>\"'$x"
+    assert editor.post("/users/1/edit", filled(editor, "/users/1/edit", name=name)).status == 303
+    text = editor.get("/users/1").text
+    for shown in ("<title>(.*?)</title>", "<dt>Name</dt><dd>(.*?)</dd>", 'status">(.*?) is saved'):
+        [written] = re.findall(shown, text)
+        assert unescape(written) == name and "<" not in written and '"' not in written
+
+
 def test_an_edit_that_is_sent_twice_is_done_once(client, editor):
     sent = filled(editor, "/users/1/edit", fullname="Grace Hopper")
     for _ in range(2):
@@ -215,16 +226,32 @@ def test_a_change_while_both_versions_are_looked_at_is_shown_again(client, edito
 
 
 def test_a_fault_in_an_edit_is_told_and_the_version_stays(client, editor):
-    answer = editor.post("/users/1/edit", filled(editor, "/users/1/edit", name="eve"))
+    sent = filled(editor, "/users/1/edit", name="eve")
+    answer = editor.post("/users/1/edit", sent)
     assert answer.status == 422 and "is taken by another user" in answer.text
-    assert fields_of(answer.text)["version"] == "1"
+    assert fields_of(answer.text)["state"] == sent["state"]
 
 
 @pytest.mark.parametrize("what", ["edit", "delete"])
-@pytest.mark.parametrize("version", ["", "x", "1.0", "-1", "9" * 40])
-def test_a_form_without_a_version_is_400(editor, what, version):
-    sent = filled(editor, f"/users/1/{what}", fullname="Other", version=version)
-    assert editor.post(f"/users/1/{what}", sent).status == 400
+@pytest.mark.parametrize("state", ["", "x", "1", "\0"])
+def test_a_form_that_does_not_say_of_what_it_was_made_changes_nothing(editor, what, state):
+    sent = filled(editor, f"/users/1/{what}", fullname="Other", state=state)
+    answer = editor.post(f"/users/1/{what}", sent)
+    assert answer.status == 409
+    assert editor.post(f"/users/1/{what}", fields_of(answer.text)).status == 303
+
+
+@pytest.mark.parametrize("what", ["edit", "delete"])
+def test_a_form_of_a_state_before_a_backup_was_put_back_changes_nothing(
+    client, editor, tmp_path, what
+):
+    """The row has the same version again."""
+    sent = filled(editor, f"/users/1/{what}", name="mine")
+    with contextlib.closing(sqlite3.connect(tmp_path / "site.db")) as raw, raw:
+        raw.execute("UPDATE users SET fullname = 'Of the backup' WHERE id = 1")
+    answer = editor.post(f"/users/1/{what}", sent)
+    assert answer.status == 409 and "Of the backup" in answer.text
+    assert values(client, 1)[1] == "Of the backup"
 
 
 def test_a_deleted_user_is_gone_and_its_form_says_so(client, editor):

@@ -10,8 +10,12 @@ been written to its disk are given to others after the recovery. So `run_of_serv
 of one server: its identifier and timeline, when it was started, and when its statistics were
 reset. The last because after the crash of one process PostgreSQL recovers without another start,
 and resets them. An ordinary user of the database may ask for all of it.
+
+Where the server waits for standbys, a transaction whose session ended during that wait is
+committed on the server alone, and would be lost with it: so what is committed is unknown there.
 https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
 https://www.postgresql.org/docs/current/monitoring-stats.html
+https://www.postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION
 """
 
 import time
@@ -57,17 +61,18 @@ def _outcome(session):
         return None
     query = (
         f"SELECT run, CASE WHEN run = '{session.run_of_server}' "
-        f"THEN pg_xact_status('{session.transaction_id}') END FROM (SELECT {_RUN} AS run) AS asked"
+        f"THEN pg_xact_status('{session.transaction_id}') END, "
+        f"current_setting('synchronous_standby_names') FROM (SELECT {_RUN} AS run) AS asked"
     )
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            run, status = _asked(session.connect_again, query)
+            run, status, standbys = _asked(session.connect_again, query)
         except session.ERROR:
             # It may be on its way up.
             status = None
         else:
-            if run != session.run_of_server:
+            if run != session.run_of_server or (status == "committed" and standbys):
                 return None
         if status in ("committed", "aborted") or time.monotonic() > until:
             return status
