@@ -277,3 +277,11 @@ def test_no_form_is_a_500(lasting_client, body, cookie, content_type):
 def test_an_answer_declares_its_length(client, path):
     answer = client.get(path)
     assert answer.headers["Content-Length"] == str(len(answer.body))
+
+
+@pytest.mark.parametrize(
+    "template", sorted((ROOT / "app" / "templates").iterdir()), ids=lambda path: path.stem
+)
+def test_a_value_of_a_template_ends_where_every_python_sees_its_end(template):
+    """With Python 3.12 and newer web.py takes a letter or quote of Unicode for a part of it."""
+    assert not re.search(r"\$[\w.]+[^\x00-\x7f]", template.read_text())
