@@ -54,7 +54,7 @@ def with_faults(page, site):
 def changed_meanwhile(path):
     def lead(page, site):
         page.goto(path)
-        headers = {"Authorization": f"Bearer {site.token}"}
+        headers = {"Authorization": f"Bearer {site.token}", "If-Match": "*"}
         user = re.search(r"\d+", path)[0]
         body = {"fullname": f"Theirs {page.evaluate('Date.now()')}"}
         httpx.patch(f"{site.url}/api/users/{user}", json=body, headers=headers).raise_for_status()

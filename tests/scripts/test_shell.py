@@ -30,7 +30,7 @@ def shell(folder, typed, checkout=ROOT):
 
 def test_it_opens_on_the_database_with_the_models(folder):
     said = shell(folder, "print('users:', len(list(User.select())))\n")
-    assert said == "models: User\nusers: 3\n"
+    assert said == "models: Failure StoredAnswer User WebSession\nusers: 3\n"
 
 
 def test_it_leaves_the_site_s_pages_alone(folder, checkout):
