@@ -12,6 +12,7 @@ from sqlobject import sqlhub
 
 from app.transactions import connection_for
 from tests.contract.library import Library
+from tests.contract.proxy import Proxy
 from tests.contract.site import ENGINES, Site, database_of, no_transaction
 from tests.servers import Files
 
@@ -42,6 +43,14 @@ def server(engine, request, tmp_path):
     """Where databases of `engine` are, as tests/servers.py has it."""
     scheme = engine.partition("-")[0]
     return Files(tmp_path) if scheme == "sqlite" else request.getfixturevalue(f"{scheme}_server")
+
+
+@pytest.fixture
+def proxy(server):
+    """A Proxy before the server."""
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture

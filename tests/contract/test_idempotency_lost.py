@@ -6,20 +6,12 @@ from itertools import count
 
 import pytest
 
-from tests.contract.proxy import Proxy
 from tests.contract.site import NOT_ASKED, SERVERS
 from tests.http_client import serving
 
 pytestmark = pytest.mark.engines(*SERVERS)
 
 ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
-
-
-@pytest.fixture
-def proxy(server):
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

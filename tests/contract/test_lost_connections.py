@@ -10,18 +10,10 @@ import pytest
 from sqlobject import dberrors, sqlhub
 
 from app.transactions import writing
-from tests.contract.proxy import Proxy
 from tests.contract.site import NOT_ASKED, SERVERS, Entry, add, no_transaction
 from tests.http_client import serving
 
 pytestmark = pytest.mark.engines(*SERVERS)
-
-
-@pytest.fixture
-def proxy(server):
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

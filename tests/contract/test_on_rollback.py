@@ -6,7 +6,6 @@ from sqlobject import dberrors, sqlhub
 
 from app.transactions import RunEnded, doom, on_commit, on_rollback, runs, savepoint
 from tests.contract.busy import Busy
-from tests.contract.proxy import Proxy
 from tests.contract.site import NOT_ASKED, SERVERS, Entry, Site
 
 
@@ -180,8 +179,7 @@ def test_a_stream_that_was_sent_and_not_committed_is_told(make_site, seen):
 
 
 @pytest.mark.engines(*NOT_ASKED)
-def test_where_nobody_knows_of_a_commit_nothing_is_called(server, uri, audited, seen):
-    proxy = Proxy(server.port)
+def test_where_nobody_knows_of_a_commit_nothing_is_called(server, uri, proxy, audited, seen):
     site = Site(server, proxy.address(uri))
 
     def handler():
@@ -191,7 +189,6 @@ def test_where_nobody_knows_of_a_commit_nothing_is_called(server, uri, audited, 
     assert site.request(handler).status.startswith("503")
     assert seen == []
     site.connection.close()
-    proxy.close()
 
 
 def test_outside_of_a_transaction_nothing_is_rolled_back_and_nothing_called(seen):

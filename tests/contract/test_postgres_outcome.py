@@ -21,13 +21,6 @@ pytestmark = pytest.mark.engines("postgres")
 
 
 @pytest.fixture
-def proxy(server):
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def uri(new_uri, proxy):
     """The URI of an empty database, by way of the proxy."""
     return proxy.address(new_uri())
