@@ -44,8 +44,8 @@ class Subject:
 def has_serial_order(history, empty):
     """Whether some order of the transactions explains each read and agrees with their times.
 
-    Each acknowledged one is in it; one of unknown outcome may be; one that failed is not. `empty`:
-    what a key begins with. It tries all orders, so that a history must be small.
+    Each acknowledged one is in the order; one of unknown outcome may be; one that failed is not.
+    `empty`: what a key begins with. It tries all orders, so the history must be small.
     """
     candidates = [operation for operation in history if not operation.aborted]
     return _fits(candidates, {}, empty)
@@ -56,7 +56,7 @@ def _fits(left, state, empty):
         return True
     first_end = min(operation.t1 for operation in left if operation.ok)
     for operation in left:
-        # Nothing comes before what had ended before it began.
+        # What ended before another operation began comes first.
         if operation.t0 <= first_end:
             after = _applied(operation, state, empty)
             rest = [other for other in left if other is not operation]
@@ -96,7 +96,7 @@ def _registers(choice, number, key):
 
 
 def _one_writer(choice, number, key):
-    # The order of the numbers is that of the beginnings.
+    # The numbers grow in the order in which the operations begin.
     return [("write", key, number) if choice.random() < 0.5 else ("read", key)]
 
 
@@ -114,7 +114,7 @@ SUBJECTS = {
 
 
 def random_history(subject, choice):
-    """A history of at most MOST_TRANSACTIONS that took effect in an order, perhaps broken then."""
+    """A history of at most MOST_TRANSACTIONS with a serial order, perhaps broken afterwards."""
     keys = KEYS[: choice.randint(1, len(KEYS))]
     state, history = {}, []
     one_client = subject.steps is _one_writer
@@ -199,7 +199,7 @@ def compare(name, count, seed):
         verdicts["found"] += found is Outcome.INVALID
         wrong = found is Outcome.INVALID if serial else found is Outcome.VALID and subject.exact
         if wrong:
-            told = f"{name}: {found.name.lower()} to the checker, to the search {serial=}, of"
+            told = f"{name}: the checker says {found.name.lower()}, the search {serial=}, of"
             raise DisagreementError("\n".join([told, *map(to_line, history)]))
     return verdicts
 

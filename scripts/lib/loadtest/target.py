@@ -57,7 +57,7 @@ class Target:
         if status == 404:
             raise CannotRun(
                 f"{self.url}/lab/{mode}/ is not there: SITE_LAB must be on and Apache have the "
-                "Define WEBPY_LAB, both of which scripts/serve --lab does"
+                "Define WEBPY_LAB (scripts/serve --lab sets both)"
             )
         self._check_written(status, 200)
 

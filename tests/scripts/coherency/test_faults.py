@@ -95,7 +95,7 @@ def test_a_fault_that_has_met_nothing_of_the_bundle_proves_nothing():
     assert outcome(rows(0, 1)) is Outcome.VALID
     assert outcome(rows(0, 0)) is Outcome.UNKNOWN
     assert verdict(rows(0, 0)) == (
-        "Unknown: what must be seen was not (what queries stop would meet)."
+        "Unknown: not seen, but must be: anything that queries stop meets."
     )
     assert "| queries stop | 2, met 0 | 1, met 7 |" in list(table(rows(0, 0)))
 
@@ -112,7 +112,7 @@ def test_a_running_site_is_not_disturbed(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         parse_options(["--faults", "--url", "http://127.0.0.1:1"])
     assert stopped.value.code == 2
-    assert "argument --faults: only a site of its own" in capsys.readouterr().err
+    assert "argument --faults: only a site that it serves itself" in capsys.readouterr().err
 
 
 def test_a_mode_that_goes_on_failing_does_not_recover():

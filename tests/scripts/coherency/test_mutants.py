@@ -53,7 +53,7 @@ def test_mutants_are_caught_and_the_bundle_itself_is_valid():
 @pytest.mark.timeout(300)
 def test_a_mutant_that_only_a_fault_shows_is_caught_under_it(postgres_server):
     pypi_module()
-    mutant = BY_NAME["a COMMIT that was not answered is told to have come to nothing"]
+    mutant = BY_NAME["a COMMIT that was not answered is reported as rolled back"]
     with copy_of_site() as copy, broken(copy, mutant):
         outcome, found = drive(copy, "postgres", ["counter"], 3, 0, mutant.faults)
     assert (outcome, list(found)) == (Outcome.INVALID, ["invented update"])

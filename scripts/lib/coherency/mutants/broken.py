@@ -8,10 +8,10 @@ SQLITE, POSTGRES, MARIADB = "sqlite", "postgres", "mariadb"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault: in `file` the only line `line` is replaced by `broken`.
+    """A fault: `broken` replaces the only line `line` in `file`.
 
-    name: what is wrong then. workload: the one that must find it on `database`. seconds: of load,
-    within which it must. faults: those during the load, without which it changes no answer.
+    name: what is wrong then. workload: the one that must find it on `database` within `seconds` of
+    load. faults: those during the load, without which it changes no answer.
     """
 
     name: str
@@ -59,7 +59,7 @@ MUTANTS = (
         seconds=12,
     ),
     _mutant(
-        "a list is made of rows that no token proves",
+        "a list comes from rows that no token proves",
         "lists.py",
         "    rows = transaction.snapshot.kept_rows()\n    kept = None if rows is None else "
         "rows.of(cls)\n    known",
@@ -121,7 +121,7 @@ MUTANTS = (
         "crash",
     ),
     _mutant(
-        "a transaction is committed where it is to be rolled back",
+        "a transaction is committed that must be rolled back",
         "request.py",
         "session.roll_back_transaction()",
         "session.commit_transaction()",
@@ -149,7 +149,7 @@ MUTANTS = (
         "errors",
     ),
     _mutant(
-        "what was to follow the commit comes before it",
+        "what must follow the commit comes before it",
         "after.py",
         "transaction.finish(commit)",
         'call(transaction, transaction.after_commit, "on_commit"); transaction.finish(commit)',
@@ -157,14 +157,14 @@ MUTANTS = (
         seconds=15,
     ),
     _mutant(
-        "what was to follow the commit follows a rollback, too",
+        "what must follow the commit follows a rollback, too",
         "after.py",
         "waiting = transaction.after_commit if commit else transaction.after_rollback",
         "waiting = transaction.after_commit",
         "on-commit",
     ),
     _mutant(
-        "what a savepoint has undone is followed up after the commit",
+        "what an undone savepoint wanted after the commit is done",
         "savepoints.py",
         "self.failure, self.after_commit, waiting, self.at_end = before",
         "self.failure, _, waiting, self.at_end = before",
@@ -219,7 +219,7 @@ MUTANTS = (
         POSTGRES,
     ),
     _mutant(
-        "the COMMIT of a writing request is not waited for",
+        "a writing request does not wait for its COMMIT",
         "engines/postgres/session.py",
         "elif self.writing or not self.SEVERAL_ANSWERS:",
         "elif not self.SEVERAL_ANSWERS:",
@@ -227,7 +227,7 @@ MUTANTS = (
         POSTGRES,
     ),
     _mutant(
-        "a COMMIT that was not answered is told to have come to nothing",
+        "a COMMIT that was not answered is reported as rolled back",
         "engines/postgres/outcome.py",
         "outcome = _outcome(session)",
         'outcome = "aborted"',

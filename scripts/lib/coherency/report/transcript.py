@@ -6,7 +6,7 @@ from collections import Counter
 
 from scripts.lib.coherency.history import FINDING, is_undone
 
-# Of what is longer only the ends are told, and how much is left out.
+# Only the ends of a longer witness are told, and how much is left out.
 FIRST_OPERATIONS, LAST_OPERATIONS = 4, 5
 MOST_STEPS = 8
 MOST_ELEMENTS = 12
@@ -16,7 +16,7 @@ OUTCOMES = {
     "info": "no answer that tells whether it was done",
 }
 RAISING = {("raise",), ("fail", "uncaught")}
-RAISED = "raised the error it was asked for: must leave nothing"
+RAISED = "raised the error it was asked for: must have no effect"
 NOUNS = {
     "read": "reads",
     "write": "writes",
@@ -48,7 +48,7 @@ class Transcript:
     """A witness told.
 
     first, last: Lines; between them `left_out` says in words what is not told, "" if nothing.
-    processes: {"P1": what process of what host that is}. reason: why it cannot be.
+    processes: {"P1": what process of what host that is}. reason: why these cannot all be right.
     """
 
     first: tuple

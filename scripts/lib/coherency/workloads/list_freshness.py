@@ -3,7 +3,7 @@
 from scripts.lib.coherency.checkers import list_freshness
 from scripts.lib.coherency.workloads.base import Workload
 
-# An outcome that nobody knows leaves the client with a wrong guess, which this corrects.
+# After an unknown outcome a client's guess may be wrong, which this corrects.
 AT_RANDOM = 0.1
 
 
