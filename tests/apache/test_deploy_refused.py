@@ -64,7 +64,7 @@ def test_root_is_never_the_site_s_user(bare):
     data.mkdir(parents=True)
     done = bare.deploy("--host", "site.example.org", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "make the user webpy-site\n" in done.stdout
+    assert "create the user webpy-site\n" in done.stdout
     done = bare.deploy("--host", "site.example.org", "--user", "root", "--dry-run")
     assert done.returncode == 2
     assert "--user" in done.stderr

@@ -5,7 +5,7 @@ import pytest
 
 from scripts.lib.command import CannotRun
 from scripts.lib.results.runs import new_run
-from scripts.lib.serving.databases import SERVERS, serving
+from scripts.lib.serving.databases import SERVERS, running
 
 
 def test_the_newest_run_is_the_latest(tmp_path):
@@ -32,6 +32,6 @@ def test_the_error_of_a_driver_is_told_as_one_of_its_server(tmp_path, monkeypatc
             self.stopped_by.append(mode)
 
     monkeypatch.setitem(SERVERS, "postgres", Server)
-    with pytest.raises(CannotRun, match="refused"), serving("postgres", tmp_path) as server:
+    with pytest.raises(CannotRun, match="refused"), running("postgres", tmp_path) as server:
         raise psycopg.OperationalError("connection refused")
     assert server.stopped_by == ["fast"]

@@ -1,6 +1,7 @@
-"""A WSGI function on the bare driver: the base of what any framework can come to.
+"""A WSGI function on the bare driver: no framework can be faster.
 
-A thread keeps one connection. A write locks its row, or on SQLite the database, before it reads.
+Each thread has one persistent connection. A write locks its row, or on SQLite the database, before
+it reads.
 """
 
 import os
