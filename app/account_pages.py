@@ -14,12 +14,11 @@ from app.transactions import in_transaction, no_transaction
 from app.web import sessions
 from app.web.csrf import check_form
 from app.web.inputs import form, number, query_text
-from app.web.problems import Problem
+from app.web.problems import UNPROCESSABLE, Problem
 from app.web.redirects import local, see_other
 
 # A line of a request has at most 8190 bytes in Apache.
 LONGEST_WAY = 8000
-UNPROCESSABLE = "422 Unprocessable Entity"
 BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome"}
 SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux")
 

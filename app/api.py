@@ -12,7 +12,7 @@ import web
 from formencode import validators
 from sqlobject import SQLObjectNotFound, dberrors
 
-from app.models import RULES, User, checked, fault_of_new_password
+from app.models import RULES, User, checked
 from app.web.bearer import authorize
 from app.web.conditional import check_condition, conditional, entity_tag, require_condition
 from app.web.idempotency import once
@@ -127,8 +127,6 @@ def _checked_fields(values, required):
         ready = checked({field: values[field] for field in RULES if field in values})
     except validators.Invalid as error:
         faults |= error.error_dict
-    if "password" in values and (fault := fault_of_new_password(values["password"])):
-        faults["password"] = fault
     if faults:
         raise wrong_fields(422, faults)
     return ready

@@ -4,7 +4,7 @@ import getpass
 
 from formencode import validators
 
-from app.models import RULES, User, checked, fault_of_new_password
+from app.models import RULES, User, checked
 from app.settings import SettingsError
 from app.sign_in import account_key
 from app.tables import check_database
@@ -23,9 +23,10 @@ def values_of(name, file):
     except validators.Invalid as error:
         raise ValueError(f"the name {error.msg}") from None
     password = _typed(name) if file is None else _first_line(file)
-    if fault := fault_of_new_password(password):
-        raise ValueError(f"the password {fault}")
-    return checked({"name": name, "password": password})
+    try:
+        return checked({"name": name, "password": password})
+    except validators.Invalid as error:
+        raise ValueError(f"the password {error.error_dict['password']}") from None
 
 
 def _typed(name):

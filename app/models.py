@@ -81,6 +81,17 @@ class Password(Text):
         return HashedPassword(value)
 
 
+class NewPassword(Text):
+    """Refuses as `Text` does, and a password with which nobody should sign in; hashes nothing."""
+
+    def from_python(self, value, state=None):
+        value = super().from_python(value, state)
+        if len(value) < LEAST_PASSWORD:
+            fault = f"must have at least {LEAST_PASSWORD} characters"
+            raise validators.Invalid(fault, value, state)
+        return value
+
+
 # Whoever is not signed in reads too; an editor also writes.
 ROLES = ("reader", "editor")
 
@@ -89,6 +100,8 @@ RULES = {
     "fullname": Text(longest=LONGEST_FULLNAME),
     "password": Password(longest=LONGEST_PASSWORD),
 }
+# What people send, before it is hashed.
+_NEW_RULES = RULES | {"password": NewPassword(longest=LONGEST_PASSWORD)}
 
 
 class User(SQLObject):
@@ -207,24 +220,22 @@ def checked(values):
     ready, faults = {}, {}
     for field, value in values.items():
         try:
-            ready[field] = RULES[field].from_python(value)
+            ready[field] = _NEW_RULES[field].from_python(value)
         except validators.Invalid as error:
             faults[field] = error.msg
     if faults:
         raise validators.Invalid("wrong fields", values, None, error_dict=faults)
     if "password" in ready:
-        ready["password"] = HashedPassword(ready["password"])
+        ready["password"] = HashedPassword(RULES["password"].from_python(ready["password"]))
     return ready
 
 
 def fault_of_new_password(password):
     """Return what is wrong with a password that somebody chooses for signing in, or None."""
     try:
-        Text(longest=LONGEST_PASSWORD).from_python(password)
+        _NEW_RULES["password"].from_python(password)
     except validators.Invalid as error:
         return error.msg
-    if len(password) < LEAST_PASSWORD:
-        return f"must have at least {LEAST_PASSWORD} characters"
     return None
 
 

@@ -5,6 +5,8 @@ from http import HTTPStatus
 
 import web
 
+# The status of a page that shows a form again, with what is wrong in it.
+UNPROCESSABLE = "422 Unprocessable Entity"
 # A client could else have a long answer made of a request with many fields.
 MOST_FAULTS = 20
 # Types of problems that a program is to tell from others (RFC 9457, 3.1.1).

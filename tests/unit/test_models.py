@@ -12,6 +12,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from sqlobject import dberrors, sqlhub
 
+from app import models
 from app.models import HashedPassword, User, add_random_user, checked
 from app.tables import make_database
 from app.transactions import connection_for
@@ -132,9 +133,16 @@ def test_a_wrong_value_is_refused_with_what_is_wrong(field, value, fault):
     assert refusal.value.error_dict[field].startswith(fault)
 
 
+def test_a_password_of_seven_characters_is_refused_unhashed(monkeypatch):
+    monkeypatch.setattr(models, "_hasher", None)
+    with pytest.raises(Invalid) as refusal:
+        checked({"password": "seven.."})
+    assert refusal.value.error_dict == {"password": "must have at least 8 characters"}
+
+
 def test_every_wrong_field_is_named():
     with pytest.raises(Invalid) as refusal:
-        checked({"name": "", "fullname": 1, "password": "fine"})
+        checked({"name": "", "fullname": 1, "password": "fine words"})
     assert set(refusal.value.error_dict) == {"name", "fullname"}
 
 
