@@ -46,6 +46,9 @@ def _first_line(file):
         return file.read_text(encoding="utf-8-sig").split("\n", 1)[0].removesuffix("\r")
     except UnicodeDecodeError:
         raise ValueError(f"{file} is not text in UTF-8") from None
+    except OSError as error:
+        cure = "name a file whose first line is the password"
+        raise ValueError(f"--password-file: {file}: {error.strerror}: {cure}") from None
 
 
 def make_editor(values):

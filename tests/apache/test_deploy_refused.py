@@ -71,6 +71,16 @@ def test_root_is_never_the_site_s_user(bare):
     shutil.rmtree(bare.home)
 
 
+def test_a_deployment_without_settings_says_that_it_serves_the_example(bare):
+    done = bare.deploy("--host", "site.example.org", "--dry-run")
+    assert f"no settings in {bare.home}/site.env: the example will be served" in done.stdout
+    bare.home.mkdir()
+    (bare.home / "site.env").write_text("DATABASE_URI=sqlite:///nowhere/site.db\n")
+    done = bare.deploy("--host", "site.example.org", "--dry-run")
+    assert (done.returncode, "no settings" in done.stdout) == (0, False), done.stderr
+    shutil.rmtree(bare.home)
+
+
 @pytest.mark.timeout(300)
 def test_a_first_deployment_that_is_refused_leaves_apache_alone(bare):
     before = bare.state()

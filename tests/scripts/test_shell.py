@@ -43,6 +43,19 @@ def test_it_leaves_the_site_s_pages_alone(folder, checkout):
     assert not list(folder.rglob("pages were imported"))
 
 
+@pytest.mark.parametrize("option", ["--nonsense", "-V", "file.py"])
+def test_an_option_ends_it_with_status_2(folder, option):
+    done = subprocess.run(
+        [ROOT / "scripts" / "shell", option],
+        stdin=subprocess.DEVNULL,
+        env=hermetic_environment(folder),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"scripts/shell: unknown option {option}; it has only --help\n"
+
+
 @pytest.mark.parametrize(
     ("variable", "value"), [("SITE_BUSY_TIMEOUT", "soon"), ("DATABASE_URI", "oracle://host/name")]
 )

@@ -88,7 +88,11 @@ def test_a_user_who_is_there_gets_the_role_and_the_password_and_is_signed_out(fo
     [
         (("", "--password-file", "password"), "", "the name must have a character that can be"),
         (("a" * 101, "--password-file", "password"), "", "the name has 101 characters"),
-        (("ada", "--password-file", "nowhere"), "", "No such file or directory"),
+        (
+            ("ada", "--password-file", "nowhere"),
+            "",
+            "nowhere: No such file or directory: name a file",
+        ),
         (("ada", "--password-file", "site.db"), "", "is not text in UTF-8"),
         (("ada", "--password-file", "short"), "", "the password must have at least 8 characters"),
         (("ada",), f"{PASSWORD}\nanother one\n", "two different passwords were typed"),

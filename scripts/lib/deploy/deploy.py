@@ -50,6 +50,7 @@ def deploy(place, options, steps):
             f"{place.vhost} exists, and scripts/deploy did not write it: use another --name"
         )
     memory = memory or Memory(chosen, [], [])
+    _warn_without_settings(place)
     before = place.served()
     steps(f"create the user {place.user}", release.make_user, place)
     steps(f"create {place.home} with its settings and data", release.make_home, place)
@@ -72,6 +73,14 @@ def deploy(place, options, steps):
         _reread(place, changed or _apache_differs(place, before, commit), steps)
     steps(f"remove all but the last {KEPT} releases", release.remove_old, place, memory.history)
     print(f"{'would serve' if steps.dry else 'serving'} {commit} as {chosen['host']}")
+
+
+def _warn_without_settings(place):
+    if not place.settings.exists():
+        print(
+            f"no settings in {place.settings}: the example will be served; write that file first "
+            "to serve your own application"
+        )
 
 
 def _make(place, commit, undo, steps):

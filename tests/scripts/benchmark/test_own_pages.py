@@ -42,4 +42,4 @@ def test_a_page_that_is_not_there_is_told_with_status_2(folder):
 
 def test_an_option_that_does_not_go_with_it_is_told(folder):
     status, _, errors = run(folder, "--path", "/", "--database", "postgres")
-    assert (status, "argument --database: --path has no use for it" in errors) == (2, True)
+    assert (status, "argument --database: --path does not use it" in errors) == (2, True)

@@ -110,9 +110,9 @@ def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
     ("arguments", "message"),
     [
         (["--growth", "rows=100", "--memory"], "not allowed with argument"),
-        (["--growth", "--routes", "row"], "argument --routes: --growth has no use for it"),
-        (["--memory", "--rounds", "3"], "argument --rounds: --memory has no use for it"),
-        (["--path", "/", "--peers"], "argument --peers: --path has no use for it"),
+        (["--growth", "--routes", "row"], "argument --routes: --growth does not use it"),
+        (["--memory", "--rounds", "3"], "argument --rounds: --memory does not use it"),
+        (["--path", "/", "--peers"], "argument --peers: --path does not use it"),
         (
             ["--in-process", "--modes", "flask"],
             "argument --modes: --in-process cannot measure flask",
