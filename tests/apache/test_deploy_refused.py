@@ -47,7 +47,7 @@ def released(machine):
     return got.text.split()[0]
 
 
-def kept(machine):
+def unchanged(machine):
     """What a refused deployment leaves as it was."""
     remembered = machine.home / "deploy.json"
     return (
@@ -103,11 +103,11 @@ def test_a_first_deployment_that_is_refused_leaves_apache_alone(bare):
     ],
 )
 def test_options_that_apache_refuses_are_not_remembered(machine, options):
-    before = kept(machine)
+    before = unchanged(machine)
     machine.change(f"refused with {options[0]}")
     done = machine.deploy(*options)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert kept(machine) == before
+    assert unchanged(machine) == before
     assert released(machine) == "one"
 
 
@@ -147,10 +147,10 @@ def test_a_release_whose_apache_files_are_refused_is_not_rolled_back_to(machine)
     machine.change("newer")
     newer = machine.deploy("--define", "WEBPY_NEWER=1")
     assert newer.returncode == 0, newer.stderr
-    before = kept(machine)
+    before = unchanged(machine)
     done = machine.deploy("--rollback")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Nonsense" in done.stderr
-    assert kept(machine) == before
+    assert unchanged(machine) == before
     assert released(machine) == "newer"
     assert "systemctl reload apache2" in newer.stdout

@@ -141,7 +141,7 @@ def test_a_replacement_that_does_not_answer_stops_the_reload(tmp_path, module):
         command.append(site.server.directory / "apache.pid")
         before = site.pids()
         told.write(site.root, "two", "raise LookupError('no answer of mine')")
-        # What is tried first shows it, before anything is replaced.
+        # The first try shows it, before anything is replaced.
         tried = subprocess.run(command, capture_output=True, text=True)
         assert tried.returncode == 1
         assert "LookupError: no answer of mine" in tried.stderr

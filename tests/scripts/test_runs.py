@@ -14,7 +14,7 @@ def test_the_newest_run_is_the_latest(tmp_path):
     assert (tmp_path / "runs" / "latest").resolve() == second
 
 
-def test_a_folder_that_cannot_be_made_is_named_with_the_cure(tmp_path):
+def test_a_folder_that_cannot_be_created_is_named_with_the_cure(tmp_path):
     (tmp_path / "runs").touch()
     with pytest.raises(CannotRun, match=f"let this user write to {tmp_path}/runs"):
         new_run(tmp_path / "runs")
@@ -26,7 +26,7 @@ def test_the_error_of_a_driver_is_told_as_one_of_its_server(tmp_path, monkeypatc
             self.stopped_by = []
 
         def start(self):
-            """As nothing."""
+            """Start nothing."""
 
         def stop(self, mode):
             self.stopped_by.append(mode)

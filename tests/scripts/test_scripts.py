@@ -40,7 +40,7 @@ def test_install_without_root_names_the_missing_packages(tmp_path):
 
 
 def test_install_leaves_a_release_s_environment_alone(tmp_path):
-    """scripts/deploy has made it, and daemons run from it."""
+    """scripts/deploy has created it, and daemons run from it."""
     (tmp_path / "scripts").mkdir()
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".release").touch()

@@ -34,12 +34,12 @@ def test_the_table_says_what_a_growth_may_come_from():
     [
         (40_000, ["--rows", "4000", "--kept-rows", "1000"], 0),
         (20_000, ["--rows", "4000", "--kept-rows", "1000", "--writes", "5"], 0),
-        # The rows that are kept become more until the last read.
+        # The number of kept rows grows until the last read.
         (40_000, ["--rows", "50000", "--kept-rows", "40000", "--threads", "1"], 1),
     ],
-    ids=["of more rows than it keeps", "that writes too", "that has not kept all it may"],
+    ids=["of more rows than it keeps", "that writes too", "that still fills its cache"],
 )
-def test_the_size_of_a_process_is_flat_once_it_keeps_what_it_may(reads, options, status, tmp_path):
+def test_the_size_of_a_process_is_flat_once_its_cache_is_full(reads, options, status, tmp_path):
     run = subprocess.run(
         [ROOT / "scripts" / "benchmark", "--memory", str(reads), "--modes", "bundle", *options],
         env=hermetic_environment(tmp_path),

@@ -65,7 +65,7 @@ def test_retries_are_of_a_thousand_writes_over_all_rounds():
     assert list(table([row]))[2].endswith("| 3.0 |")
 
 
-def test_the_run_keeps_the_table_the_figures_of_each_round_and_the_plot(tmp_path):
+def test_the_run_saves_the_table_the_figures_of_each_round_and_the_plot(tmp_path):
     found = rows(LOADS)
     write_results(tmp_path, DESCRIPTION, found, [])
     assert "\n".join(table(found)) in (tmp_path / "results.md").read_text()
@@ -83,7 +83,7 @@ def test_the_plot_changes_its_ink_on_a_dark_page(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["bundle", "default"])
-def test_of_one_mode_there_is_no_plot(mode, tmp_path):
+def test_one_mode_alone_has_no_plot(mode, tmp_path):
     write_results(tmp_path, DESCRIPTION, rows({"row": {mode: [Load(1, 1, 1, 0)]}}), [])
     assert {path.name for path in tmp_path.iterdir()} == {"results.md", "results.json"}
 

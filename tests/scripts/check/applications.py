@@ -54,7 +54,7 @@ $for note in notes:
 
 
 class Application:
-    """The application `notes` in `folder`, a Path, which is made; without a fault at first."""
+    """The application `notes`, without a fault at first, in `folder`, a Path that is created."""
 
     def __init__(self, folder, uri=None):
         """`uri`: the database; a file of SQLite in `folder` by default."""
@@ -113,6 +113,6 @@ def found(application, level, file, line, *said, **options):
 
 
 def query(application, text):
-    """The rows that a query of the application's SQLite database gives; it is committed."""
+    """Run and commit a query on the application's SQLite database; returns its rows."""
     with closing(sqlite3.connect(application.folder / "data" / "site.db")) as raw, raw:
         return raw.execute(text).fetchall()

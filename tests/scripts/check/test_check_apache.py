@@ -76,7 +76,7 @@ def test_another_python_home_is_told_with_its_line(look, checkout):
     assert status == 1
     place, _, said = wrong.removeprefix("wrong   ").partition(": ")
     file, _, line = place.rpartition(":")
-    # Apache counts a line that goes on where it ends.
+    # Apache numbers a continued line by its end.
     assert file == f"{checkout}/apache/site.conf" and begins < int(line) < begins + 12
     assert said == f"python-home of the daemons is /usr: write python-home={checkout}/.venv"
 
@@ -101,7 +101,7 @@ def test_a_name_that_is_not_unique_ends_with_apaches_message(look):
     assert "Apache refuses " in error and "duplicates previous" in error
 
 
-def test_its_policy_is_what_stops(look, notes):
+def test_the_policy_of_apache_decides_what_is_stopped(look, notes):
     notes.add("<style>p {}</style>\n", "templates/index.html", "<form")
     assert look()[0] == 1
     assert look(WEBPY_CSP="default-src 'self' 'unsafe-inline'")[0] == 0

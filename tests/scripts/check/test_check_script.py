@@ -135,7 +135,7 @@ def test_the_time_to_load_can_be_given(notes):
     assert bad(lines)[0].startswith(f"wrong   {place[0]}:{place[1]}: still loads after 1.0 s")
 
 
-def test_the_settings_that_serve_has_made_are_used(notes):
+def test_the_settings_that_serve_has_created_are_used(notes):
     (notes.folder / "data" / "site.env").write_text("DATABASE_URI=sqlite:///nowhere/site.db\n")
     environment = notes.environment(SITE_SETTINGS=None, DATABASE_URI=None)
     status, lines, _ = check(environment, "--var", str(notes.folder / "data"))

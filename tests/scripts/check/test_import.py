@@ -20,7 +20,7 @@ def test_the_example_is_ok(tmp_path):
     assert (only_bad(looked.findings), looked.loads) == ([], True)
 
 
-# What stands before `class Index:` in the module of the pages, and what is told of its first line.
+# Lines before `class Index:` in the module of the pages, and what is told of the first one.
 AT_IMPORT = {
     "asks": (
         "list(Note.select())\n",
@@ -70,7 +70,7 @@ AT_IMPORT = {
         WRONG,
         ["no module named no_such_module", ".venv", "SITE_PATH"],
     ),
-    "has a name that is none": (
+    "uses a name that does not exist": (
         "web.no_such_name\n",
         WRONG,
         ["AttributeError: module 'web' has no attribute 'no_such_name'"],
@@ -93,7 +93,7 @@ def test_a_write_at_the_import_is_not_made(notes):
     assert count == 0
 
 
-def test_a_file_that_is_not_there_is_not_made_by_a_query_at_the_import(tmp_path):
+def test_a_query_at_the_import_creates_no_file(tmp_path):
     application = Application(tmp_path)
     place = application.add("list(Note.select())\n")
     (tmp_path / "data").mkdir()

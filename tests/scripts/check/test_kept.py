@@ -67,7 +67,7 @@ def test_debug_mode_is_told(notes, text):
         ("DBStore(None, 'sessions')", WARNING, "by a connection of web.py's own"),
     ],
 )
-def test_where_sessions_are_kept_is_told(notes, store, level, said):
+def test_where_sessions_are_stored_is_told(notes, store, level, said):
     file, line = notes.add(
         f"import web.session\nsession = web.session.Session(app, web.session.{store})\n"
     )

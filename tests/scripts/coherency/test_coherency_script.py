@@ -135,7 +135,7 @@ def test_loads_are_repeated_for_some_hours_with_further_seeds_and_added_up(tmp_p
     assert len(elle) == 2 * len(history)
 
 
-def test_loads_are_repeated_until_there_are_so_many_operations(tmp_path, capsys):
+def test_loads_are_repeated_until_each_mode_has_had_its_operations(tmp_path, capsys):
     pypi_module()
     command = ["--operations", "1000", "--seconds", "1", "--modes", "bundle", "--workloads", "set"]
     options = parse_options([*command, "--processes", "2"])

@@ -1,4 +1,4 @@
-"""A witness drawn: which edges its operations show, and what stands in the drawing."""
+"""A witness drawn: which edges its operations show, and what the drawing contains."""
 
 import re
 from xml.etree import ElementTree

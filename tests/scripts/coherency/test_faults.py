@@ -1,4 +1,4 @@
-"""Which faults come when, and what the final reads make of a result."""
+"""Which faults come when, and how the final reads change a result."""
 
 import json
 import os
@@ -76,7 +76,7 @@ def test_all_faults_are_done_or_those_named():
     assert parse_options(["--faults", "SIGSTOP", "kill -9"]).faults == ["SIGSTOP", "kill -9"]
 
 
-def test_what_a_fault_met_is_counted_over_all_loads_of_which_the_last_ones_faults_are_kept():
+def test_a_sum_counts_what_faults_met_in_all_loads_and_has_the_last_ones_faults():
     one, two = Fault("queries stop", 1, 2, 3), Fault("queries stop", 3, 4, 5)
     row = Row("set", "bundle", VALID, 3, 3, 1, "", (one,))
     sums = row.and_more(Row("set", "bundle", VALID, 3, 3, 1, "", (two,))).and_more(row)
@@ -123,7 +123,7 @@ def test_a_mode_that_goes_on_failing_does_not_recover():
     assert result.counts == {"lost write": 1, "does not recover": 1}
 
 
-def test_where_a_process_has_not_answered_nothing_is_valid():
+def test_if_a_process_has_not_answered_nothing_is_valid():
     missing = FinalReads([], missing="the processes [7] have not answered")
     result = missing.judged(VALID)
     assert (result.outcome, result.reason) == (Outcome.UNKNOWN, missing.missing)
@@ -133,7 +133,7 @@ def test_where_a_process_has_not_answered_nothing_is_valid():
 
 @pytest.fixture
 def make_database(tmp_path):
-    """Make the bundle's keys with {key: value}; returns the SQLite to ask for them."""
+    """A function that creates the bundle's keys, {key: value}, and returns their SQLite."""
 
     def make(values):
         with sqlite3.connect(tmp_path / "site.db") as raw:

@@ -1,4 +1,4 @@
-"""What has a serial order is valid, however it overlaps; a valid history spoilt is not."""
+"""A history with a serial order is valid, however its operations overlap; spoilt it is not."""
 
 import random
 

@@ -12,7 +12,7 @@ NAMES = ["plain", "<b>&amp;", "it's", 'say "no"', 'it\'s "both"', "Zoë\u2028"]
 
 @pytest.fixture
 def users():
-    """Users "us-1" to "us-3" with ids 11 to 13, made at 0 and known at 1."""
+    """Users "us-1" to "us-3" with ids 11 to 13, created at 0 and known at 1."""
     made = Users(Ledger(), "us-")
     for number in (1, 2, 3):
         name = f"us-{number}"
@@ -114,7 +114,7 @@ def test_a_page_whose_count_does_not_add_up_is_found(users, listing):
     assert users.fault_of_list(listing, 5, 6) == MISCOUNTED
 
 
-def test_a_user_seen_on_a_list_before_its_making_is_answered_is_known_by_its_id(users):
+def test_a_user_seen_on_a_list_before_its_creation_is_answered_is_known_by_its_id(users):
     users.ledger.begin("us-4", "Full 4", 2)
     assert users.fault_of_list(Listing([row(1), row(2), row(3), row(4)]), 3, 4) is None
     assert users.ids["us-4"] == 14
