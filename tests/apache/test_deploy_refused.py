@@ -1,4 +1,4 @@
-"""scripts/deploy where it does not succeed: what Apache, its other sites and the daemons keep."""
+"""scripts/deploy if it fails: Apache, its other sites and the daemons stay as they were."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from tests.apache.debian import debian
 from tests.apache.server import debian_module
 
 HOST = {"Host": "site.example.org"}
-# A daemon below Apache fails while the file `refuse` is there; what is tried before does not.
+# A daemon below Apache fails while the file `refuse` exists; the try before it does not.
 FAILS = """
 import sys, pathlib
         refuse = pathlib.Path({path!r})
@@ -28,7 +28,7 @@ def bare():
 
 @pytest.fixture(scope="module")
 def machine(bare):
-    """The same with a first release, whose daemons are few."""
+    """The same with a first release, which has few daemons."""
     done = bare.first("--define", "WEBPY_ONE_GROUP=1")
     assert done.returncode == 0, done.stdout + done.stderr + bare.log()
     assert restarts(bare) == 1
@@ -113,12 +113,12 @@ def test_options_that_apache_refuses_are_not_remembered(machine, options):
 
 @pytest.mark.timeout(300)
 def test_a_release_that_daemons_serve_from_stays(machine):
-    """Neither the new release nor the one before comes up, so that daemons of both are there."""
+    """Neither the new release nor the one before comes up, so that daemons of both serve."""
     refuse = machine.home / "var" / "refuse"
     first = FAILS.format(path=str(refuse)).strip()
     machine.change("steady", first)
     assert machine.deploy().returncode == 0
-    # Its first daemon comes up, and those that follow do not.
+    # Its first daemon comes up, and the others do not.
     touch = 'if getattr(sys.modules.get("mod_wsgi"), "process_group", ""): refuse.touch()'
     commit = machine.change("half", f"{first}\n        {touch}")
     done = machine.deploy()
@@ -137,7 +137,7 @@ def test_a_release_that_daemons_serve_from_stays(machine):
 
 @pytest.mark.timeout(300)
 def test_a_release_whose_apache_files_are_refused_is_not_rolled_back_to(machine):
-    """The virtual host of the newer release has a Define that the older one cannot take."""
+    """The virtual host of the newer release has a Define that breaks the older one."""
     configuration = machine.repository / "apache" / "site.conf"
     good = configuration.read_text()
     configuration.write_text(f"{good}<IfDefine WEBPY_NEWER>\n    Nonsense\n</IfDefine>\n")

@@ -1,4 +1,4 @@
-"""What /api/openapi.json says is so, by Schemathesis; and it says all of it."""
+"""Schemathesis finds that /api/openapi.json is true, and a test that it is complete."""
 
 import subprocess
 import sys
