@@ -1,4 +1,4 @@
-"""The demonstration's button in a real browser, and the addresses that are no pages."""
+"""The demonstration's button in a real browser, and addresses that are not pages."""
 
 import pytest
 

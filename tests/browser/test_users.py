@@ -36,7 +36,7 @@ def add(page, name, fullname="Full"):
 
 
 def statuses(page, path, times=12):
-    """The statuses with which `path` is answered, by whichever process it is."""
+    """The statuses of `times` answers to `path`, from any process."""
     return {page.request.get(path, max_redirects=0).status for _ in range(times)}
 
 
@@ -236,7 +236,7 @@ def test_a_user_is_added_by_the_keyboard_alone(open_editors):
 
 
 def until(page, name):
-    """Press Tab until what has this label or text has the focus; each stop on the way is seen."""
+    """Press Tab until the element with this label or text has the focus; each stop is visible."""
     for _ in range(30):
         page.keyboard.press("Tab")
         at = page.evaluate(

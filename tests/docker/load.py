@@ -1,4 +1,4 @@
-"""Clients that read and write the site all the time, and know what was acknowledged to them."""
+"""Clients that read and write the site all the time, and know which writes were acknowledged."""
 
 import contextlib
 import threading
@@ -9,7 +9,7 @@ import httpx
 
 from tests.docker.project import client
 
-# How long a client waits for an answer: longer than the balancer for that of a reading request.
+# Seconds that a client waits for an answer: longer than the balancer waits for a reading request.
 SECONDS = 14
 
 _numbers = count(1)
@@ -19,8 +19,8 @@ class Load:
     """Some clients at work on a project; the attributes are lists that grow.
 
     acknowledged: names of users whose POST was answered 201. reads: times (time.monotonic()) of
-    answered reads. failures: (time of the start, method, what came) of each request without its
-    proper answer; a client then waits a moment.
+    answered reads. failures: (time of the start, method, what came) of each request without the
+    right answer; a client then waits a moment.
     """
 
     def __init__(self, made):
