@@ -78,8 +78,8 @@ def answers(port):
             connection.putheader(*header)
         connection.endheaders(body)
         with contextlib.closing(connection), connection.getresponse() as answer:
-            kept = [header for header in answer.getheaders() if header[0] != "Date"]
-            result.append((method, path, answer.status, kept, answer.read()))
+            headers = [header for header in answer.getheaders() if header[0] != "Date"]
+            result.append((method, path, answer.status, headers, answer.read()))
     return result
 
 

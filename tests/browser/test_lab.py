@@ -113,8 +113,8 @@ def test_another_run_forgets_the_last_one(run_page):
 
 def test_what_is_remembered_of_another_kind_is_not_shown(open_page):
     page = open_page("/lab/")
-    for kept in ("null", "1", "{", '{"runs": []}', '{"runs": [{"mode": "default"}]}'):
-        page.evaluate("kept => localStorage.setItem('lab /lab/', kept)", kept)
+    for stored in ("null", "1", "{", '{"runs": []}', '{"runs": [{"mode": "default"}]}'):
+        page.evaluate("stored => localStorage.setItem('lab /lab/', stored)", stored)
         page.reload()
         expect(page.locator("#said")).to_have_text("Press Run.")
         assert page.complaints == []

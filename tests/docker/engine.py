@@ -1,7 +1,7 @@
 """A Docker engine for the tests: the one that answers, or one that root starts here.
 
-Its Compose is the plugin that scripts/install --test unpacks. An engine started here has its images
-in .venv/docker/data, so that a second run is quick; its containers and networks are removed.
+Its Compose is the plugin that scripts/install --test unpacks. An engine started here has its
+images in .venv/docker/data, for a quick second run; its containers and networks are removed.
 """
 
 import contextlib
@@ -71,7 +71,7 @@ class Engine:
 
 @contextlib.contextmanager
 def stand_ins(engine):
-    """Build those of the three official images that cannot be pulled from Debian's packages.
+    """Build from Debian's packages those of the three official images that cannot be pulled.
 
     Yields the names of all stand-ins. On an engine that the tests did not start, those built here
     are removed at the end.

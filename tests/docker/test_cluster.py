@@ -70,7 +70,7 @@ def test_of_the_containers_that_started_together_one_created_the_users(cluster):
 
 
 def test_the_secrets_are_known_only_where_they_are_needed(cluster):
-    """The database has the password, the web containers the address with it; no environment has."""
+    """The database has the password, web containers the address with it; no environment does."""
     password = cluster.sh("cat /run/site-secrets/password", "database").stdout
     assert re.fullmatch("[0-9a-f]{64}", password)
     uri = cluster.sh("cat secrets/web/database-uri").stdout

@@ -23,9 +23,9 @@ MOST_SHOWN = 20
 
 def _of_a_daemon(environment):
     """The variables of `environment` that a daemon has, with those that mod_wsgi sets."""
-    kept = {name: value for name, value in environment.items() if name not in WITHHELD}
+    remaining = {name: value for name, value in environment.items() if name not in WITHHELD}
     home = pwd.getpwuid(os.getuid()).pw_dir
-    return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": home}
+    return remaining | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": home}
 
 
 class Looked(NamedTuple):

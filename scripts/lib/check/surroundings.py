@@ -29,7 +29,7 @@ SECONDS_AHEAD = 60
 def surroundings(user, settings, server=None):
     """Yield the Findings for `user`, the name of who is running, and the SiteSettings.
 
-    `server`: the Apache that is to serve, or None for that of scripts/serve.
+    `server`: the Apache that will serve, or None for that of scripts/serve.
     """
     yield from _python(server.module if server else None)
     yield from apache.findings(server) if server else ()

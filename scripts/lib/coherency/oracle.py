@@ -30,7 +30,7 @@ class DisagreementError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A checker; `steps(choice, number, key)` makes a transaction of its histories.
+    """A checker; `steps(choice, number, key)` returns a transaction of its histories.
 
     empty: what a key begins with. exact: whether it finds all that has no serial order.
     """

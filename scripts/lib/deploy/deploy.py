@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts.lib.command import CannotRun, run
 from scripts.lib.deploy import live, release, vhost
 from scripts.lib.deploy.options import merged, parser
-from scripts.lib.deploy.place import KEPT, Memory, Place
+from scripts.lib.deploy.place import MOST_RELEASES, Memory, Place
 from scripts.lib.serving.site_settings import read_site_settings
 
 
@@ -71,7 +71,12 @@ def deploy(place, options, steps):
         steps("remember the options and the release", memory.write, place)
     if before is not None:
         _reread(place, changed or _apache_differs(place, before, commit), steps)
-    steps(f"remove all but the last {KEPT} releases", release.remove_old, place, memory.history)
+    steps(
+        f"remove all but the last {MOST_RELEASES} releases",
+        release.remove_old,
+        place,
+        memory.history,
+    )
     print(f"{'would serve' if steps.dry else 'serving'} {commit} as {chosen['host']}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from scripts.lib.command import CannotRun
 from scripts.lib.serving.serve import write_whole
 
-KEPT = 5
+MOST_RELEASES = 5
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import tomllib
 from urllib.parse import quote
 
 from scripts.lib.command import CANNOT_RUN, FAILED, ROOT, CannotRun
-from scripts.lib.deploy.place import KEPT
+from scripts.lib.deploy.place import MOST_RELEASES
 from scripts.lib.serving.serve import write_whole
 from scripts.lib.serving.user import as_user
 
@@ -154,10 +154,10 @@ def remove(place, commit):
 
 
 def remove_old(place, history):
-    """Remove the releases that are neither served nor among the last KEPT of `history`."""
-    kept = {*history[-KEPT:], place.served()}
+    """Remove the releases that are neither served nor among the last of `history`."""
+    staying = {*history[-MOST_RELEASES:], place.served()}
     for folder in place.releases.iterdir():
-        if folder.name not in kept:
+        if folder.name not in staying:
             remove(place, folder.name)
 
 

@@ -43,8 +43,8 @@ def environment(folder, token, prefix, options):
 def _for_locustfile(options):
     if not options.locustfile:
         return {}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    return kept | {"LOADTEST_LOCUSTFILE": str(options.locustfile.absolute())}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return own | {"LOADTEST_LOCUSTFILE": str(options.locustfile.absolute())}
 
 
 def run_locust(folder, url, variables, options):

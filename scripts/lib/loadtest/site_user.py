@@ -22,7 +22,7 @@ CONDITIONAL = 0.3
 TAKEN = "name taken that nobody has"
 OVERWRITTEN = "overwrote what was changed since it was read"
 NOT_CHANGED = "changed since, though nobody has"
-SENT_WHOLE = "sent though it was there already"
+SENT_WHOLE = "sent again though nothing has changed"
 
 # Several processes load the site, and each one checks what it has written itself.
 _prefix = f"{os.environ['LOADTEST_PREFIX']}{secrets.token_hex(3)}-"

@@ -23,7 +23,7 @@ def parser():
     )
     made.add_argument("--name", default="webpy-site", help="the WEBPY_NAME of apache/site.conf")
     made.add_argument("--untried", action="store_true", help="do not try first whether the code "
-        "loads, for an application that only loads inside of Apache")  # fmt: skip
+        "loads, for an application that only loads inside Apache")  # fmt: skip
     made.add_argument("--apache", type=Path, metavar="FILE", help="replace nothing; have the "
         "Apache with this main configuration use what has changed in it, at an instant without a "
         "request (apache/systemd/)")  # fmt: skip

@@ -181,8 +181,8 @@ def test_a_plot_for_each_route_and_the_figures_of_each_round_are_saved(tmp_path)
     shown = {element.text for element in ElementTree.parse(tmp_path / "tail-row.svg").iter()}
     assert {"p99.9", "worst", "default", "bundle", "requests/s"} <= shown
     assert any("hollow" in text for text in shown if text)
-    kept = json.loads((tmp_path / "results.json").read_text())["open loop"]
-    assert kept[0]["rounds"][2]["errors"] == {"503": 4}
-    assert [tail["on schedule"] for tail in kept] == [True, False]
+    saved = json.loads((tmp_path / "results.json").read_text())["open loop"]
+    assert saved[0]["rounds"][2]["errors"] == {"503": 4}
+    assert [tail["on schedule"] for tail in saved] == [True, False]
     text = (tmp_path / "results.md").read_text()
     assert "\n".join(table(TAILS)) in text and "(tail-row.svg)" in text

@@ -69,9 +69,9 @@ def test_the_run_saves_the_table_the_figures_of_each_round_and_the_plot(tmp_path
     found = rows(LOADS)
     write_results(tmp_path, DESCRIPTION, found, [])
     assert "\n".join(table(found)) in (tmp_path / "results.md").read_text()
-    kept = json.loads((tmp_path / "results.json").read_text())
-    assert kept["configuration"] == DESCRIPTION
-    assert kept["rows"][1]["rates"] == [150, 100, 200]
+    saved = json.loads((tmp_path / "results.json").read_text())
+    assert saved["configuration"] == DESCRIPTION
+    assert saved["rows"][1]["rates"] == [150, 100, 200]
     assert {"1.50", "bundle"} <= svg_texts(tmp_path / "ratios.svg")
 
 

@@ -83,16 +83,18 @@ class Application:
 
     def environment(self, **further):
         """The variables with which it is looked at; one that is None is left out."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SITE_")}
-        kept.pop("PYTHONPATH", None)
-        kept |= {
+        variables = {
+            name: value for name, value in os.environ.items() if not name.startswith("SITE_")
+        }
+        variables.pop("PYTHONPATH", None)
+        variables |= {
             "DATABASE_URI": self.uri,
             "SITE_APPLICATION": "notes.pages:app",
             "SITE_PATH": str(self.folder),
             "SITE_SETTINGS": self.settings,
             **further,
         }
-        return {name: value for name, value in kept.items() if value is not None}
+        return {name: value for name, value in variables.items() if value is not None}
 
     def look(self, part="application", seconds=30, policy=None, **further):
         """The Findings of `part`."""

@@ -27,10 +27,10 @@ def test_a_class_with_a_connection_is_told(notes, text, further, file, level):
     ]
 
 
-@pytest.mark.parametrize("kept", ["{}", "[{}]", "{{'first': {}}}", "({}, 5)"])
-def test_an_instance_at_module_level_is_told(notes, kept):
+@pytest.mark.parametrize("form", ["{}", "[{}]", "{{'first': {}}}", "({}, 5)"])
+def test_an_instance_at_module_level_is_told(notes, form):
     query(notes, "INSERT INTO note (text) VALUES ('first')")
-    place = notes.add(f"FIRST = {kept.format('Note.get(1)')}\n")
+    place = notes.add(f"FIRST = {form.format('Note.get(1)')}\n")
     asks, keeps = only_bad(notes.look())
     assert (asks.level, keeps.level) == (WRONG, WARNING)
     assert (keeps.file, keeps.line) == place

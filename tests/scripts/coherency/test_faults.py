@@ -147,7 +147,7 @@ def make_database(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "writes", "kept", "lost", "anomaly"),
+    ("name", "writes", "stored", "lost", "anomaly"),
     [
         ("set", ADDED, {SET: [5, 6]}, {SET: [6]}, "lost write"),
         ("counter", COUNTED, {COUNTER: 1}, {COUNTER: 0}, "lost update"),
@@ -155,9 +155,9 @@ def make_database(tmp_path):
     ],
 )
 def test_an_acknowledged_write_that_is_not_in_the_database_is_caught(
-    make_database, tmp_path, name, writes, kept, lost, anomaly
+    make_database, tmp_path, name, writes, stored, lost, anomaly
 ):
-    seen = in_sql(make_database(kept), "bundle", name)
+    seen = in_sql(make_database(stored), "bundle", name)
     assert from_lines([to_line(seen)])[0].value == seen.value
     assert WORKLOADS[name].check([*writes, seen]).outcome is Outcome.VALID
     (tmp_path / "site.db").unlink()

@@ -290,9 +290,11 @@ def test_a_wrong_line_of_a_history_is_named(line):
 
 
 def test_steps_in_savepoints_stand_among_the_others_unless_they_were_undone():
-    kept = ("savepoint", (("write", 1, 2), ("list", (3, 4), ((3, 7),))), None)
+    lasting = ("savepoint", (("write", 1, 2), ("list", (3, 4), ((3, 7),))), None)
     undone = ("savepoint", (("write", 1, 4), ("fail", "uncaught")), None)
-    operation = op(0, 1, ("write", 1, 1), kept, undone, ("savepoint", (("add", 5, 1),), "raise"))
+    operation = op(
+        0, 1, ("write", 1, 1), lasting, undone, ("savepoint", (("add", 5, 1),), "raise")
+    )
     assert operation.done == (("write", 1, 1), ("write", 1, 2), ("read", 3, 7))
     assert operation.undone == (("write", 1, 4), ("fail", "uncaught"), ("add", 5, 1))
     assert [to_line(one) for one in from_lines([to_line(operation)])] == [to_line(operation)]

@@ -210,7 +210,7 @@ def test_one_balance_read_wrongly_is_caught(seed):
 
     history = serial(seed, steps, False)
     assert check_bank(history) == {}
-    kept = list(history[-1].value)
-    place = choice.randrange(len(kept))
-    kept[place] = (*kept[place][:2], kept[place][2] + choice.choice([-1, 1]))
-    assert check_bank(changed(history, len(history) - 1, kept)) == {"lost money": 1}
+    balances = list(history[-1].value)
+    place = choice.randrange(len(balances))
+    balances[place] = (*balances[place][:2], balances[place][2] + choice.choice([-1, 1]))
+    assert check_bank(changed(history, len(history) - 1, balances)) == {"lost money": 1}

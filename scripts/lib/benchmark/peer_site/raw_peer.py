@@ -18,7 +18,7 @@ ALL = "SELECT id, name, note, number FROM item"
 TO_CHANGE = ONE if SQLITE else f"{ONE} FOR UPDATE"
 CHANGE = f"UPDATE item SET number = {MARK} WHERE id = {MARK}"
 
-kept = threading.local()
+local = threading.local()
 
 
 def connect():
@@ -40,10 +40,10 @@ def connect():
 
 def cursor():
     """This thread's cursor."""
-    if not hasattr(kept, "cursor"):
-        kept.connection = connect()
-        kept.cursor = kept.connection.cursor()
-    return kept.cursor
+    if not hasattr(local, "cursor"):
+        local.connection = connect()
+        local.cursor = local.connection.cursor()
+    return local.cursor
 
 
 def rows(query, *values):

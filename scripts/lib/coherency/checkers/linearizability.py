@@ -143,6 +143,6 @@ def _shrink(operations, key, initial, most_states):
     return operations
 
 
-def _sound(kept, removed):
-    seen = {pair for operation in kept if operation.ok for pair in operation.steps("read")}
+def _sound(remaining, removed):
+    seen = {pair for operation in remaining if operation.ok for pair in operation.steps("read")}
     return not any(pair in seen for operation in removed for pair in operation.steps("write"))

@@ -51,7 +51,7 @@ def _share(over, leaving):
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """The Operations of a load of so many `seconds`, and the Faults during it."""
+    """The Operations of a load of `seconds`, and the Faults during it."""
 
     history: list
     faults: tuple
@@ -113,7 +113,7 @@ def _of(lab, mode):
 
 
 def _work(lab, mode, name, number, seed, load):
-    """One client's load, in a process of its own; returns its history.
+    """One client's load, in its own process; returns its history.
 
     load: (its beginning by time.monotonic(), seconds, whether reads go as reading requests).
     """

@@ -80,7 +80,7 @@ def _missed(value, seen, writer, key, operations):
 def drawn(operations):
     """Return the SVG of a witness's operations, "" where they are too many to be drawn.
 
-    They are in the order of their beginning, each on a line of its own.
+    They are in the order of their beginning, each on its own line.
     """
     if not 1 <= len(operations) <= MOST_DRAWN:
         return ""
