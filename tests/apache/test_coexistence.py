@@ -78,8 +78,8 @@ def answers(port):
             connection.putheader(*header)
         connection.endheaders(body)
         with contextlib.closing(connection), connection.getresponse() as answer:
-            headers = [header for header in answer.getheaders() if header[0] != "Date"]
-            result.append((method, path, answer.status, headers, answer.read()))
+            answered = [header for header in answer.getheaders() if header[0] != "Date"]
+            result.append((method, path, answer.status, answered, answer.read()))
     return result
 
 
