@@ -69,7 +69,7 @@ def test_the_labs_modes_answer_below_the_prefix(site, mode):
     assert httpx.get(f"{lab}/keys?ids=1").json()["values"] == {"1": 7}
 
 
-def test_a_prefix_is_no_pattern():
+def test_a_prefix_is_not_a_pattern():
     """Of /wiki.c no other address leads to the site."""
     with apache(defines={"WEBPY_PREFIX": "/wiki.c+"}, path="/wiki.c+/") as odd:
         assert httpx.get(f"{odd.url}/wiki.c+").headers["Location"] == "/wiki.c+/"

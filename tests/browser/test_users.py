@@ -91,7 +91,7 @@ def test_two_browsers_edit_one_user_and_the_later_one_sees_both_versions(open_ed
     assert [text for text in ones.complaints if not TELLS_STATUS.search(text)] == []
 
 
-def test_what_another_has_stored_can_be_kept(open_editors):
+def test_what_another_has_stored_can_be_left(open_editors):
     ones = open_editors()
     place = add(ones, "kept", "As it was")
     ones.goto(place + "/edit")

@@ -227,7 +227,7 @@ def _healthy(made):
     return made.inspect(container)["State"]["Health"]["Status"] == "healthy"
 
 
-def test_without_the_lab_there_is_none(engine, image):
+def test_without_the_setting_there_is_no_lab(engine, image):
     with project(engine, SITE_LAB="") as made, client(made) as http:
         assert http.get("/lab/bundle/keys?ids=1").status_code == 404
 

@@ -91,7 +91,7 @@ def test_what_keeps_a_script_from_running_is_told_with_status_2(body, message):
     assert done.stderr == f"scripts/some: {message}\n"
 
 
-def test_an_error_of_the_script_itself_shows_where_and_is_not_taken_for_what_it_finds():
+def test_an_error_of_the_script_itself_shows_its_place_and_has_its_own_status():
     done = ended("return {}['none']")
     assert done.returncode == 2
     assert "Traceback" in done.stderr and "KeyError: 'none'" in done.stderr

@@ -84,7 +84,7 @@ def test_a_group_with_a_short_name_is_found():
 
 
 @pytest.mark.slow
-def test_group_that_is_not_there_is_named(site):
+def test_a_missing_group_is_named(site):
     command = [ROOT / "scripts" / "reload", "--name", "another", "--pid-file"]
     command.append(site.server.directory / "apache.pid")
     done = subprocess.run(command, capture_output=True, text=True)
@@ -157,7 +157,7 @@ def test_a_replacement_that_does_not_answer_stops_the_reload(tmp_path, module):
 
 
 @pytest.mark.slow
-def test_daemons_are_found_where_apache_was_started_by_a_short_name(monkeypatch):
+def test_daemons_are_found_if_apache_was_started_by_a_short_name(monkeypatch):
     monkeypatch.setattr("scripts.lib.serving.apache.find_apache", lambda: "apache2")
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/bin")
     with apache() as site:

@@ -20,7 +20,7 @@ def test_what_grows_after_a_quarter_of_the_reads_is_not_flat():
     assert grown(10, 100, 90, 90, 80).flat
 
 
-def test_the_table_says_what_a_growth_may_come_from():
+def test_the_table_names_the_possible_causes_of_growth():
     lines = list(table([grown(10_000_000, 50_000_000, 52_000_000, 54_000_000, 60_000_000)]))
     assert lines[2] == "| bundle | 40 | 10.0 | 50.0 | 60.0 | 20.0 % | NO |"
     assert "is never freed" in lines[-1]

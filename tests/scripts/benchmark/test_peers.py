@@ -23,7 +23,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres", "mariadb"])
-def test_each_peer_answers_what_ours_does_and_writes(database):
+def test_each_peer_answers_and_writes_as_ours_does(database):
     pypi_module()
     have_peers(database)
     sizes = ["--processes", "1", "--threads", "2", "--database", database]

@@ -202,7 +202,7 @@ def test_a_file_that_is_not_in_wal_mode_is_told_and_left_so(sqlite):
 
 
 @pytest.mark.parametrize("text", [b"no database at all, only text" * 9, b""])
-def test_a_file_that_is_no_database_is_told(sqlite, text):
+def test_a_file_that_is_not_a_database_is_told(sqlite, text):
     (sqlite.server.folder / sqlite.name).write_bytes(text)
     [told] = sqlite.look()
     assert told.level == WRONG and told.file == f"{sqlite.server.folder}/{sqlite.name}"

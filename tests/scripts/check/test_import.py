@@ -85,7 +85,7 @@ def test_what_an_import_does_is_told(notes, fault):
     found(notes, level, *place, *said)
 
 
-def test_a_write_at_the_import_is_not_made(notes):
+def test_a_write_at_the_import_is_not_done(notes):
     notes.add('Note(text="at the import")\nNote.createTable()\n')
     [wrong] = only_bad(notes.look())
     assert "INSERT" in wrong.text
@@ -134,7 +134,7 @@ def test_a_process_that_dies_is_told(notes):
     found(notes, WRONG, None, None, "ends with status 7")
 
 
-def test_an_application_that_is_not_there_is_told(notes):
+def test_a_missing_application_is_told(notes):
     found(
         notes, WRONG, None, None, "there is no site in notes", SITE_APPLICATION="notes.pages:site"
     )

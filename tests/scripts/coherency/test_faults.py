@@ -35,7 +35,7 @@ INVALID = WORKLOADS["set"].check([*ADDED, op(4, 5, ("read", SET, (5,)))])
 REFUSED = op(6, 7, ("read", SET, None), type="fail")
 
 
-def test_a_database_server_is_restarted_crashed_and_its_sessions_ended_only_where_there_is_one():
+def test_the_faults_of_a_database_server_need_one():
     on_files = {"kill -9", "SIGSTOP", "rolling reload", "graceful", "clients leave", "clock jump"}
     assert faults_on("sqlite") == on_files
     for engine in ("postgres", "mariadb"):

@@ -144,7 +144,7 @@ def test_a_broken_connection_ends_on_both_sides_even_if_a_forked_process_has_it(
 
 
 @pytest.mark.parametrize("kind", ["COMMIT cut off", "COMMIT unanswered"])
-def test_an_isolation_level_is_no_commit(proxy, client, kind):
+def test_an_isolation_level_is_not_a_commit(proxy, client, kind):
     query = b"SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
     with proxy.disturbed(kind, random.Random(0), share=1) as disturbance:
         assert answer(client, query) == query

@@ -98,7 +98,7 @@ def test_a_refused_write_must_not_be_shown(ledger):
     assert ledger.fault("key", "new", 5, 6) == ABORTED
 
 
-def test_what_nobody_wrote_is_made_up(ledger):
+def test_a_value_that_nobody_wrote_is_found(ledger):
     assert ledger.fault("key", "other", 5, 6) == MADE_UP
     assert ledger.fault("nobody's", "other", 5, 6) == MADE_UP
     assert ledger.fault("nobody's", ABSENT, 5, 6) is None

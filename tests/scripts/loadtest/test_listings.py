@@ -58,7 +58,7 @@ def test_a_page_that_has_a_next_one_says_where_it_begins(tmp_path):
         lambda: listings.of_json([], 0, 10),
     ],
 )
-def test_another_answer_is_no_list(read):
+def test_another_answer_is_not_a_list(read):
     with pytest.raises(ValueError):
         read()
 
@@ -81,7 +81,7 @@ def test_a_list_with_everyone_is_right_whoever_else_is_on_it(users):
         ([row(1), row(1), row(2), row(3)], MISCOUNTED),
     ],
 )
-def test_a_list_that_cannot_be_is_found(users, rows, fault):
+def test_an_impossible_list_is_found(users, rows, fault):
     assert users.fault_of_list(Listing(rows), 5, 6) == fault
 
 
