@@ -1,8 +1,8 @@
 """The project's Markdown documents, taken apart: names that they define, links, commands.
 
 A document *defines* a name where a table's row, a heading, or a list item up to its colon begins
-with the name in backticks. Several names have commas between them. In other places a name is only
-mentioned.
+with the name in backticks. Several names stand there with commas between. Everywhere else a name
+is only mentioned.
 """
 
 import re
@@ -40,7 +40,7 @@ def definitions(text):
 
 
 def anchors(text):
-    """The anchors of the document's headings, as GitHub creates them; a set."""
+    """The anchors of the document's headings, as GitHub makes them; a set."""
     found = set()
     for line in _BLOCK.sub("", text).splitlines():
         if line.startswith("#"):
@@ -71,6 +71,6 @@ def commands(text):
 
 
 def all_commands():
-    """The commands of all documents except the one with its own tests, each once, sorted."""
+    """Those of all documents, each once, sorted, but for the document that has its own tests."""
     texts = (text for name, text in DOCUMENTS.items() if name != TOLD_ELSEWHERE)
     return sorted({command for text in texts for command in commands(text)})

@@ -52,7 +52,7 @@ class Client:
     """Sends requests to a WSGI application, by way of wsgiref's validator."""
 
     def __init__(self, application, check=validator):
-        """`check` wraps the application; None if a request must break the rules of WSGI."""
+        """`check` wraps the application; None where a request is to break the rules of WSGI."""
         self.site = application
         self.application = check(application) if check else application
 
@@ -130,7 +130,7 @@ class Browser:
 
 @cache
 def password_hash(password):
-    """The hash as the site computes it; cached, because that takes long."""
+    """The hash that the site makes; once, because that takes long."""
     return str(checked({"password": password})["password"])
 
 
@@ -144,7 +144,7 @@ def add_user(folder, name, password, role="reader"):
 
 @cache
 def _new_database():
-    """The file of a database as the site creates it: hashing its users' passwords takes long."""
+    """The file of a database as the site makes it: to hash its users' passwords takes long."""
     with TemporaryDirectory() as directory:
         load_sqlo = transaction_per_request(f"sqlite://{directory}/site.db")
         load_sqlo()
@@ -158,7 +158,7 @@ def _new_database():
 def serving(directory, attempts=10, check=validator, uri=None, **changed):
     """Yield a Client of the site with a fresh database in `directory` and changed settings.
 
-    `attempts`: how often a conflicting request is run. `check`: the Client's. `uri`: that of
+    `attempts`: how often a request that conflicts is run. `check`: the Client's. `uri`: that of
     an empty database instead of the one in `directory`.
     """
     used = replace(settings, **{"api_token": TOKEN, "demo": True} | changed)

@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
 
 def make(folder, uri):
-    """Create the application in `folder`, readable for everyone; returns its settings, a dict.
+    """Make the application in `folder`, readable for everyone; returns its settings, a dict.
 
     `uri`: the address of its database.
     """

@@ -7,7 +7,7 @@ from scripts.lib.command import CannotRun
 
 
 def have_peers(database):
-    """Create the peers' environments; skips the test if no package index is reached."""
+    """Make the peers' environments; skips the test where no package index is reached."""
     try:
         peer_environments(PEERS, database)
     except CannotRun as error:

@@ -29,7 +29,7 @@ PASSWORD = "p@ss/word:#1"
 QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"
 USERS = {"postgres": "postgres", "mariadb": "nobody"}
 
-# Databases are created and dropped several times faster in memory, if there is enough of it.
+# Databases are made and dropped several times faster in memory, where there is enough of it.
 _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 2 << 30
 
