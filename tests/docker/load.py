@@ -19,8 +19,8 @@ class Load:
     """Some clients at work on a project; the attributes are lists that grow.
 
     acknowledged: names of users whose POST was answered 201. reads: times (time.monotonic()) of
-    answered reads. failures: (time of the start, method, what came) of each request without the
-    right answer; a client then waits a moment.
+    answered reads. failures: (time of the start, method, what came) of each request without its
+    proper answer; a client then waits a moment.
     """
 
     def __init__(self, made):

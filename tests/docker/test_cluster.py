@@ -132,7 +132,7 @@ def test_a_killed_web_container_costs_no_acknowledged_write_and_soon_no_request(
     """kill -9 under load. A read goes to another host; a write may have an unknown outcome."""
     in_rotation(cluster, 3)
     victim = cluster.containers("web")[0]
-    # With this many readers the victim is answering some of them.
+    # So many readers that the victim is answering some of them.
     with load(cluster, readers=12) as running:
         running.wait_for_writes(20)
         killed = time.monotonic()

@@ -30,7 +30,7 @@ class DisagreementError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A checker; `steps(choice, number, key)` returns a transaction of its histories.
+    """A checker; `steps(choice, number, key)` makes a transaction of its histories.
 
     empty: what a key begins with. exact: whether it finds all that has no serial order.
     """
@@ -44,8 +44,8 @@ class Subject:
 def has_serial_order(history, empty):
     """Whether some order of the transactions explains each read and agrees with their times.
 
-    Each acknowledged one is in the order; one of unknown outcome may be; one that failed is not.
-    `empty`: what a key begins with. It tries all orders, so the history must be small.
+    Each acknowledged one is in it; one of unknown outcome may be; one that failed is not. `empty`:
+    what a key begins with. It tries all orders, so that a history must be small.
     """
     candidates = [operation for operation in history if not operation.aborted]
     return _fits(candidates, {}, empty)
@@ -56,7 +56,7 @@ def _fits(left, state, empty):
         return True
     first_end = min(operation.t1 for operation in left if operation.ok)
     for operation in left:
-        # What ended before another operation began comes first.
+        # Nothing comes before what had ended before it began.
         if operation.t0 <= first_end:
             after = _applied(operation, state, empty)
             rest = [other for other in left if other is not operation]
@@ -96,7 +96,7 @@ def _registers(choice, number, key):
 
 
 def _one_writer(choice, number, key):
-    # The numbers grow in the order in which the operations begin.
+    # The order of the numbers is that of the beginnings.
     return [("write", key, number) if choice.random() < 0.5 else ("read", key)]
 
 

@@ -25,11 +25,11 @@ def test_every_mode_is_measured_and_the_results_are_saved(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     folder = ROOT / "var" / "benchmark" / "latest"
     assert str(folder.resolve()) in run.stdout
-    saved = json.loads((folder / "results.json").read_text())
-    measured = [(row["route"], row["mode"]) for row in saved["rows"]]
+    kept = json.loads((folder / "results.json").read_text())
+    measured = [(row["route"], row["mode"]) for row in kept["rows"]]
     assert measured == [("empty", mode) for mode in MODES] + [("mix", mode) for mode in MODES[1:]]
-    assert all(len(row["rates"]) == 1 and min(row["rates"]) > 0 for row in saved["rows"])
-    assert saved["configuration"]["database"].startswith("SQLite 3.")
+    assert all(len(row["rates"]) == 1 and min(row["rates"]) > 0 for row in kept["rows"])
+    assert kept["configuration"]["database"].startswith("SQLite 3.")
     assert (folder / "ratios.svg").exists()
     lines = (folder / "results.md").read_text().splitlines()
     assert all(line in lines for line in run.stdout.splitlines() if line.startswith("|"))

@@ -73,8 +73,8 @@ def test_each_axis_is_measured_with_the_memory_of_its_daemons(axis, tmp_path):
         text=True,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    saved = json.loads((ROOT / "var" / "benchmark" / "latest" / "results.json").read_text())
-    [point] = saved["points"]
+    kept = json.loads((ROOT / "var" / "benchmark" / "latest" / "results.json").read_text())
+    [point] = kept["points"]
     assert f"{point['axis']}={point['value']}" == axis
     assert point["rates"][0] > 0 and point["errors"] == 0
     # No interpreter with web.py and SQLObject is smaller; its part of shared memory may be.
