@@ -91,7 +91,7 @@ def test_other_site_answers_as_before_and_this_one_beside_it(module, other, tmp_
         before = answers(alone.server.port)
     with apache(module=module(), extra=other) as both:
         after = answers(both.server.port)
-        ours = httpx.get(both.url + "/view", headers={"Host": "localhost"})
+        ours = httpx.get(both.url + "/view", headers={"Host": "localhost"}, timeout=60)
     assert [row[2] for row in before] == [200, 411, 200, 200, 200, 404, 404, 200]
     assert after == before
     assert ours.status_code == 200

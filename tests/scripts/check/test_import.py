@@ -131,7 +131,7 @@ def test_an_import_that_hangs_is_told_with_its_line(notes):
 
 def test_a_process_that_dies_is_told(notes):
     notes.add("import os; os._exit(7)\n")
-    found(notes, WRONG, None, None, "ends with status 7")
+    found(notes, WRONG, None, None, "ended with status 7")
 
 
 def test_a_missing_application_is_told(notes):
