@@ -23,7 +23,7 @@ OWN_TRANSACTION = Difference(
 )
 OWN_CONNECTION = Difference(
     "opens another connection to the same database",
-    "another connection than that of the request was used in it",
+    "a connection other than the request's was used in it",
 )
 MODULES_CONNECTION = Difference(
     "uses the process's connection, which its module has taken", OWN_CONNECTION.error
