@@ -173,7 +173,7 @@ def test_the_table_holds_neither_the_key_nor_what_was_sent(client, table):
 
 def test_a_key_is_kept_for_a_day(client, table):
     post(client)
-    day = idempotency.SECONDS_KEPT
+    day = idempotency.LIFETIME
     table(f"UPDATE stored_answers SET created = {int(time.time()) - day + 60}")
     assert post(client).status == 201
     assert post(client, ADA | {"name": "bob"}).status == 422

@@ -106,7 +106,7 @@ def test_commands_at_once_make_tables_that_refer_to_each_other_once(server, uri,
     said = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, said
     for table in own_application.TABLES:
-        assert sum(f"table {table}: made" in out for out, _ in said) == 1, said
+        assert sum(f"table {table}: created" in out for out, _ in said) == 1, said
     tags = server.execute("SELECT word FROM tag", name_of(uri))
     assert [word for (word,) in tags] == ["first"]
     [[constraints]] = server.execute(CONSTRAINTS[uri.partition(":")[0]], name_of(uri))
@@ -138,7 +138,7 @@ def test_the_command_waits_for_a_server_that_is_not_there_yet(server, uri, tmp_p
     out, further = waiting.communicate()
     assert first == "waiting at most 60 s for the database of DATABASE_URI\n"
     assert (waiting.returncode, further) == (0, "")
-    assert "table users: made" in out
+    assert "table users: created" in out
 
 
 def test_the_command_does_not_wait_for_ever(tmp_path):

@@ -64,7 +64,7 @@ def test_an_ambiguous_request_carries_no_second_one(cluster, form):
 
 def test_of_the_containers_that_started_together_one_created_the_users(cluster):
     log = cluster.log("web")
-    assert log.count("table users: made") == 1
+    assert log.count("table users: created") == 1
     assert log.count("sample users: ") == 1
     assert log.count("table users: exists") == 2
 

@@ -115,7 +115,7 @@ def test_containers_that_start_at_the_same_time_create_one_database(engine, imag
         started = [subprocess.Popen(making, env=engine.environment, **options) for _ in range(6)]
         said = [process.communicate()[0] for process in started]
         assert [process.returncode for process in started] == [0] * 6, said
-        assert sum("table users: made" in text for text in said) == 1
+        assert sum("table users: created" in text for text in said) == 1
         counted = engine.output(
             *command[1:], image, "python", "-c",
             "from app import load_sqlo; load_sqlo(); from app.models import User; "

@@ -65,7 +65,7 @@ def change(tmp_path, statement):
 def test_it_makes_the_database_once_and_says_what_it_did(uri, tmp_path):
     first = run(uri)
     assert (first.returncode, first.stderr) == (0, "")
-    assert f"database {uri}\n" + lines("made") + "sample users: <User 1 name=" in first.stdout
+    assert f"database {uri}\n" + lines("created") + "sample users: <User 1 name=" in first.stdout
     assert "argon2" not in first.stdout
     second = run(uri)
     assert (second.returncode, second.stderr) == (0, "")
@@ -238,7 +238,7 @@ def own(tmp_path):
 
 
 def test_an_application_of_ones_own_has_all_its_tables_made(own, uri, tmp_path):
-    made = [f"table {name}: made" for name in own_application.TABLES]
+    made = [f"table {name}: created" for name in own_application.TABLES]
     said = run(uri, folder=own).stdout
     assert said.splitlines() == [f"database {uri}", *made, "a tag: first"]
     again = run(uri, folder=own)
@@ -285,7 +285,7 @@ def test_models_that_set_another_connection_get_their_tables_in_the_sites_databa
     own = own_application.make(tmp_path / "own", models=OTHERS.format(folder=tmp_path))
     done = run(uri, folder=own)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("table thing: made\ntries: 2\n")
+    assert done.stdout.endswith("table thing: created\ntries: 2\n")
     assert run(uri, "--check", folder=own).returncode == 0
     assert not (tmp_path / "other.db").exists()
 

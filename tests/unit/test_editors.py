@@ -47,7 +47,7 @@ def users(folder):
 def test_the_first_editor_is_made_and_signs_in(folder):
     done = add_editor(folder, "ada", "--password-file", folder / "password")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"database sqlite://{folder}/site.db\nuser 4 ada: made, an editor\n"
+    assert done.stdout == f"database sqlite://{folder}/site.db\nuser 4 ada: created, an editor\n"
     assert users(folder) == [("ada", "editor")]
     with serving(folder) as client:
         assert Browser(client).sign_in("ada", PASSWORD).status == 303
@@ -122,7 +122,7 @@ def test_a_database_that_is_not_there_is_told_with_the_cure(tmp_path):
     (tmp_path / "password").write_text(PASSWORD)
     done = add_editor(tmp_path, "ada", "--password-file", tmp_path / "password")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "`.venv/bin/python -m app.database` makes what is missing" in done.stderr
+    assert "`.venv/bin/python -m app.database` creates what is missing" in done.stderr
     assert not (tmp_path / "site.db").exists()
 
 

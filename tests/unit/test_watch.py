@@ -60,7 +60,7 @@ def test_a_listener_that_fails_is_logged_and_the_answer_stands(caplog):
 
     told = []
     assert answering(listeners=[fails, told.append]).get("/").text == "ok"
-    assert len(told) == 1 and "could not be told" in caplog.text
+    assert len(told) == 1 and "could not be reported" in caplog.text
 
 
 def test_a_run_without_a_request_is_nobodys():

@@ -165,4 +165,4 @@ def test_a_fault_in_the_wiring_is_not_taken_for_a_missing_name(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "from app import app"], cwd=own, capture_output=True, text=True
     )
-    assert "cash_rows" in done.stderr and "the site could not be made" in done.stderr
+    assert "cash_rows" in done.stderr and "the site could not be loaded" in done.stderr

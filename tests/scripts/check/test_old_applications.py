@@ -17,7 +17,7 @@ from tests.scripts.check.applications import Application, only_bad
 EDITED = {
     "wiki": [
         ("wiki/code.py", "app.add_processor(load_sqlo)", "adds the application's own load_sqlo"),
-        ("wiki/code.py", "DBStore(", "keeps sessions by a connection of web.py's own"),
+        ("wiki/code.py", "DBStore(", "stores sessions by a connection of web.py's own"),
         ("wiki/code.py", "threading.Thread(", "starts a thread in a request"),
         ("wiki/code.py", "connectionForURI(", "have a thread or a script run in in_transaction()"),
         ("wiki/code.py", "try:", "catches DuplicateEntryError outside of savepoint()"),
@@ -31,7 +31,7 @@ EDITED = {
         ("main.py", "sqlhub.doInTransaction(", "calls doInTransaction in a request"),
         ("admin.py", "try:", "catches DuplicateEntryError outside of savepoint()"),
         ("model.py", "sqlhub.processConnection =", "which the bundle replaces by the site's"),
-        ("model.py", '_title = Setting.byName("title")', "_title keeps what one request has read"),
+        ("model.py", '_title = Setting.byName("title")', "_title holds what one request has read"),
         ("templates/layout.html", "<style>", "an inline <style>"),
         ("templates/cart.html", "onsubmit=", "onsubmit= on <form>"),
         ("templates/layout.html", 'href="/"', "links such as"),

@@ -34,13 +34,13 @@ def test_an_instance_at_module_level_is_told(notes, form):
     asks, keeps = only_bad(notes.look())
     assert (asks.level, keeps.level) == (WRONG, WARNING)
     assert (keeps.file, keeps.line) == place
-    assert "FIRST keeps an instance of Note" in keeps.text
+    assert "FIRST holds an instance of Note" in keeps.text
 
 
 @pytest.mark.parametrize("value", ["Note.get(1)", "Note.select()[0].text", "Note(text='b')"])
 def test_what_a_request_puts_into_a_global_name_is_told(notes, value):
     file, line = notes.add(f"def first():\n    global _first\n    _first = {value}\n\n\n")
-    found(notes, WRONG, file, line + 2, "_first keeps what one request has read for all others")
+    found(notes, WRONG, file, line + 2, "_first holds what one request has read for all others")
 
 
 def test_two_classes_of_one_table_are_told(notes):
