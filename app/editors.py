@@ -1,4 +1,4 @@
-"""Makes a user an editor, who may write. The password is typed, or stands in a file."""
+"""Makes a user an editor, who may write, with a password that is typed or stands in a file."""
 
 import getpass
 

@@ -1,4 +1,4 @@
-"""The recipe's load hook as it was published, for comparison. README.md lists its faults."""
+"""The recipe's load hook as it was published, for comparison: README.md lists its faults."""
 
 import web
 from sqlobject import connectionForURI, sqlhub

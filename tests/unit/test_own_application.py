@@ -255,7 +255,7 @@ def test_a_program_whose_row_exists_is_told_the_error(wiki):
     assert make_database(wiki, SITE_DATABASE="wiki.model:make").returncode == 0
     done = make_database(wiki, SITE_DATABASE="wiki.model:make")
     assert (done.returncode, "UNIQUE constraint failed" in done.stderr) == (3, True)
-    assert "A row that it makes may exist" in done.stderr
+    assert "Perhaps a row that it creates" in done.stderr
 
 
 def test_a_program_that_waits_for_itself_is_told_why(wiki):

@@ -1,4 +1,4 @@
-"""The queue of a database's writers. Without it SQLite has each of them poll for its lock.
+"""The queue of a database's writers, which without it would poll for SQLite's lock.
 
 SQLite's busy handler sleeps and tries again: a writer that comes at the right moment wins, and an
 unlucky one waits for seconds (https://www.sqlite.org/c3ref/busy_timeout.html). Here the threads of
