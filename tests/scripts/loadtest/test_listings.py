@@ -5,7 +5,7 @@ import pytest
 from scripts.lib.loadtest import listings
 from scripts.lib.loadtest.ledger import ABSENT, LOST, MADE_UP, RESURRECTED, STALE, Ledger
 from scripts.lib.loadtest.listings import MISCOUNTED, Listing, Users
-from tests.http_client import serving
+from tests.http_client import site_client
 
 NAMES = ["plain", "<b>&amp;", "it's", 'say "no"', 'it\'s "both"', "Zoë\u2028"]
 
@@ -26,7 +26,7 @@ def row(number, fullname=None):
 
 
 def test_the_three_lists_of_the_site_are_read_alike(tmp_path):
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         for name in NAMES:
             value = {"name": name, "fullname": f"Full {name}", "password": "sesame, open"}
             assert client.send("POST", "/api/users", value).status == 201
@@ -39,7 +39,7 @@ def test_the_three_lists_of_the_site_are_read_alike(tmp_path):
 
 
 def test_a_page_that_has_a_next_one_says_where_it_begins(tmp_path):
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         for number in range(100):
             value = {"name": f"user {number}", "fullname": "Full", "password": "sesame, open"}
             assert client.send("POST", "/api/users", value).status == 201
