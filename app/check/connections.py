@@ -1,4 +1,4 @@
-"""Connections past the requests' transactions: to the site's database a second time."""
+"""Connections that bypass the requests' transactions: to the site's database a second time."""
 
 import ast
 import os

@@ -140,6 +140,8 @@ def tell_run(mode):
 
 
 def answered(mode, values):
-    """The JSON of `values` with who served it, and in which run of the handler: "runs" is 1 more
-    than the retries of the request, and always 1 in a mode that does not run one again."""
+    """Return the JSON of `values`, of who served it, and of the handler's run.
+
+    "runs" is 1 plus the retries of the request; a mode without retries always has 1.
+    """
     return json_answer({**values, "runs": runs(mode), "served_by": served_by()})

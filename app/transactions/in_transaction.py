@@ -152,7 +152,7 @@ def _attempt(transaction, function, around):
 
 
 def _may_commit(transaction, error):
-    """Whether an error commits, as a request's: a redirect that the function's handler answers."""
+    """Whether `error` commits, as in a request: a redirect does."""
     if not commits(error):
         return False
     if transaction.failure is not None and transaction.writing and status_of(error) >= 400:

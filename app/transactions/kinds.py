@@ -77,7 +77,7 @@ class Kinds:
                 "a handler marked @no_transaction was called inside a savepoint or inside another "
                 "request, whose transaction goes on: call it outside of both"
             )
-        # Then processors before it have read without locks, and have not written.
+        # A reading one: then processors before it read without locks, and cannot write.
         self.become(False)
         begun = self._session is not None
         unsent = self.instances is not None and self.instances.has_unsent()

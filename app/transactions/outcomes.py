@@ -27,7 +27,7 @@ class HTTPRunEnded(RunEnded, web.HTTPError):
 
 
 def succeeded(error):
-    """Whether the answer's status is below 500, of a handler that raised `error` or None."""
+    """Whether a handler that raised `error`, or None, answers with a status below 500."""
     if error is not None and not commits(error):
         return False
     return status_of() < 500

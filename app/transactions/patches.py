@@ -47,7 +47,7 @@ class Patch(NamedTuple):
     tried_with: tuple = ("3.14.0",)
 
     def is_possible(self):
-        """Whether SQLObject has what is to be changed."""
+        """Whether SQLObject has the attribute."""
         if isinstance(self.owner, dict):
             return self.attribute in self.owner
         if self.user is not None:
@@ -62,7 +62,7 @@ class Patch(NamedTuple):
 
 
 class PatchError(RuntimeError):
-    """SQLObject lacks an attribute that is to be changed; the message names it and the cure."""
+    """SQLObject lacks an attribute that a Patch changes; the message names it and the cure."""
 
 
 class CreatedOnUse:

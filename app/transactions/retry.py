@@ -76,7 +76,7 @@ def again(transaction, begin, work, limits):
 
 
 def _goes_alone(transaction, conflicts, limits):
-    """Whether the run after this number of conflicts is to be alone, as the last one is.
+    """Whether the run after this number of conflicts goes alone, as the last one does.
 
     Raises GivenUp where nothing is run again.
     """

@@ -25,7 +25,7 @@ _MISSING = object()
 
 
 class Change(NamedTuple):
-    """The pickles of a web session's values: as it was loaded, as it is to be saved."""
+    """The pickles of a web session's values: those that were loaded, and those to save."""
 
     base: bytes
     mine: bytes

@@ -37,7 +37,7 @@ def refused(site, use, match):
 
 
 def test_another_transaction_after_a_write_is_refused_at_once(site):
-    message = r"another connection than.*transaction\(\).*savepoint"
+    message = r"a connection other than.*transaction\(\).*savepoint"
     assert refused(site, lambda: sqlhub.processConnection.transaction(), message)
 
 
@@ -49,7 +49,7 @@ def test_the_request_s_own_connection_refuses_another_transaction_too(site):
 def test_another_transaction_of_the_same_database_is_refused_whatever_its_options(site):
     other = connection_for(site.uri, timeout=PATIENCE - 1)
     try:
-        assert refused(site, other.transaction, "another connection than")
+        assert refused(site, other.transaction, "a connection other than")
     finally:
         other.close()
 
@@ -57,7 +57,7 @@ def test_another_transaction_of_the_same_database_is_refused_whatever_its_option
 @pytest.mark.parametrize("name", ["getConnection", "makeConnection"])
 @pytest.mark.engines("sqlite")
 def test_another_connection_to_the_file_that_is_locked_is_refused_at_once(site, name):
-    assert refused(site, getattr(site.connection, name), "another connection than")
+    assert refused(site, getattr(site.connection, name), "a connection other than")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_another_connection_to_the_file_that_is_locked_is_refused_at_once(site, 
 )
 def test_the_process_s_connection_past_the_request_s_transaction_is_refused(site, use):
     """Its writes would stay even if the request is rolled back."""
-    assert refused(site, lambda: use(sqlhub.processConnection), "another connection than")
+    assert refused(site, lambda: use(sqlhub.processConnection), "a connection other than")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -73,8 +73,8 @@ class ServerSession(abc.ABC):
 class ServerEngine(threads.Engine):
     """The base of the engines with a server.
 
-    Options, in seconds: `timeout` to wait for another transaction's lock; `statement_timeout` for
-    one statement; `connect_timeout` to open a connection; `check_after` of idleness, after which a
+    Options, in seconds: `timeout` for another transaction's lock; `statement_timeout` for one
+    statement; `connect_timeout` to open a connection; `check_after` of idleness, after which a
     session is checked before it is used; `idle_timeout` for which a transaction of a request, or
     one with a deadline, may be idle. After that the server ends its session and with it its locks,
     because its process may have been stopped, or its host be away. `reading_level` and

@@ -158,7 +158,7 @@ class MariaDBSession(ServerSession, Session, Connection):
 
     def _end(self, statements):
         if self.alone:
-            # It sets the usual limit of doing nothing.
+            # The statements set the usual limit of idleness.
             self.limited_to = None
             statements += f"; {self.turnstile.opened}"
         self.query(_compound(statements))

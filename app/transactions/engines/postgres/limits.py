@@ -16,7 +16,7 @@ class Limits:
 
     def __init__(self, statement, lock, idle):
         """`statement`: seconds for one statement; `lock`: seconds of them to wait for a lock;
-        `idle`: seconds for which a transaction may do nothing."""
+        `idle`: seconds for which a transaction may be idle."""
         limits = {"statement_timeout": statement, "lock_timeout": lock, _IDLE: idle}
         milliseconds = {name: _milliseconds(limit) for name, limit in limits.items()}
         self.of_transaction = _set("SET LOCAL", milliseconds)

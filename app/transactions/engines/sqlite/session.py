@@ -22,7 +22,7 @@ _SHORT = 0.01
 
 
 class Clock:
-    """Tells SQLite when a statement is to be given up.
+    """Tells SQLite when to give up a statement.
 
     It is an object beside the session, because SQLite holds it: the garbage collector never finds
     a cycle that leads through SQLite.
