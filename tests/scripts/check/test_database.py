@@ -150,7 +150,7 @@ def test_a_class_that_takes_its_columns_from_a_missing_table_is_told(sqlite):
     sqlite.application.write("notes/model.py", f"{MODEL}\n\nclass Kinds(SQLObject):\n{meta}")
     [told] = only_bad(sqlite.look())
     assert told.level == WRONG
-    assert told.text.endswith("make it by a program that SITE_DATABASE names, or by hand")
+    assert told.text.endswith("create it by a program that SITE_DATABASE names, or by hand")
 
 
 def test_an_application_without_a_class_is_told(sqlite):

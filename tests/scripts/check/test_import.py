@@ -35,7 +35,7 @@ AT_IMPORT = {
     "makes tables": (
         "Note.createTable(ifNotExists=True)\n",
         WARNING,
-        ["looks for its table when it is imported", "`.venv/bin/python -m app.database` makes"],
+        ["looks for its table when it is imported", "`.venv/bin/python -m app.database` creates"],
     ),
     "asks by web.py": (
         "list(web.database(dbn='sqlite', db=':memory:').query('SELECT 1'))\n",
