@@ -71,9 +71,8 @@ class PostgresSession(ServerSession, TokenSession):
     def prepare_session(self):
         """Set the limits for the whole session, where that can be done; raises the driver's error.
 
-        A pooler such as PgBouncer may give each transaction another session, in which other
-        clients would find these limits. The session's process id shows that: it is not the one
-        that this connection was told.
+        A pooler such as PgBouncer may give each transaction another session, and share a session
+        between clients. Then its process id is not the one that this connection was told.
         """
         self.autocommit = True
         _, (process, may_lock) = self.send(f"SELECT pg_backend_pid(), {MAY_LOCK}::int")
@@ -216,8 +215,7 @@ class PostgresSession(ServerSession, TokenSession):
     def _look(self, message):
         """Send a message that is a transaction of its own; return the first row of its answer.
 
-        None where it fails or the connection should be checked first, as the transaction's
-        beginning does.
+        None where it fails or the connection should be checked first: a transaction does that.
         """
         if time.monotonic() - self.used > self.check_after:
             return None
