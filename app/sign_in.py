@@ -2,7 +2,7 @@
 
 To check or to hash a password takes tens of milliseconds. So a handler marked @no_transaction does
 it between two transactions: the first one looks, the second one writes. The second one looks
-again. So many attempts at the same time learn no more than the same number one after another.
+again. Therefore attempts at the same time learn no more than attempts one after another.
 """
 
 import ipaddress

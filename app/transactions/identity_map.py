@@ -187,7 +187,7 @@ def _state(instance):
 
 
 def _forget_values(instance):
-    """As SQLObject's `expire`, also after an earlier one and a change; the map still holds it."""
+    """As SQLObject's `expire`, also for one expired and then changed; the map still holds it."""
     for column in instance.sqlmeta.columnList:
         vars(instance).pop(instanceName(column.name), None)
     instance._SO_createValues = {}

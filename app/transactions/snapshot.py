@@ -104,7 +104,7 @@ class Snapshot:
     def rows_with(self, id, cls):
         """Return the kept rows if the row `id` of `cls` may be among them, else None.
 
-        It begins no transaction.
+        Where no transaction has begun and the rows were fresh at the last look, none is begun.
         """
         if self.state is not NOT_ASKED:
             return self.rows

@@ -10,7 +10,7 @@ CONFLICTS = {"40001", "40P01"}
 # 42P07: another session has created the table meanwhile, which no snapshot shows. 55P03: a lock
 # did not come in time, or not at once.
 IN_THE_WAY = {"42P07", "55P03"}
-# A standby answers SERIALIZABLE with it, and the server other things too.
+# A standby's answer to SERIALIZABLE; it has other causes too.
 NOT_SUPPORTED = "0A000"
 # Sessions that are ended by the server or refused by it: shutdown, crash, starting up, idle too
 # long, too many connections.
