@@ -214,8 +214,8 @@ def checked(values):
     """Return the values of a mapping of field to value in the form that User's columns take.
 
     It hashes the password, which takes tens of milliseconds. So call it before the first use of
-    the database, when no lock is held. Raises formencode.Invalid with `error_dict`, field to
-    fault.
+    the database, when no lock is held.
+    Raises formencode.Invalid with `error_dict`, field to fault.
     """
     ready, faults = {}, {}
     for field, value in values.items():

@@ -196,9 +196,9 @@ def _read_file(file):
 def stop(error):
     """Raise `error`, a SettingsError found while the package is imported.
 
-    A command answers only with the message and the usage status. A command is `python -m
-    app.<module>`, which has "-m" in argv[0] during the import (sys.argv's documentation), one of
-    the scripts or Docker's entrypoint, which have their file there.
+    A command answers only with the message and the usage status. A command is
+    `python -m app.<module>`, which has "-m" in argv[0] during the import (sys.argv's
+    documentation), or one of the scripts or Docker's entrypoint, which have their file there.
     """
     command = sys.argv[0] if sys.argv else ""
     folders = Path(command).resolve().parents

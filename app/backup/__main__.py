@@ -2,8 +2,8 @@
 
 Both work while the site serves: `dump` writes what was committed at one instant, and `load` puts
 all of the database back in one step, after which the tables are brought to what the models say.
-Until then nothing is changed, and the site goes on serving. Its exit status is that of `python -m
-app.database`.
+Until then nothing is changed, and the site goes on serving. The exit status means the same as with
+`python -m app.database`.
 """
 
 import argparse

@@ -38,8 +38,8 @@ def application(mode, uri, bundle=None):
     """Return the lab's application in one of the MODES on the database `uri`; creates its table.
 
     `bundle`: the processor of the mode "bundle", for the same database. Sets
-    `sqlhub.processConnection`, so a process can serve one mode only. Raises the errors of the
-    driver and of sqlobject.dberrors.
+    `sqlhub.processConnection`, so a process can serve one mode only.
+    Raises the errors of the driver and of sqlobject.dberrors.
     """
     # Imported here, because it imports this module.
     from app.lab.sessions import processor

@@ -40,8 +40,9 @@ def end(transaction, error, may_commit=unless_swallowed):
     """Commit or roll back, then call what waits for that; return whether it is committed.
 
     `error`: what the work raised, or None. `may_commit(transaction, error)` has the last word
-    before a commit. Raises RunEnded where this run came to nothing, SwallowedError, and the
-    engine's error where it cannot commit. Then nothing is committed.
+    before a commit.
+    Raises RunEnded where this run came to nothing, SwallowedError, and the engine's error where it
+    cannot commit. Then nothing is committed.
     """
     commit = False
     instances = transaction.instances

@@ -77,9 +77,10 @@ def in_transaction(
     be called more than once: give side effects to `on_commit`. After `timeout` seconds, and at the
     deadline of the request in which it is called, it is rolled back and given up, even in the
     middle of a statement, but not once COMMIT was sent. An error that it raises rolls back, except
-    a web.HTTPError below 500, which commits as in a request. Without `function` it returns a
-    decorator: `@in_transaction(writing=False)`. `connection`: of `connection_for`; by default that
-    of the thread or process, or of the only processor.
+    a web.HTTPError below 500, which commits as in a request.
+    Without `function` it returns a decorator: `@in_transaction(writing=False)`.
+    `connection`: of `connection_for`; by default that of the thread or process, or of the only
+    processor.
 
     Raises RuntimeError inside a transaction and where there is no connection; GivenUp where the
     work cannot be done; SwallowedError where `function` caught a database error outside of

@@ -22,8 +22,8 @@ class Savepoints:
         """Undo the block's writes, and only these, where it raises; the error goes on.
 
         What the block gave to `on_commit` is dropped with them; what it gave to `on_rollback` is
-        called after the transaction, however it ends. `commits(error)` tells which errors undo
-        nothing: what the block did before one stays.
+        called after the transaction, however it ends.
+        `commits(error)` tells which errors undo nothing: what the block did before one stays.
         """
         name = f"savepoint_{next(_numbers)}"
         self.query(f"SAVEPOINT {name}")

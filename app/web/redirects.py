@@ -29,8 +29,8 @@ def way_back():
 def local(path):
     """Return `path` if it is text that leads to a page of this site, else "/".
 
-    For more than LONGEST_LOCAL characters it is "/" too. Browsers take a backslash for a slash,
-    and a path that begins with two for another host.
+    For more than LONGEST_LOCAL characters it is "/" too.
+    Browsers take a backslash for a slash, and a path that begins with two for another host.
     """
     if len(path or "") > LONGEST_LOCAL:
         return "/"

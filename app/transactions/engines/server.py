@@ -81,8 +81,8 @@ class ServerEngine(threads.Engine):
     `writing_level` are isolation levels, in lower case. Levels below the defaults give up a part
     of what processor.py promises. A reading request at the default level sees one committed
     snapshot, which can still be of no serial order with two writing requests (the read-only
-    anomaly); `reading_level` serializable excludes that, and costs conflicts. Raises ValueError
-    that names a wrong option.
+    anomaly); `reading_level` serializable excludes that, and costs conflicts.
+    Raises ValueError that names a wrong option.
     """
 
     OPTIONS = frozenset(
