@@ -77,16 +77,14 @@ def transaction_per_request(
     have passed; then it is answered 503 with Retry-After.
     `request_seconds`: its deadline, counted from its start; None for no deadline. Keep it below
     the server's own limit: past that the client has no answer, and the request could still commit.
-    What was sent of a stream stays sent, and the log tells that it ended. `on_commit` has no
-    deadline.
+    A part of a stream that was sent stays; the log tells of its end. `on_commit` has no deadline.
     `commit_veto(status, headers)`, called with the status line and the list of header pairs
     before a commit, has the transaction rolled back by returning true.
     `unavailable(headers, reason)` returns the web.HTTPError of each 503, a plain one by default;
     `reason` is the Verdict CONFLICT, GONE, FULL, LATE or UNKNOWN.
     `stream_writes`: send a writing request's chunks as the handler yields them. The price: the
     client has the whole answer before the commit, and so perhaps a 200 for what is not committed;
-    the request is not run again once the first chunk is sent; and it holds its locks while its
-    client reads slowly.
+    it is not run again once the first chunk is sent; and while it is read it holds its locks.
 
     Called without a handler (in an interpreter), the processor opens a regular
     connection and sets `sqlhub.processConnection`. Raises ValueError for a wrong `uri`.
