@@ -8,6 +8,7 @@ import pytest
 from scripts.lib.benchmark.sites import MODES
 from scripts.lib.command import ROOT
 from tests.apache.server import hermetic_environment, pypi_module
+from tests.scripts.runs import folder_of_run
 
 OPTIONS = ["--rounds", "1", "--seconds", "1", "--routes", "empty", "mix"]
 
@@ -23,8 +24,7 @@ def test_every_mode_is_measured_and_the_results_are_saved(tmp_path):
         text=True,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    folder = ROOT / "var" / "benchmark" / "latest"
-    assert str(folder.resolve()) in run.stdout
+    folder = folder_of_run(run.stdout)
     kept = json.loads((folder / "results.json").read_text())
     measured = [(row["route"], row["mode"]) for row in kept["rows"]]
     assert measured == [("empty", mode) for mode in MODES] + [("mix", mode) for mode in MODES[1:]]

@@ -11,6 +11,7 @@ from scripts.lib.benchmark.options import parse_options
 from scripts.lib.benchmark.report import write_growth
 from scripts.lib.command import ROOT
 from tests.apache.server import hermetic_environment, pypi_module
+from tests.scripts.runs import folder_of_run
 
 DESCRIPTION = {"date": "2026-11-26 10:00:00 +0000", "database": "SQLite", "served by": "2 x 2"}
 POINTS = [
@@ -73,7 +74,7 @@ def test_each_axis_is_measured_with_the_memory_of_its_daemons(axis, tmp_path):
         text=True,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    kept = json.loads((ROOT / "var" / "benchmark" / "latest" / "results.json").read_text())
+    kept = json.loads((folder_of_run(run.stdout) / "results.json").read_text())
     [point] = kept["points"]
     assert f"{point['axis']}={point['value']}" == axis
     assert point["rates"][0] > 0 and point["errors"] == 0

@@ -8,6 +8,7 @@ import pytest
 from scripts.lib.benchmark.memory import Grown, table
 from scripts.lib.command import ROOT
 from tests.apache.server import hermetic_environment
+from tests.scripts.runs import folder_of_run
 
 
 def grown(*sizes):
@@ -47,7 +48,7 @@ def test_the_size_of_a_process_is_flat_once_its_cache_is_full(reads, options, st
         text=True,
     )
     assert run.returncode == status, run.stdout + run.stderr
-    folder = ROOT / "var" / "benchmark" / "latest"
+    folder = folder_of_run(run.stdout)
     [process] = json.loads((folder / "results.json").read_text())["processes"]
     assert process["sizes"][-1]["reads"] == reads
     assert (folder / "memory.svg").exists()

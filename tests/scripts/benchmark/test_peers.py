@@ -14,6 +14,7 @@ from scripts.lib.benchmark.sites import sites
 from scripts.lib.command import ROOT, CannotRun
 from tests.apache.server import hermetic_environment, pypi_module
 from tests.peers import have_peers
+from tests.scripts.runs import folder_of_run
 
 pytestmark = [
     pytest.mark.slow,
@@ -57,7 +58,7 @@ def test_the_table_has_the_peers_and_the_ratios_to_the_bare_driver(tmp_path):
         text=True,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    kept = json.loads((ROOT / "var" / "benchmark" / "latest" / "results.json").read_text())
+    kept = json.loads((folder_of_run(run.stdout) / "results.json").read_text())
     assert [row["mode"] for row in kept["rows"]] == ["bundle", *PEERS]
     assert all(row["errors"] == 0 and row["ratios"]["raw"][0] > 0 for row in kept["rows"])
     assert {"Flask", "SQLAlchemy", "Django"} <= set(kept["configuration"])

@@ -12,9 +12,9 @@ import pytest
 from scripts.lib.command import ROOT
 from scripts.lib.serving.ports import free_port
 from tests.apache.server import TOKEN, apache, hermetic_environment, pypi_module
+from tests.scripts.runs import folder_of_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-LATEST = ROOT / "var" / "loadtest" / "latest"
 LIAR = ROOT / "tests" / "scripts" / "loadtest" / "liar"
 
 
@@ -40,9 +40,9 @@ def run(folder, *options, token=TOKEN):
     return process.returncode, output, errors
 
 
-def results():
-    """What the last run has left as JSON."""
-    return json.loads((LATEST / "results.json").read_text())
+def results(output):
+    """What a run has left as JSON."""
+    return json.loads((folder_of_run(output) / "results.json").read_text())
 
 
 def users_of(site):
@@ -54,12 +54,12 @@ def test_the_default_mode_of_the_lab_gives_wrong_answers(tmp_path):
     options = ("--lab", "default", "--seconds", "3", "--users", "8", "--workers", "2")
     status, output, errors = run(tmp_path, *options)
     assert status == 1, output + errors
-    total = results()["total"]
+    total = results(output)["total"]
     # The totals are those of both workers: users of each one have seen stale reads.
     assert total["wrong"] > 0
     assert f"| all | {total['requests']} |" in output
     assert "stale read: GET /lab/default/keys" in output
-    examples = (LATEST / "wrong-answers.jsonl").read_text().splitlines()
+    examples = (folder_of_run(output) / "wrong-answers.jsonl").read_text().splitlines()
     assert 0 < len(examples) <= total["wrong"]
     assert {json.loads(example)["wrong"] for example in examples} == {"stale read"}
 
@@ -68,10 +68,10 @@ def test_the_bundle_in_the_lab_gives_none(tmp_path):
     pypi_module()
     status, output, errors = run(tmp_path, "--lab", "bundle", "--seconds", "3", "--users", "8")
     assert status == 0, output + errors
-    total = results()["total"]
+    total = results(output)["total"]
     assert (total["failed"], total["wrong"]) == (0, 0)
     assert total["requests"] > 0
-    assert not (LATEST / "wrong-answers.jsonl").exists()
+    assert not (folder_of_run(output) / "wrong-answers.jsonl").exists()
 
 
 def test_a_running_site_is_loaded_and_nothing_is_left_on_it(site, tmp_path):
@@ -80,16 +80,15 @@ def test_a_running_site_is_loaded_and_nothing_is_left_on_it(site, tmp_path):
     status, output, errors = run(tmp_path, *options)
     assert status == 0, output + errors
     assert users_of(site) == before
-    done = results()
+    done = results(output)
     kinds = {row["kind"]: row["requests"] for row in done["kinds"]}
     assert kinds["POST /api/users"] == kinds["DELETE /api/users/[id]"] > 0
     assert {"GET /", "GET /view", "GET /api/users", "PATCH /api/users/[id]"} <= set(kinds)
     assert sum(kinds.values()) == done["total"]["requests"]
     assert done["configuration"]["site"] == site.url
-    assert str(LATEST.resolve()) in output
-    left = {path.name for path in LATEST.iterdir()}
-    assert {"locust.html", "locust_stats.csv", "results.md", "locust.log"} <= left
-    assert TOKEN not in "".join(path.read_text() for path in LATEST.iterdir())
+    left = {path.name: path for path in folder_of_run(output).iterdir()}
+    assert {"locust.html", "locust_stats.csv", "results.md", "locust.log"} <= left.keys()
+    assert TOKEN not in "".join(path.read_text() for path in left.values())
 
 
 def test_a_site_that_tells_of_changes_it_did_not_make_is_found_out(tmp_path):
@@ -98,7 +97,7 @@ def test_a_site_that_tells_of_changes_it_did_not_make_is_found_out(tmp_path):
         options = ("--url", liar.url, "--seconds", "4", "--users", "10")
         status, output, errors = run(tmp_path, *options)
     assert status == 1, output + errors
-    done = results()
+    done = results(output)
     causes = str(done["errors"])
     assert "deleted user still there" in causes
     assert "stale read" in causes

@@ -8,9 +8,9 @@ import pytest
 from scripts.lib.command import ROOT
 from tests import notes
 from tests.apache.server import hermetic_environment, pypi_module
+from tests.scripts.runs import folder_of_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-LATEST = ROOT / "var" / "loadtest" / "latest"
 
 LOCUSTFILE = """
 import os
@@ -37,14 +37,15 @@ def run(folder, *options, **variables):
     return done.returncode, done.stdout + done.stderr
 
 
-def kinds():
-    return {kind["kind"] for kind in json.loads((LATEST / "results.json").read_text())["kinds"]}
+def kinds(said):
+    results = json.loads((folder_of_run(said) / "results.json").read_text())
+    return {kind["kind"] for kind in results["kinds"]}
 
 
 def test_its_pages_are_opened(folder):
     status, said = run(folder, "--path", "/", "--path", "/again?number=1")
     assert status == 0, said
-    assert kinds() == {"GET /", "GET /again?number=1"}
+    assert kinds(said) == {"GET /", "GET /again?number=1"}
     assert "- load: pages / /again?number=1" in said
     assert "your own application" in said
 
@@ -61,7 +62,7 @@ def test_your_own_locustfile_brings_its_users(folder):
     status, said = run(folder, "--locustfile", mine, NAME_OF_MINE="a-note")
     assert status == 0, said
     # Locust follows the redirect under the same name.
-    assert kinds() == {"POST a-note"}
+    assert kinds(said) == {"POST a-note"}
 
 
 @pytest.mark.parametrize(
