@@ -66,7 +66,7 @@ def test_a_scanner_finds_nothing_above_informational(site, tmp_path):
         pytest.skip("wapiti is not there: apt-get install wapiti")
     report = tmp_path / "report.json"
     quiet = ["--no-bugreport", "--flush-session", "--store-session", tmp_path, "-v", "0"]
-    bounds = ["--max-scan-time", "20", "--max-attack-time", "15", "-m", MODULES]
+    bounds = ["--max-scan-time", "40", "--max-attack-time", "30", "-m", MODULES]
     begin = ["-u", site.url + "/", "-s", site.url + "/api/users?limit=10&after=0"]
     command = [program, *begin, "-f", "json", "-o", report, *quiet, *bounds]
     done = subprocess.run(command, capture_output=True, text=True)

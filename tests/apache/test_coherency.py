@@ -9,6 +9,9 @@ from tests.apache.counting import PROCESSES, clients, counters
 
 pytestmark = pytest.mark.timeout(600)
 
+# The stock pool fails within some hundreds.
+REQUESTS = 6_400
+
 
 @pytest.fixture(scope="module")
 def site():
@@ -32,11 +35,11 @@ def read_in_every_process(site, client, number):
 
 
 def test_no_process_serves_a_stale_value_after_an_acknowledged_write(site):
-    """2,000 writes by 8 clients, each of which reads its own counter in every process."""
+    """640 writes by 8 clients, each of which reads its own counter in every process."""
 
     def write_and_read(number, client):
         stale = 0
-        for value in range(1, 251):
+        for value in range(1, 81):
             answer = client.post(f"{site.url}/value/{number + 1}", content=str(value))
             assert answer.status_code == 200
             seen = read_in_every_process(site, client, number + 1)
@@ -57,11 +60,11 @@ def test_nothing_is_visible_of_a_handler_that_writes_twice_and_raises(site):
         assert all(set(values) == {7} for values in seen.values())
 
 
-def test_20_000_requests_of_mixed_load_at_16_connections_have_no_failure(site):
+def test_requests_of_mixed_load_at_16_connections_have_no_failure(site):
     def work(number, client):
         choice = random.Random(number)
         statuses = {}
-        for _ in range(20_000 // 16):
+        for _ in range(REQUESTS // 16):
             path, kind = choice.choice(
                 [("value", "GET")] * 6 + [("value", "POST"), ("increment", "POST")]
             )
@@ -72,4 +75,4 @@ def test_20_000_requests_of_mixed_load_at_16_connections_have_no_failure(site):
 
     results = clients(16, work)
     assert {status for statuses in results for status in statuses} == {200}
-    assert sum(sum(statuses.values()) for statuses in results) == 20_000
+    assert sum(sum(statuses.values()) for statuses in results) == REQUESTS

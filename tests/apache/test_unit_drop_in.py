@@ -61,6 +61,7 @@ class Load:
         statuses = []
         while not self.done.is_set():
             statuses.append(httpx.get(self.site.url + path, timeout=60).status_code)
+            time.sleep(0.02)
         return statuses
 
     def end(self):

@@ -20,23 +20,24 @@ class Load:
 
     acknowledged: names of users whose POST was answered 201. reads: times (time.monotonic()) of
     answered reads. failures: (time of the start, method, what came) of each request without its
-    proper answer; a client then waits a moment.
+    proper answer; a client then waits a moment. pause: seconds between a client's requests.
     """
 
-    def __init__(self, made):
+    def __init__(self, made, pause):
         self.made = made
+        self.pause = pause
         self.acknowledged, self.reads, self.failures = [], [], []
         self._stop = threading.Event()
 
     def read_all_the_time(self):
         with client(self.made, timeout=SECONDS) as http:
-            while not self._stop.is_set():
+            while not self._stop.wait(self.pause):
                 if self._try(http, "GET", "/api/users?limit=5", 200):
                     self.reads.append(time.monotonic())
 
     def write_all_the_time(self):
         with client(self.made, timeout=SECONDS) as http:
-            while not self._stop.is_set():
+            while not self._stop.wait(self.pause):
                 name = f"load{next(_numbers)}"
                 user = {"name": name, "fullname": "of a load", "password": "a password"}
                 if self._try(http, "POST", "/api/users", 201, json=user):
@@ -73,9 +74,12 @@ class Load:
 
 
 @contextlib.contextmanager
-def load(made, readers=3, writers=3):
-    """Yield a Load at work; its clients have ended when the block is left."""
-    running = Load(made)
+def load(made, readers=3, writers=3, pause=0.1):
+    """Yield a Load at work; its clients have ended when the block is left.
+
+    With its pause it leaves the processors to what is done to the site meanwhile.
+    """
+    running = Load(made, pause)
     work = [running.read_all_the_time] * readers + [running.write_all_the_time] * writers
     threads = [threading.Thread(target=function) for function in work]
     for thread in threads:

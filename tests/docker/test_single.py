@@ -214,7 +214,7 @@ def test_a_stop_under_load_leaves_no_write_unanswered(engine, image):
     """Exactly the writes that were acknowledged are in the database afterwards."""
     with project(engine) as made:
         before = set(user_names(made))
-        with load(made) as running:
+        with load(made, pause=0) as running:
             running.wait_for_writes(20)
             made.compose("stop")
         made.compose("start")

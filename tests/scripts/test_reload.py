@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -38,6 +39,7 @@ def test_rolling_reload_under_load_loses_no_request(tmp_path, module):
             with httpx.Client(timeout=60) as client:
                 while not done.is_set():
                     statuses.append(client.get(site.url).status_code)
+                    time.sleep(0.01)
             return statuses
 
         before = site.pids()

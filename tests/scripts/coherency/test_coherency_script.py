@@ -21,6 +21,7 @@ from scripts.lib.command import ROOT
 from scripts.lib.serving.own_site import own_site
 from scripts.lib.serving.ports import free_port
 from tests.apache.server import pypi_module
+from tests.scripts.runs import folder_of_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 OWN = {name: value for name, value in os.environ.items() if name != "SITE_API_TOKEN"}
@@ -34,8 +35,7 @@ def test_the_recipe_shows_its_faults_and_the_bundle_none():
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "| counter | bundle |" in run.stdout
-    folder = ROOT / "var" / "coherency" / "latest"
-    assert str(folder.resolve()) in run.stdout
+    folder = folder_of_run(run.stdout)
     results = json.loads((folder / "results.json").read_text())
     found = {(result["workload"], result["mode"]): result["anomalies"] for result in results}
     assert "lost update" in found["counter", "recipe"]
@@ -63,7 +63,7 @@ def test_the_recipe_shows_its_faults_and_the_bundle_none():
 def test_the_bundle_is_valid_on_a_database_server(engine, request):
     request.getfixturevalue(f"{engine}_server")
     pypi_module()
-    command = ["scripts/coherency", "--database", engine, "--seconds", "6", "--processes", "2"]
+    command = ["scripts/coherency", "--database", engine, "--seconds", "4", "--processes", "2"]
     command += ["--modes", "recipe", "bundle", "--workloads", "counter", "list-append"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -71,6 +71,7 @@ def test_the_bundle_is_valid_on_a_database_server(engine, request):
     assert "| counter | bundle |" in run.stdout
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_under_every_fault_the_bundle_loses_no_acknowledged_write_and_recovers(engine, request):
     if engine != "sqlite":
@@ -82,7 +83,7 @@ def test_under_every_fault_the_bundle_loses_no_acknowledged_write_and_recovers(e
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "| kill -9 |" in run.stdout
-    folder = ROOT / "var" / "coherency" / "latest"
+    folder = folder_of_run(run.stdout)
     results = json.loads((folder / "results.json").read_text())
     met = Counter()
     for fault in (fault for result in results for fault in result["faults"]):
@@ -99,6 +100,7 @@ def test_under_every_fault_the_bundle_loses_no_acknowledged_write_and_recovers(e
         assert [one.ok for one in history if one.host == SQL] == [True]
 
 
+@pytest.mark.alone
 def test_acknowledged_writes_that_a_crash_loses_are_found(postgres_server):
     """PostgreSQL acknowledges here before it writes its log."""
     pypi_module()
@@ -152,7 +154,8 @@ def test_loads_are_repeated_until_each_mode_has_had_its_operations(tmp_path, cap
 def test_a_running_site_is_driven_by_its_address():
     pypi_module()
     with own_site("sqlite", 2, 2, lab=True) as lab:
-        command = [*COMMAND, "--url", lab.url]
+        command = ["scripts/coherency", "--url", lab.url, "--seconds", "2"]
+        command += ["--modes", "bundle", "--workloads", "counter"]
         environment = OWN | {"SITE_API_TOKEN": lab.token}
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
         assert run.returncode == 0, run.stdout + run.stderr

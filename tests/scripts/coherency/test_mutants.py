@@ -50,6 +50,7 @@ def test_mutants_are_caught_and_the_bundle_itself_is_valid():
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_mutant_that_only_a_fault_shows_is_caught_under_it(postgres_server):
     pypi_module()
