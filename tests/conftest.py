@@ -6,23 +6,16 @@ import pytest
 
 from tests.servers import running
 
-# The tests in these folders are slow: they need load, a browser or the Docker engine.
+# The tests in these folders are slow: they need Apache, a browser or a Docker engine.
 SLOW = {"apache", "applications", "browser", "docker"}
-# Slow tests of these folders may run beside others: they wait, and load nothing.
-BESIDE_OTHERS = {"applications", "browser", "contract"}
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of the SLOW folders, and those that must run one at a time."""
+    """Mark the tests of the SLOW folders."""
     here = Path(__file__).parent
     for item in items:
-        if not item.path.is_relative_to(here):
-            continue
-        folder = item.path.relative_to(here).parts[0]
-        if folder in SLOW:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] in SLOW:
             item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("slow") and folder not in BESIDE_OTHERS:
-            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")
