@@ -76,7 +76,7 @@ def test_the_bundle_in_the_lab_gives_none(tmp_path):
 
 def test_a_running_site_is_loaded_and_nothing_is_left_on_it(site, tmp_path):
     before = users_of(site)
-    options = ("--url", site.url, "--seconds", "4", "--users", "10")
+    options = ("--url", site.url, "--seconds", "8", "--users", "10")
     status, output, errors = run(tmp_path, *options)
     assert status == 0, output + errors
     assert users_of(site) == before
