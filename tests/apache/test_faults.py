@@ -195,6 +195,7 @@ def test_a_stopped_daemon_loses_nothing_and_goes_on(faults):
     assert faults.check()
 
 
+@pytest.mark.usefixtures("settled")
 def test_a_full_disk_is_told_loses_nothing_and_recovers_when_there_is_room(faults):
     # SQLite first switches a new file to WAL.
     assert faults.post().status_code == 200
