@@ -54,7 +54,7 @@ def test_the_recipe_shows_its_faults_and_the_bundle_none():
         name = f"{result['mode']}-{result['workload']}.jsonl"
         history = from_lines((folder / "history" / name).read_text().splitlines())
         assert len(history) == result["operations"]
-        checked = WORKLOADS[result["workload"]].check(history)
+        checked = WORKLOADS[result["workload"]].judged(history)
         assert checked.outcome is Outcome[result["outcome"].upper()]
         assert checked.counts == result["anomalies"]
 

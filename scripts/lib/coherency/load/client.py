@@ -157,6 +157,7 @@ class Client:
 
     def _note(self, f, steps, exchange):
         began = time.monotonic_ns()
+        odd = ""
         try:
             status, kind, answer = exchange()
         except ConnectionRefusedError:
@@ -165,19 +166,21 @@ class Client:
             outcome, answer = "info", None
         else:
             outcome = _outcome(status, kind, answer)
+            # 503 is what the site answers when it is away or has given up.
+            odd = f"answered {status}" if status >= 500 and status != 503 else ""
         ended = time.monotonic_ns()
         if reads_only(steps) and outcome == "info":
             outcome = "fail"
-        operation = self._operation(f, steps, outcome, answer, (began, ended))
+        operation = self._operation(f, steps, outcome, answer, (began, ended), odd)
         self.history.append(operation)
         if outcome == "info":
             self._client = next(self._numbers)
         return operation
 
-    def _operation(self, f, steps, outcome, answer, times):
+    def _operation(self, f, steps, outcome, answer, times, odd):
         done = _steps_unanswered(steps)
         served_by = {"host": "", "process": 0, "thread": 0}
-        runs, odd = 1, ""
+        runs = 1
         if outcome == "ok":
             done = _steps_answered(steps, answer)
             served_by = answer["served_by"]

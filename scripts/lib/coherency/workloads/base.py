@@ -4,6 +4,9 @@ import dataclasses
 import random
 from collections.abc import Callable
 
+from scripts.lib.coherency.checkers import wrong_lists
+from scripts.lib.coherency.checkers.result import merged
+
 KEYS_EACH = 400
 
 
@@ -59,3 +62,7 @@ class Workload:
     cycles: bool = False
     absent: bool = False
     by: str = "transaction"
+
+    def judged(self, history):
+        """The Result of a history, whose lists are looked at, too."""
+        return merged(self.check(history), wrong_lists.check(history, self.absent))
