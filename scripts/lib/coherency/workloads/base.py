@@ -49,7 +49,8 @@ class Workload:
     cycles: it is checked for an order of all transactions, which reading requests have only where
     they are serializable: on a database server they see one committed snapshot. absent: its keys
     are not there in the beginning. by: how a request is sent: as a "transaction", by GET where it
-    only reads, "get" always, in a web "session", or as an "upload" where it writes.
+    only reads, "get" always, in a web "session", as an "upload" where it writes, as "streams", or
+    "apart" from the request's transaction.
     """
 
     name: str

@@ -4,7 +4,8 @@ from scripts.lib.coherency.checkers import list_append
 from scripts.lib.coherency.workloads.base import Workload
 
 
-def _steps(turn):
+def reads_and_appends(turn):
+    """Up to four reads of a key, lists of all keys of the window and appends to a key."""
     return [_step(turn) for _ in range(turn.choice.randint(1, 4))]
 
 
@@ -16,4 +17,6 @@ def _step(turn):
     return ("read", turn.key())
 
 
-WORKLOAD = Workload("list-append", _steps, list_append.check, value=[], windows=50, cycles=True)
+WORKLOAD = Workload(
+    "list-append", reads_and_appends, list_append.check, value=[], windows=50, cycles=True
+)
