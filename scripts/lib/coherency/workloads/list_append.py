@@ -3,10 +3,19 @@
 from scripts.lib.coherency.checkers import list_append
 from scripts.lib.coherency.workloads.base import Workload
 
+SHARE_OF_ERRORS = 0.15
+
 
 def reads_and_appends(turn):
     """Up to four reads of a key, lists of all keys of the window and appends to a key."""
     return [_step(turn) for _ in range(turn.choice.randint(1, 4))]
+
+
+def with_errors(turn):
+    """As reads_and_appends; some of what writes raises an error then."""
+    steps = reads_and_appends(turn)
+    writes = any(step[0] == "append" for step in steps)
+    return [*steps, ("raise",)] if writes and turn.choice.random() < SHARE_OF_ERRORS else steps
 
 
 def _step(turn):

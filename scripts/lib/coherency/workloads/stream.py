@@ -2,11 +2,11 @@
 
 from scripts.lib.coherency.checkers import list_append
 from scripts.lib.coherency.workloads.base import Workload
-from scripts.lib.coherency.workloads.list_append import reads_and_appends
+from scripts.lib.coherency.workloads.list_append import with_errors
 
 WORKLOAD = Workload(
     "stream",
-    reads_and_appends,
+    with_errors,
     list_append.check,
     value=[],
     windows=50,
