@@ -24,6 +24,7 @@ from scripts.lib.coherency.checkers import (
 )
 from scripts.lib.coherency.checkers.result import Outcome
 from scripts.lib.coherency.history import HistoryError, from_lines, to_line
+from scripts.lib.coherency.report.anomalies import explained
 from tests.scripts.coherency.histories import op
 
 
@@ -241,6 +242,7 @@ def test_the_anomaly_is_found(check, anomaly, history):
     result = check(history)
     assert result.outcome is Outcome.INVALID
     assert list(result.counts) == [anomaly]
+    assert explained(anomaly)
     assert result.witness.anomaly == anomaly
     assert set(result.witness.operations) <= set(history)
 
