@@ -1,15 +1,6 @@
-"""Transactions of which each part is done as a chunk of the answer is made: cycles of them."""
+"""The requests of snapshot, of which each part is done as a chunk of the answer is made."""
 
-from scripts.lib.coherency.checkers import list_append
 from scripts.lib.coherency.workloads.base import Workload
-from scripts.lib.coherency.workloads.list_append import with_errors
+from scripts.lib.coherency.workloads.snapshot import SIZE, check, reads_and_writes
 
-WORKLOAD = Workload(
-    "stream",
-    with_errors,
-    list_append.check,
-    value=[],
-    windows=50,
-    cycles=True,
-    by="streams",
-)
+WORKLOAD = Workload("stream", reads_and_writes, check, window=SIZE, by="streams")
