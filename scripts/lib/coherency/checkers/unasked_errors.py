@@ -13,6 +13,5 @@ def check(history):
 
 
 def _asks_for_it(operation):
-    # An error that is caught outside of a savepoint is none of a request's own only where it reads
-    # and the engine goes on: PostgreSQL refuses what comes after it.
+    # Also one that is caught: outside of a savepoint PostgreSQL refuses what comes after it.
     return any(step[0] in ("raise", "fail") for step in operation.value)
