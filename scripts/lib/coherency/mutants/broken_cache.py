@@ -96,6 +96,6 @@ OF_KEPT_ROWS = (
         "            session.ask_token()\n\n    def missed",
         "            pass\n\n    def missed",
         "snapshot",
-        seconds=12,
+        seconds=20,
     ),
 )
