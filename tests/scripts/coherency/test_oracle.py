@@ -53,3 +53,9 @@ def test_the_initial_value_of_a_register_is_nil_to_elle():
         ":type :ok, :process 0, :f :txn, :value [[:r 1 nil] [:w 1 3]]" in list(events(history))[1]
     )
     assert model_of([op(0, 1, ("add", 1, 3))]) is None
+
+
+def test_elle_has_no_history_in_which_a_value_is_written_twice():
+    once, again = op(0, 1, ("write", 1, 3)), op(0, 1, ("write", 1, 3))
+    assert model_of([once, op(0, 1, ("write", 2, 3))]) == "rw-register"
+    assert model_of([once, again]) is None

@@ -10,7 +10,7 @@ def _steps(turn):
     reads = [("read", key) for key in turn.keys]
     # Not at once: a row that was read before may have been kept.
     if turn.choice.random() < SHARE_OF_WRITES and turn.once():
-        return [*reads, ("write", turn.key(), 1)]
+        return [*reads, ("write", turn.key(), turn.unique())]
     return reads
 
 
