@@ -30,7 +30,7 @@ OF_KEPT_ROWS = (
         "return ids if token is not None and self.arrive(session, token, False) else None",
         "self.rows, self.state = session.rows, PEEKED; return ids",
         "list-freshness",
-        seconds=12,
+        seconds=20,
     ),
     mutant(
         "a list is made of rows that no token proves",
