@@ -1,8 +1,8 @@
 """The site's wiring: settings, transactions and URLs make `app` and its `load_sqlo`.
 
 `app` is the example, or the application that the setting SITE_APPLICATION names, `application` the
-WSGI callable that serves it. Each is made when it is first asked for, as by `from app import
-load_sqlo`. Importing a part of the package makes none, so that the lab's stock modes have
+WSGI callable that serves it. Each is created when it is first asked for, as by `from app import
+load_sqlo`. Importing a part of the package creates none, so that the lab's stock modes have
 SQLObject as it comes.
 """
 
@@ -10,7 +10,7 @@ from app.settings import SettingsError, settings
 
 __all__ = ["app", "application", "load_sqlo"]
 
-# Handlers are named, not imported: what needs the database alone loads none of them.
+# Handlers are named, not imported: a program that only needs the database loads none of them.
 urls = (
     "/", "app.pages.Index",
     "/add", "app.pages.Add",
@@ -36,7 +36,7 @@ FOR_PROGRAMS = "/(api|lab/[a-z]+)(/|$)"
 ERROR_PAGE = "app.pages.error_page"
 
 
-# What is to be known of the process, where it serves: of commands nothing is.
+# The Watch of a process that serves; a command has none.
 _watch = None
 
 
@@ -63,7 +63,7 @@ def make_load_sqlo():
             foreign_keys=settings.foreign_keys,
             queue=settings.sqlite_queue,
             observer=_watch and _watch.observer,
-            # `python -m app.database` alone makes one.
+            # Only `python -m app.database` creates one.
             create=False,
         )
     except ValueError as error:
@@ -74,7 +74,7 @@ def make_load_sqlo():
 def make_app():
     """Return the application of the settings; each of its requests has a transaction.
 
-    Raises SettingsError where a setting is wrong that it needs.
+    Raises SettingsError where a setting that it needs is wrong.
     """
     load_sqlo = __getattr__("load_sqlo")
     if settings.application:
@@ -102,7 +102,7 @@ MAKERS = {"app": make_app, "application": make_application, "load_sqlo": make_lo
 
 
 def __getattr__(name):
-    """Make what `__all__` names; Python calls this where the module does not have `name`."""
+    """Create what `__all__` names. Python calls this where the module does not have `name`."""
     if name not in MAKERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in globals():
@@ -110,6 +110,8 @@ def __getattr__(name):
     try:
         made = MAKERS[name]()
     except AttributeError as error:
-        # An import takes an AttributeError for a name that is not here, and hides it.
-        raise RuntimeError("the site could not be made, see the error before this one") from error
+        # An import would hide an AttributeError, and say only that the name is missing.
+        raise RuntimeError(
+            "the site could not be loaded, see the error before this one"
+        ) from error
     return globals().setdefault(name, made)

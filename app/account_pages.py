@@ -24,7 +24,7 @@ SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux")
 
 
 class SignIn:
-    """The form for name and password, and what it does."""
+    """The form for name and password, and its POST."""
 
     def GET(self):
         back = local(query_text("next", LONGEST_WAY))
@@ -50,7 +50,7 @@ class SignIn:
 
 
 class SignOut:
-    """What the button of each page does: it ends the session, everywhere with the commit."""
+    """The button of each page: it ends the session, everywhere with the commit."""
 
     def POST(self):
         check_form(form())
@@ -66,7 +66,7 @@ class Account:
 
 
 class Password:
-    """What that form does: all other sessions end, and this one has a new token."""
+    """The POST of that form: all other sessions end, and this one gets a new token."""
 
     @no_transaction
     def POST(self):
@@ -108,13 +108,13 @@ class Sessions:
 
 
 class EndSession:
-    """What the button of each of them does."""
+    """The button of each session."""
 
     def POST(self, id):
         check_form(form())
         user = current_user()
         if user is None:
-            # As after a double click, by which one's own was ended.
+            # As after a double click whose first one has ended this session.
             raise see_other("/")
         ended = sessions.WebSession.selectBy(id=number(id) or 0, account=user.id).getOne(None)
         if ended is not None and ended.id == sessions.session().id:
@@ -130,7 +130,7 @@ Shown = namedtuple("Shown", "id browser address begun begun_text seen seen_text 
 
 
 def _shown(session, present):
-    """What the page has of a session."""
+    """Return what the page shows of a session."""
     begun, seen = (datetime.fromtimestamp(at, UTC) for at in (session.begun, session.seen))
     return Shown(
         session.id,
@@ -145,7 +145,7 @@ def _shown(session, present):
 
 
 def browser_of(agent):
-    """Return a name for what has sent the User-Agent `agent`, as people say it: Firefox, Linux."""
+    """Return a name for the sender of the User-Agent `agent`, as people say it: Firefox, Linux."""
     products = re.findall(r"([A-Za-z]+)/[0-9]", agent)
     browser = next((name for product, name in BROWSERS.items() if product in products), None)
     if browser is None and "Version" in products and "Safari" in products:

@@ -1,4 +1,4 @@
-"""Who is at work, and what they may do: anybody reads, and editors write."""
+"""Who is signed in, and what they may do: anybody reads, and editors write."""
 
 from collections import namedtuple
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ from app.web.cookies import secret_in
 from app.web.problems import Problem
 from app.web.redirects import local, see_other, way_back
 
-# What pages show of who is signed in. `known` is false where the database was not asked.
+# What pages show of the user who is signed in. `known` is false where the database was not asked.
 Visitor = namedtuple("Visitor", ["name", "editor", "known"])
 UNKNOWN = Visitor("", False, False)
 
@@ -38,8 +38,8 @@ def _find(id):
 def require_user():
     """Return the User who is signed in.
 
-    Where there is none it raises the way to the sign-in and back, and Problem 403 if the request
-    is no GET: its form cannot be sent again from there.
+    Where nobody is signed in, it raises a redirect to the sign-in, which leads back here. If the
+    request is no GET it raises Problem 403, because the form would be lost on the way.
     """
     user = current_user()
     if user is not None:
@@ -60,20 +60,20 @@ def require_editor():
     """
     user = require_user()
     if user.role != "editor":
-        raise Problem(403, "Only editors may do this, and you are none. Ask one to make you one.")
+        raise Problem(403, "Only editors may do this, and you are not one. Ask an editor.")
     return user
 
 
 def visitor():
-    """Return the Visitor of a page that is made in the request's transaction; None for nobody."""
+    """Return the Visitor of a page, in the request's transaction; None for nobody."""
     current_user()
     return web.ctx[_VISITOR]
 
 
 def known_visitor():
-    """Return the Visitor as far as it is known already: the database is not asked.
+    """Return the Visitor as far as it is known, without asking the database.
 
-    An error page is made after the transaction, and also where the database is away.
+    An error page is rendered after the transaction, and also where the database is away.
     """
     if _VISITOR in web.ctx:
         return web.ctx[_VISITOR]
@@ -81,5 +81,5 @@ def known_visitor():
 
 
 def sign_in_path(back):
-    """Return the path of the sign-in that leads to `back` after it."""
+    """Return the path of the sign-in that afterwards leads to `back`."""
     return "/sign-in" + ("" if back == "/" else "?" + urlencode({"next": back}))

@@ -1,7 +1,7 @@
 """The JSON API of the users: reading is free, writing needs the bearer token (RFC 6750).
 
-app/openapi.py describes it. A change of what is there needs If-Match with the ETag of what was
-read, so that nobody overwrites what somebody else has changed since. A POST or PATCH with an
+app/openapi.py describes it. A change of a user needs If-Match with the ETag of the version that
+was read, so that nobody overwrites the change of somebody else. A POST or PATCH with an
 Idempotency-Key may be sent again.
 """
 
@@ -43,7 +43,7 @@ class Users:
 
 
 class OneUser:
-    """One user by id; what is no id of 64 bits has no user."""
+    """One user by id. No user has what is no id of 64 bits."""
 
     def GET(self, user_id):
         user = _find(user_id)

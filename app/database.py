@@ -1,10 +1,10 @@
-"""The site's database as scripts and containers need it: made, waited for, checked.
+"""The site's database for scripts and containers: creates it, waits for it, checks it.
 
-`python -m app.database` makes a table for each SQLObject class of the site (app/tables.py), and
-fills it by the class's `fill_new_table()` if it has one. It brings tables that are there to what
-their classes say, as app.transactions.tables describes. With the setting SITE_DATABASE it runs
-that program instead, and compares what it has made. With --add-editor it makes a user of the
-example an editor (app/editors.py). Its exit status:
+`python -m app.database` creates a table for each SQLObject class of the site (app/tables.py), and
+fills it by the class's `fill_new_table()` if it has one. It brings existing tables to what their
+classes say, as app.transactions.tables describes. With the setting SITE_DATABASE it runs that
+program instead, and compares the tables that it has created. With --add-editor it makes a user of
+the example an editor (app/editors.py). Its exit status:
 
 0  the database is as the models say
 2  a setting or an option is wrong, or the database cannot be used
@@ -28,7 +28,7 @@ from app.transactions import Verdict
 from app.transactions.tables import SchemaError
 
 LONGEST_WAIT = 3600
-# SQLite tells these faults by text only: https://www.sqlite.org/rescode.html
+# SQLite reports these faults only by their text: https://www.sqlite.org/rescode.html
 SQLITE_CURES = {
     "disk is full": "Make room on the disk that the file is on.",
     "disk I/O error": "Make room on the disk that the file is on, or look for faults of it.",
@@ -44,7 +44,7 @@ def parse_options(arguments):
     """The options in the list `arguments`; exits with status 2 and a message if one is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m app.database",
-        description="Make the site's database, or bring its tables to what its classes say. "
+        description="Create the site's database, or bring its tables to what its classes say. "
         "Exit status 2: it cannot be used; 3: it is not as the models say.",
         allow_abbrev=False,
     )
@@ -60,13 +60,13 @@ def parse_options(arguments):
         type=_seconds,
         default=0,
         metavar="SECONDS",
-        help="first wait so long at most for a database server that is not there yet",
+        help="first wait at most this long for a database server that does not answer yet",
     )
     choice.add_argument(
         "--add-editor",
         metavar="NAME",
-        help="make the example's user NAME an editor, who is added unless there, with a password "
-        "that is asked for; this ends the user's sessions",
+        help="make the example's user NAME an editor, with a password that is asked for; "
+        "add the user if it is missing; this ends the user's sessions",
     )
     parser.add_argument(
         "--password-file",
@@ -91,9 +91,9 @@ def _seconds(text):
 
 
 def _when_it_is_there(work, seconds):
-    """Return what `work()` returns; for `seconds` it is called until the server answers.
+    """Call `work()` until the server answers, for at most `seconds`; return its result.
 
-    Where others are at work on the tables it has LONGEST_TURN at least.
+    While others are at work on the tables it waits for LONGEST_TURN at least.
     """
     connection = sqlhub.processConnection
     started = time.monotonic()
@@ -103,7 +103,7 @@ def _when_it_is_there(work, seconds):
             return work()
         except (OSError, dberrors.Error, connection.module.Error) as error:
             busy = connection.verdict(error) is Verdict.CONFLICT
-            # No waiting brings SQLite's file.
+            # Waiting does not bring SQLite's file.
             longest = 0 if connection.dbName == "sqlite" else seconds
             if time.monotonic() - started >= (max(longest, LONGEST_TURN) if busy else longest):
                 raise
@@ -116,7 +116,7 @@ def _when_it_is_there(work, seconds):
 def main(arguments):
     """Do as the command line `arguments` say; returns the exit status."""
     options = parse_options(arguments)
-    # A new file is read by this user and its group, as those of the daemons are.
+    # Only this user and its group may read a new file, as with the daemons' files.
     os.umask(0o027)
     try:
         work = _work(options)
@@ -132,7 +132,7 @@ def main(arguments):
         if work is make_database:
             make_file()
         site_models()
-        # The example's may set another.
+        # The import of the example may have set another.
         sqlhub.processConnection = connection
         done = _when_it_is_there(work, options.wait)
         warning = _warning_of_dangling_rows(connection)
@@ -152,7 +152,7 @@ def main(arguments):
 
 
 def _work(options):
-    """Return the function that does what the options say and returns lines that say so.
+    """Return the function that does what the options say, and returns lines that report it.
 
     Raises as app.editors.values_of.
     """
@@ -164,7 +164,7 @@ def _work(options):
 
 
 def _warning_of_dangling_rows(connection):
-    """Name the rows that refer to missing ones, as SQLite lets them where it does not enforce."""
+    """Name the rows that refer to missing ones: SQLite allows them unless it enforces the keys."""
     cure = "or set SITE_FOREIGN_KEYS=off, so that SQLite enforces none"
     try:
         rows = connection.dangling_rows()

@@ -1,4 +1,4 @@
-"""Makes a user an editor, who may write: with a password that is asked for or stands in a file."""
+"""Makes a user an editor, who may write, with a password that is typed or stands in a file."""
 
 import getpass
 
@@ -15,8 +15,8 @@ from app.web.throttle import Failure
 def values_of(name, file):
     """Return the values of the user `name`, with the hash of the password.
 
-    That is the first line of `file`, a Path, or typed twice where it is None. Raises ValueError
-    for a wrong name or password, and OSError where the file cannot be read.
+    The password is the first line of `file`, a Path, or is typed twice where it is None. Raises
+    ValueError for a wrong name or password, and OSError where the file cannot be read.
     """
     try:
         RULES["name"].from_python(name)
@@ -46,13 +46,16 @@ def _first_line(file):
         return file.read_text(encoding="utf-8-sig").split("\n", 1)[0].removesuffix("\r")
     except UnicodeDecodeError:
         raise ValueError(f"{file} is not text in UTF-8") from None
+    except OSError as error:
+        cure = "name a file whose first line is the password"
+        raise ValueError(f"--password-file: {file}: {error.strerror}: {cure}") from None
 
 
 def make_editor(values):
-    """Make a user of `values_of` an editor, who is added unless there; all its sessions end.
+    """Make a user of `values_of` an editor, and add it if it is missing; all its sessions end.
 
-    Returns lines that say so. Raises as app.tables.check_database, and SettingsError where the
-    database takes another user's name for the same.
+    Returns lines that report it. Raises as app.tables.check_database, and SettingsError where the
+    database takes another user's name for this one.
     """
     check_database()
     return [in_one_transaction(lambda: _make_editor(**values))]
@@ -62,7 +65,7 @@ def _make_editor(name, password):
     user = User.selectBy(name=name).getOne(None)
     if user is None:
         user = User(name=name, fullname=name, password=password, role="editor")
-        return f"user {user.id} {name}: made, an editor"
+        return f"user {user.id} {name}: created, an editor"
     if user.name != name:
         raise SettingsError(f"user {user.id} has the name {user.name!r}: write it exactly so")
     user.set(password=password, role="editor")

@@ -1,7 +1,7 @@
-"""Which users a page of the list has: searched, sorted, and where it begins.
+"""Which users a page of the list shows: its search, its order, and where it begins.
 
-A page begins beyond a row, not after a number of them: it costs the same wherever it is, and
-nobody is left out or shown twice where rows come and go between two pages.
+A page begins beyond a row, not after a number of rows. So every page costs the same, and where
+rows come and go between two pages, nobody is left out or shown twice.
 """
 
 import re
@@ -22,8 +22,8 @@ SORTS = ("id", "name", "fullname")
 class Listing:
     """What a page of the list shows, as its address says it.
 
-    The users whose name or full name has `search` in it, whatever its case, sorted by the field
-    `sort`: those behind the user whose id is `beyond` and whose field is `value`, or with
+    Users whose name or full name contains `search`, in any case, sorted by the field `sort`. The
+    page has those after the user whose id is `beyond` and whose field is `value`, or with
     `backward` those before. SQLite ignores the case of ASCII letters only, and so does PostgreSQL
     where the locale is C.
     """
@@ -55,7 +55,7 @@ class Listing:
         )
 
     def page(self):
-        """Return the users of the page, and the Listings of the ones before and behind it.
+        """Return the users of the page, and the Listings of the pages before and after it.
 
         These are None where there is none. It takes one query.
         """
@@ -75,17 +75,17 @@ class Listing:
         )
 
     def sorted_by(self, sort):
-        """Return the Listing that a click on a column's head leads to: the first page."""
+        """Return the Listing to which a click on a column's head leads: a first page."""
         return Listing(self.search, sort, sort == self.sort and not self.descending)
 
     @property
     def first(self):
-        """The Listing of the first page; itself where this is that."""
+        """The Listing of the first page, which may be this one."""
         return replace(self, beyond=None, value="", backward=False)
 
     @property
     def query(self):
-        """The query of this Listing's address, with its question mark; "" for that of `/`."""
+        """The query of this Listing's address, with its question mark; "" for the address `/`."""
         sort = ("-" if self.descending else "") + self.sort
         parts = {"q": self.search, "sort": sort if sort != "id" else ""}
         if self.beyond is not None:
@@ -97,7 +97,7 @@ class Listing:
     def _condition(self, down):
         conditions = []
         if self.search:
-            # Both in small letters by the database: Python has small ones for more letters.
+            # The database turns both into small letters: Python knows more of them.
             pattern = func.LOWER("%" + re.sub(r"([\\%_])", r"\\\1", self.search) + "%")
             columns = (User.q.name, User.q.fullname)
             found = [LIKE(func.LOWER(column), pattern, escape="\\") for column in columns]

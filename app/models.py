@@ -1,6 +1,6 @@
 """The example's SQLObject classes and their rules.
 
-`python -m app.database` makes a table for each class that `from app.models import *` gives.
+`python -m app.database` creates a table for each class that `from app.models import *` gives.
 """
 
 import random
@@ -63,7 +63,7 @@ class Text(validators.Validator):
 
 
 def _is_seen(character):
-    """Whether a character shows by itself: no blank, no control or formatting one, no mark."""
+    """Whether a character can be seen alone: no blank, control, format or combining character."""
     if unicodedata.category(character) in ("Cc", "Cf", "Cn", "Cs", "Mn", "Zl", "Zp", "Zs"):
         return False
     return character not in BLANK_LETTERS
@@ -92,7 +92,7 @@ class NewPassword(Text):
         return value
 
 
-# Whoever is not signed in reads too; an editor also writes.
+# Without a sign-in one can read too. An editor can also write.
 ROLES = ("reader", "editor")
 
 RULES = {
@@ -107,8 +107,8 @@ _NEW_RULES = RULES | {"password": NewPassword(longest=LONGEST_PASSWORD)}
 class User(SQLObject):
     """The recipe's user. The password is stored as an argon2 hash and shown nowhere.
 
-    `version` grows by one with each change that is sent to the row. One of the password ends all
-    sessions of the user, wherever it is made.
+    `version` grows by one with each change that is sent to the row. A change of the password ends
+    all sessions of the user, whatever changes it.
     """
 
     class sqlmeta:
@@ -118,8 +118,8 @@ class User(SQLObject):
         def asDict(self):
             return {name: getattr(self.instance, name) for name in ("id", "name", "fullname")}
 
-        # SQLObject sets this during an assignment and leaves it so where that fails: _note_change
-        # would not be called for this instance any more. It does not need it.
+        # SQLObject sets this during an assignment, and leaves it set where that fails. Then
+        # _note_change would never be called again for this instance. Nothing here needs it.
         row_update_sig_suppress = property(lambda _: False, lambda _, value: None, lambda _: None)
 
     name = UnicodeCol(length=LONGEST_NAME, notNone=True, alternateID=True, validator=RULES["name"])
@@ -132,8 +132,8 @@ class User(SQLObject):
     def fill_new_table(cls):
         """Add the sample users and return the line that says so.
 
-        `python -m app.database` calls it where it has just made the table, in that transaction,
-        so that deleted ones do not come back.
+        `python -m app.database` calls it in the transaction that creates the table, and never
+        again, so that deleted users do not come back.
         """
         samples = [add_random_user() for _ in range(SAMPLE_USERS)]
         return "sample users: " + ", ".join(map(str, samples))
@@ -150,7 +150,7 @@ class User(SQLObject):
 
     @classmethod
     def named(cls, name):
-        """Return the user with exactly this name, or None; MariaDB takes others for the same."""
+        """Return the user with exactly this name, or None. To MariaDB other names may be equal."""
         try:
             RULES["name"].from_python(name)
         except validators.Invalid:
@@ -163,7 +163,7 @@ class User(SQLObject):
         return is_password(password, self.password)
 
     def replace_hash(self, newer):
-        """Store another hash of the same password, which is no change: no session ends."""
+        """Store another hash of the same password. That is no change of it, so no session ends."""
         self.set(password=newer, version=self.version)
 
     def _reprItems(self):
@@ -186,10 +186,10 @@ events.listen(_end_sessions, User, events.RowDestroySignal)
 
 
 def is_password(password, stored):
-    """Return whether `password` is that of the hash `stored`; None is that of nobody.
+    """Return whether `password` has the hash `stored`; None stands for nobody's.
 
-    For that one it takes as long. It takes tens of milliseconds: see `checked`. Raises argon2's
-    VerificationError where that cannot be done, as without memory: then nobody knows.
+    It takes tens of milliseconds (see `checked`), for None too. Raises argon2's VerificationError
+    where it cannot decide, as without memory.
     """
     nobodys = _nobodys_hash()
     try:
@@ -204,17 +204,17 @@ def _nobodys_hash():
 
 
 def newer_hash(password, stored):
-    """Return a hash of `password`, whose hash `stored` is; None where that has our parameters."""
+    """Return a new hash of `password`; None where its hash `stored` has our parameters already."""
     if not _hasher.check_needs_rehash(stored):
         return None
     return HashedPassword(_hasher.hash(password))
 
 
 def checked(values):
-    """Return the values of a mapping of field to value as they go into User's columns.
+    """Return the values of a mapping of field to value in the form that User's columns take.
 
-    The password is hashed, which takes tens of milliseconds: call it before the first use of
-    the database, so that the write lock is not held meanwhile.
+    It hashes the password, which takes tens of milliseconds. So call it before the first use of
+    the database, when no lock is held.
     Raises formencode.Invalid with `error_dict`, field to fault.
     """
     ready, faults = {}, {}
@@ -242,8 +242,8 @@ def fault_of_new_password(password):
 def add_random_user(source=random):
     """Add a user as the recipe does, with a free random name, and return it.
 
-    Its names are letters out of `source`, a random.Random: one with a seed gives the user that it
-    has given before. Nobody knows the password.
+    `source`, a random.Random, gives the letters of its names; with the same seed they are the
+    same. Nobody knows the password.
     """
     password = checked({"password": secrets.token_urlsafe(16)})["password"]
     while True:

@@ -1,4 +1,4 @@
-"""The description of the JSON API by OpenAPI 3.1: what app/api.py answers, for programs."""
+"""The JSON API's description in OpenAPI 3.1: it tells programs what app/api.py answers."""
 
 import web
 
@@ -15,7 +15,7 @@ VISIBLE = "At least one character that can be seen, no control characters and no
 
 
 def text(longest, **more):
-    # A format of our own, because no regular expression tells what can be seen.
+    # Our own format, because no regular expression says which characters can be seen.
     told = {"type": "string", "format": "visible-text", "minLength": 1, "maxLength": longest}
     return told | {"description": VISIBLE} | more
 
@@ -55,8 +55,8 @@ SCHEMAS = {
             "type": {
                 "type": "string",
                 "description": "/problems/outcome-unknown: nobody knows whether the change was "
-                "made. /problems/too-late: given up at the deadline, nothing was changed. Else "
-                "about:blank.",
+                "made. /problems/too-late: given up at the deadline, nothing was changed. "
+                "Otherwise about:blank.",
             },
             "title": {"type": "string"},
             "status": {"type": "integer"},
@@ -82,7 +82,7 @@ HEADERS = {
     "WWW-Authenticate": ("How to prove that one may write.", "^Bearer "),
     "Allow": ("The methods of this address.", "^GET"),
 }
-# Of these those that can be missing.
+# Those of them that may be missing.
 OPTIONAL = {"Retry-After"}
 
 PROBLEMS = {
@@ -137,14 +137,14 @@ IF_MATCH = parameter(
     "header",
     "If-Match",
     {"type": "string", "pattern": TAGS},
-    "The ETag of what was read; * for whatever is there now.",
+    "The ETag of the version that was read; * for any version.",
     required=True,
 )
 IF_NONE_MATCH = parameter(
     "header",
     "If-None-Match",
     {"type": "string"},
-    "The ETag of what the client has: 304 where it is so still.",
+    "The ETag of the client's copy: 304 if that is still current.",
 )
 KEY = parameter(
     "header",
@@ -154,8 +154,8 @@ KEY = parameter(
         "pattern": rf'^"[ !#-\[\]-~]{{1,{LONGEST_KEY}}}"$',
         "examples": ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
     },
-    "A text that no other request has, in quotes. Sent again, the request is answered as at first "
-    "and done once; kept for 24 hours. One at the same time waits for the other.",
+    "A text in quotes that no other request has. A request that is sent again with it within 24 "
+    "hours is not done again, and answered as before. Of two at a time one waits for the other.",
 )
 USER_ID = parameter("path", "id", ID, "The user's id.")
 WRITING = [{"token": []}]
@@ -167,7 +167,7 @@ def body(schema):
 
 
 def links_to_user():
-    """What can be done with the user in an answer (OpenAPI 3.1, 4.8.20)."""
+    """The operations on the user in an answer (OpenAPI 3.1, 4.8.20)."""
     id, tag = {"path.id": "$response.body#/id"}, {"header.If-Match": "$response.header.ETag"}
     return {
         "read": {"operationId": "readUser", "parameters": id},
@@ -176,7 +176,7 @@ def links_to_user():
     }
 
 
-NOT_MODIFIED = answer("What the client has is what is there.", None, "ETag")
+NOT_MODIFIED = answer("The client's copy is current.", None, "ETag")
 PATHS = {
     "/api/users": {
         "get": {

@@ -18,7 +18,7 @@ from app.web.adoption import adopt, adopted, application_of, import_handlers
 def own_application(load_sqlo):
     """Return what SITE_APPLICATION names, with `load_sqlo` as the processor of its transactions.
 
-    It is a web.application, or a WSGI callable that the application's own module made of one.
+    It is a web.application, or a WSGI callable that the application's own module got from one.
     Raises SettingsError where it is neither, or as `import_own` does.
     """
     load_sqlo()
@@ -27,7 +27,7 @@ def own_application(load_sqlo):
     _check_debug()
     application = found if isinstance(found, web.application) else application_of(found)
     if application is not None:
-        with _kept_to_ourselves(module):
+        with _isolated(module):
             import_handlers(adopt(application, load_sqlo))
     elif not callable(found):
         raise SettingsError(
@@ -45,8 +45,8 @@ def own_application(load_sqlo):
 def own_models(with_pages=True):
     """Return the application's SQLObject classes, those whose names begin with _ left out.
 
-    They are those that are there when it has been imported; unless `with_pages`, the module of
-    SITE_DATABASE alone, if that is set. Raises as `own_application` does.
+    Those that exist when the application has been imported. Unless `with_pages`, only the module
+    of SITE_DATABASE is imported, if that is set. Raises as `own_application` does.
     """
     if settings.database:
         module, _, function = settings.database.partition(":")
@@ -70,17 +70,17 @@ def run_database_program():
         if function:
             _attribute(import_own(module), function, "SITE_DATABASE")()
             return
-        with _kept_to_ourselves(module):
+        with _isolated(module):
             runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def import_own(name):
     """Import the module `name` of your application and return it.
 
-    Raises SettingsError where that is another one than SITE_PATH has, starts a server, ends the
-    process or connects to another database than the site's; what else it raises comes through.
+    Raises SettingsError where the module is not the one in SITE_PATH, starts a server, ends the
+    process or connects to a database that is not the site's. Its other errors come through.
     """
-    with _kept_to_ourselves(name):
+    with _isolated(name):
         try:
             module = import_module(name)
         except ModuleNotFoundError as error:
@@ -103,8 +103,8 @@ def import_own(name):
 def enter():
     """Give this process what your application expects of its surroundings.
 
-    That is SITE_PATH, where its modules are found first and which is the working directory, and
-    in os.environ DATABASE_URI and the settings file's other lines; the variables that it has win.
+    SITE_PATH is the first place where modules are found, and the working directory. os.environ
+    gets DATABASE_URI and the settings file's other lines; variables that it has already win.
     """
     for name, value in settings.others.items():
         os.environ.setdefault(name, value)
@@ -112,13 +112,13 @@ def enter():
     if settings.path is not None:
         sys.path.insert(0, str(settings.path))
         os.chdir(settings.path)
-    # Also outside of its own server web.py would show each error with its source to the client.
+    # web.py would show the client each error with its source, not only in its own server.
     web.config.debug = False
 
 
 @contextmanager
-def _kept_to_ourselves(name):
-    """While the module `name` is run no server starts, and the connection stays the site's."""
+def _isolated(name):
+    """Refuse to start a server or to change the connection while the module `name` is run."""
 
     def refuse(*_, **__):
         raise SettingsError(
@@ -145,7 +145,7 @@ def _kept_to_ourselves(name):
 
 @contextmanager
 def _good_exit_ignored():
-    """Let a program end by sys.exit(0), which would roll back its transaction."""
+    """Let a program end by sys.exit(0) and commit: SystemExit would roll back its transaction."""
     try:
         yield
     except SystemExit as ended:
@@ -173,7 +173,7 @@ def _check_database(name, given, connection):
 
 
 def _check_place(module, name):
-    """Refuse another module than that in SITE_PATH: Python has a `code` of its own, too."""
+    """Refuse a module that is not in SITE_PATH: Python itself has a `code` too."""
     first = name.partition(".")[0]
     folder = settings.path
     if folder is None or not any((folder / f"{first}{end}").exists() for end in ("", ".py")):

@@ -19,14 +19,14 @@ from app.web.sessions import flashes
 
 
 def _where():
-    """Who answers, as `served_by`; None while the lab, which is about that, is off."""
+    """Who answers, as `served_by` says; None while the lab, which shows that, is off."""
     return served_by() if settings.lab else None
 
 
 _TEMPLATES = ROOT / "app" / "templates"
 _names = {"form_token": form_token, "where": _where}
 page = renderer(_TEMPLATES, visitor=visitor, flashes=flashes, **_names)
-# Made when the transaction has ended, or could not begin.
+# It is rendered when the transaction has ended, or could not begin.
 _error_page = renderer(_TEMPLATES, visitor=known_visitor, flashes=list, **_names)
 
 
@@ -40,9 +40,9 @@ class Index:
 
 
 class Add:
-    """What the demonstration's button does: adds a random user and leads to it.
+    """The demonstration's button: it adds a random user and leads to it.
 
-    The same form sent again, as by a double click, leads to the same user.
+    If the same form is sent again, as by a double click, it leads to the same user.
     """
 
     def POST(self):
@@ -51,7 +51,7 @@ class Add:
         fields = form()
         check_form(fields)
         user = add_random_user(random.Random(fields.get("form")))
-        # The page of the list on which the new user is the last one.
+        # On that page of the list the new user is the last one.
         after = max(0, user.id - PAGE_LENGTH)
         raise see_other("/" + (f"?after={after}" if after else "") + f"#user-{user.id}")
 

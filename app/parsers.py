@@ -1,4 +1,4 @@
-"""What the text of a setting may be: each parser returns its value.
+"""The parsers of the settings' texts: each returns a value.
 
 Each raises ValueError whose message follows the variable's name and names the cure.
 """
@@ -89,7 +89,7 @@ def folder(value):
         raise ValueError(f"is {value!r}: write the absolute path of a folder that is there")
     if not os.access(path, os.R_OK | os.X_OK):
         raise ValueError(f"is {value!r}, closed to this user: run `chmod o+rx {path}`")
-    # `app` is imported before anything of the application's, and stays what `import app` gives.
+    # The bundle's `app` is imported first, so `import app` never gives the application's.
     for own in (path / "app.py", path / "app"):
         if own != _PACKAGE and own.exists():
             raise ValueError(

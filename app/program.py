@@ -1,4 +1,4 @@
-"""Runs what SITE_DATABASE names, in one transaction and its own process.
+"""Runs the program of SITE_DATABASE, in one transaction and its own process.
 
 `python -m app.database` calls `python -m app.program`. The exit status is 0, or AGAIN where
 another transaction was in the way; everything else comes through with its traceback.

@@ -1,7 +1,7 @@
 """The site's settings: read once from the environment and one settings file, checked, frozen.
 
 To add a setting, add one line to `Settings`: its field, variable, parser (parsers.py) and default.
-A line of the file that is no setting of the site's is the application's (`Settings.others`).
+The file's other lines belong to the application (`Settings.others`).
 """
 
 import difflib
@@ -17,14 +17,14 @@ from app import parsers
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE_VARIABLE = "SITE_SETTINGS"
-# The names that are the bundle's own: others may be the application's.
+# Names that begin so are the bundle's. Others may be the application's.
 OWN_NAMES = re.compile("SITE_|WEBPY_", re.IGNORECASE)
 # Settings of earlier versions, and why they are gone.
 REMOVED = {
     "SITE_HEALTH": "every application answers /healthz and /readyz",
     "SITE_SECRET_KEY": "forms need no key",
 }
-# What stands in a line of another name only by a slip, where DATABASE_URI is not given.
+# A database's address. Under another name, where DATABASE_URI is missing, it is a slip.
 ADDRESS = re.compile("(sqlite|postgres|postgresql|mysql)[a-z+0-9]*:/", re.IGNORECASE)
 
 
@@ -69,7 +69,7 @@ class Settings:
     metrics_from: tuple = _setting(
         "SITE_METRICS_FROM", parsers.networks, parsers.networks("127.0.0.0/8 ::1")
     )
-    # The file's other lines, which reach the application in os.environ.
+    # The file's other lines. The application finds them in os.environ.
     others: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
@@ -84,11 +84,11 @@ class Settings:
 def read_settings(environ, default_file):
     """Return the `Settings` of a mapping of environment variables.
 
-    The file named by SITE_SETTINGS (else `default_file`, if it exists) holds KEY=value lines;
-    a variable in `environ` wins over it. A variable with an empty value counts as not set.
-    Raises SettingsError for an unknown SITE_* variable, a WEBPY_* name in the file, a database's
-    address of another name there where DATABASE_URI is missing, a wrong value, and a file that is
-    missing, unreadable or malformed.
+    The file that SITE_SETTINGS names, or else `default_file` if it exists, holds KEY=value lines;
+    a variable in `environ` wins over it. A variable with an empty value counts as not set. Raises
+    SettingsError for an unknown SITE_* variable, a WEBPY_* name in the file, a database's address
+    of another name there where DATABASE_URI is missing, a wrong value, and a file that is missing,
+    unreadable or malformed.
     """
     by_variable = {item.metadata["variable"]: item for item in fields(Settings) if item.metadata}
     _refuse_unknown(
@@ -105,7 +105,7 @@ def read_settings(environ, default_file):
     others = {name: given.pop(name) for name in list(given) if name not in by_variable}
     given.update((name, environ[name]) for name in by_variable if environ.get(name))
     if "DATABASE_URI" not in given:
-        # A slip would have another database served, the one of the default.
+        # A slip would have the default's database served instead.
         near = [name for name, text in others.items() if ADDRESS.match(text)]
         _refuse_unknown(near, ["DATABASE_URI"], f"in {file}")
     values = {
@@ -196,9 +196,9 @@ def _read_file(file):
 def stop(error):
     """Raise `error`, a SettingsError found while the package is imported.
 
-    While `python -m app.<module>` imports it, argv[0] is "-m" (sys.argv's documentation), and in
-    one of the scripts or in Docker's entrypoint its file: a command answers with the message
-    alone and the usage status.
+    A command answers only with the message and the usage status. A command is
+    `python -m app.<module>`, which has "-m" in argv[0] during the import (sys.argv's
+    documentation), or one of the scripts or Docker's entrypoint, which have their file there.
     """
     command = sys.argv[0] if sys.argv else ""
     folders = Path(command).resolve().parents

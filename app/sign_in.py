@@ -1,8 +1,8 @@
-"""Signing in and changing one's password; no lock of the database is held during the hashing.
+"""Signing in and changing one's password, without holding a lock of the database while hashing.
 
-To check or to hash a password takes tens of milliseconds. So a handler marked @no_transaction has
-it done between two transactions: one that looks and one that writes. The second looks again, so
-that of passwords tried at the same time no more are told right or wrong than of others.
+To check or to hash a password takes tens of milliseconds. So a handler marked @no_transaction does
+it between two transactions: the first one looks, the second one writes. The second one looks
+again. Therefore attempts at the same time learn no more than attempts one after another.
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ from app.web.cookies import new_secret, secret_in
 from app.web.sessions import COOKIE, WebSession, flash, remember, session
 from app.web.throttle import Failure
 
-# Failures within 15 minutes, after which nothing more is tried.
+# With this number of failures within 15 minutes nothing more is tried.
 MOST_BY_ACCOUNT = 5
 MOST_BY_ADDRESS = 20
 
@@ -30,7 +30,7 @@ class TooManyFailures(Exception):
 
 
 class WrongPassword(Exception):
-    """The name or the password is wrong; nobody is told which."""
+    """The name or the password is wrong; the answer does not say which."""
 
 
 class SignedOut(Exception):
@@ -38,7 +38,7 @@ class SignedOut(Exception):
 
 
 def sign_in(name, password):
-    """Begin a session for who has this name and password: with the request's answer.
+    """Begin a session for the user with this name and password; the answer sets its cookie.
 
     Raises WrongPassword, and TooManyFailures where others were wrong before. Called where no
     transaction is open.
@@ -72,16 +72,17 @@ def sign_in(name, password):
 
 
 def change_password(current, new):
-    """Give who is signed in the password `new`; all sessions end, and this one has a new token.
+    """Give the signed-in user the password `new`; all sessions end, and this one gets a new token.
 
     Raises SignedOut, formencode.Invalid as `checked`, WrongPassword where `current` is wrong, and
-    TooManyFailures. Called where no transaction is open. The next page says that it is changed.
+    TooManyFailures. Called where no transaction is open. The next page says that the password is
+    changed.
     """
     found = in_transaction(_id_and_hash, writing=False)
     if found is None:
         raise SignedOut
     id, stored = found
-    # Not counted with sign-ins: guesses of others would keep the owner from changing it.
+    # It does not count sign-ins: guesses of others must not hinder the owner from changing it.
     key = f"password of {id}"
     limits = {key: MOST_BY_ACCOUNT, _address(): MOST_BY_ADDRESS}
     wait = in_transaction(lambda: Failure.seconds_to_wait(limits), writing=False)
@@ -102,7 +103,7 @@ def change_password(current, new):
         Failure.forget(key)
         flash("The password is changed.")
         values = session().values()
-        # It ends all sessions, this one too: its token may be what was stolen.
+        # That ends all sessions, this one too, because its token may be the stolen one.
         user.password = hashed
         token = new_secret()
         WebSession.make(token, user.id, values)
@@ -117,7 +118,7 @@ def _id_and_hash():
 
 
 def _is_right(user, password, stored, right):
-    """Whether the password is the user's now, where it was `right` for the hash `stored`."""
+    """Whether the password is the user's now; `right`: whether it matched the hash `stored`."""
     if user is None:
         return False
     return right if user.password == stored else user.check_password(password)
@@ -137,7 +138,7 @@ def account_key(name):
 
 
 def _address():
-    """What counts as one address: of IPv6 the network, of which one machine has all."""
+    """What counts as one address: in IPv6 the whole network, because one machine has all of it."""
     try:
         address = ipaddress.ip_address(web.ctx.ip)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The tables of the site's SQLObject classes: made, brought up to date, compared."""
+"""The tables of the site's SQLObject classes: creates, updates and compares them."""
 
 import os
 import random
@@ -25,14 +25,14 @@ from app.transactions.tables import (
     update_table,
 )
 
-# Seconds for others who are at work on the tables, such as the same command elsewhere.
+# Seconds to wait for others at work on the tables, such as the same command elsewhere.
 LONGEST_TURN = 60
 IN_THE_WAY = (
-    "what another transaction holds or has made was in its way each time, see above. A row that "
-    "it makes may exist; or it waits for itself, with a second connection to the "
-    "database: web.py's DBStore, connectionForURI, a class with _connection"
+    "another transaction was in its way each time, see above. Perhaps a row that it creates "
+    "exists already; or it waits for itself, by a second connection to the database: web.py's "
+    "DBStore, connectionForURI, a class with _connection"
 )
-CURE = "`.venv/bin/python -m app.database` makes what is missing."
+CURE = "`.venv/bin/python -m app.database` creates what is missing."
 
 
 def look_at_tables():
@@ -81,10 +81,10 @@ def _has_table(value):
 
 
 def make_file():
-    """Make the file of an SQLite database that is not there, and the folder that it is in.
+    """Create the file of an SQLite database if it is missing, and its folder.
 
-    Raises SchemaError where the log of one that was there lies beside: SQLite would delete it,
-    and OSError where they cannot be made or written.
+    Raises SchemaError where the log of an earlier file is still there, because SQLite would delete
+    it, and OSError where they cannot be created or written.
     """
     connection = sqlhub.processConnection
     if connection.dbName != "sqlite":
@@ -101,20 +101,20 @@ def make_file():
         path.touch()
     for needed in (path, path.parent):
         if not os.access(needed, os.W_OK):
-            # Else the site would come up and refuse every write.
+            # Without this the site would start and refuse every write.
             raise PermissionError(f"{needed} cannot be written")
 
 
 def make_database():
-    """Make what is missing of the tables and return lines that say what was done.
+    """Create what is missing of the tables and return lines that say what was done.
 
-    Works on `sqlhub.processConnection`, in one transaction, which is tried again when another
-    one is in its way. With the setting SITE_DATABASE its program makes the tables, to which only
-    columns and indexes are added here. Raises OSError, SchemaError where a table that is there
-    contradicts its model, and the errors of the driver and of sqlobject.dberrors.
+    Works on `sqlhub.processConnection`, in one transaction, which is tried again when another one
+    is in its way. With the setting SITE_DATABASE its program creates the tables, and only columns
+    and indexes are added here. Raises OSError, SchemaError where an existing table contradicts its
+    model, and the errors of the driver and of sqlobject.dberrors.
     """
     if settings.database:
-        # First, because the program may use columns that are new.
+        # Before the program runs, because it may use new columns.
         done = in_one_transaction(_update_tables)
         _run_program()
         return done + check_database()
@@ -122,7 +122,7 @@ def make_database():
 
 
 def _run_program():
-    """Run it in a separate process, in which its classes are not imported a second time.
+    """Run the program in a separate process, so that its classes are not imported twice in one.
 
     Raises SchemaError where it fails.
     """
@@ -147,34 +147,34 @@ def _update_tables():
 
 def _make_tables():
     with _alone(sqlhub.getConnection()):
-        done, made, constraints = [], [], []
+        done, created, constraints = [], [], []
         for model in site_models():
             table = model.sqlmeta.table
             if model.tableExists():
                 done += [f"table {table}: exists", *update_table(model)]
                 continue
             _refuse_if_from_database(model)
-            # Not ifNotExists: of two commands at once the later must notice.
+            # Not ifNotExists: of two commands at once the later one must notice the other.
             constraints += model.createTable(createJoinTables=False, applyConstraints=False)
-            done.append(f"table {table}: made")
-            made.append(model)
-        # Now that each has the others to refer to.
+            done.append(f"table {table}: created")
+            created.append(model)
+        # Only now, because each table needs the others to refer to.
         for constraint in constraints:
             sqlhub.getConnection().query(constraint)
         for model in site_models():
-            done += [f"table {name}: made" for name in _missing_join_tables(model)]
+            done += [f"table {name}: created" for name in _missing_join_tables(model)]
             model.createJoinTables(ifNotExists=True)
         return done + [
-            model.fill_new_table() for model in made if hasattr(model, "fill_new_table")
+            model.fill_new_table() for model in created if hasattr(model, "fill_new_table")
         ]
 
 
 @contextmanager
 def _alone(connection):
-    """Wait on MariaDB until no other command makes the tables of this database.
+    """Wait on MariaDB until no other command creates the tables of this database.
 
-    MariaDB commits each table by itself, so that a command which meets another one's table
-    half-way could not begin anew. Raises TimeoutError.
+    MariaDB commits each table by itself. So a command that finds another one's table could not
+    begin anew. Raises TimeoutError.
     """
     if connection.dbName != "mysql":
         yield
@@ -204,7 +204,7 @@ def check_database():
 
 
 def _check_file(path):
-    """Opening a file makes it, and turns it to WAL, where that has not been done."""
+    """Look at the file before it is opened, because that would create it and turn it to WAL."""
     if not path.exists():
         raise SchemaError(f"the file {path} is not there\n{CURE}")
     # https://www.sqlite.org/fileformat2.html#file_format_version_numbers
@@ -244,11 +244,11 @@ def _is_base(model):
 
 
 def _refuse_if_from_database(model):
-    """Refuse to make the table of a class that would take its columns from it; returns None."""
+    """Refuse to create the table of a class that takes its columns from it; returns None."""
     if model.sqlmeta.fromDatabase:
         raise SchemaError(
             f"table {model.sqlmeta.table}: it is missing, and its class takes its columns from it "
-            "(fromDatabase): make it by a program that SITE_DATABASE names, or by hand"
+            "(fromDatabase): create it by a program that SITE_DATABASE names, or by hand"
         )
 
 

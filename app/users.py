@@ -1,4 +1,4 @@
-"""The pages of one user: it is shown to anybody; editors add, edit and delete."""
+"""The pages of one user: anybody sees it; editors add, edit and delete."""
 
 import json
 import secrets
@@ -39,8 +39,8 @@ class Add:
 
     def POST(self):
         sent = _sent_form()
-        # First, though SQLite's lock is held during the hash then: else anybody could have the
-        # server make hashes, and editors add seldom.
+        # Before the hash, although SQLite's lock is then held during it: otherwise anybody could
+        # have the server hash. Editors seldom add users.
         require_editor()
         values = _values_in(sent)
         this_form = sent.get("form", "")
@@ -74,7 +74,7 @@ class Edit:
         ready, faults = _judged(values)
         user = _find(user_id)
         there = _values_of(user)
-        # What a double click sends again is there already.
+        # The first click of a double click has saved these values.
         if there == values:
             raise see_other(f"/users/{user.id}")
         changed_since = sent.get("state") != _state(user)
@@ -105,7 +105,7 @@ class Delete:
         require_editor()
         user = _found(user_id)
         if user is None:
-            # As a double click has it, too: what was wanted is so.
+            # As after a double click. The user is deleted, as was wanted.
             flash("That user is deleted already.")
             raise see_other("/")
         if sent.get("state") != _state(user):
@@ -140,7 +140,7 @@ def _sent_form():
 
 
 def _values_in(sent):
-    """The form's fields without the blanks around them, which nobody sees."""
+    """The form's fields, without blanks at the ends: nobody sees those."""
     return {field: sent.get(field, "").strip() for field in FIELDS}
 
 
@@ -149,15 +149,15 @@ def _values_of(user):
 
 
 def _state(user):
-    """What a form says of the user it was made of.
+    """The state of a user, which a form brings back.
 
-    It has more than the version, because after a backup was put back versions come again.
+    It is more than the version, because a restored backup uses old versions again.
     """
     return entity_tag(json.dumps(_values_of(user)), user.version)
 
 
 def _judged(values):
-    """Return the values as they go into User's columns, and a dict of field to fault."""
+    """Return the values in the form that User's columns take, and a dict of field to fault."""
     faults = {} if values["role"] in ROLES else {"role": f"must be one of {', '.join(ROLES)}"}
     try:
         ready = checked({field: values[field] for field in values if field != "role"})
@@ -174,5 +174,5 @@ def _written(write):
     try:
         return write()
     except dberrors.DuplicateEntryError as error:
-        # One who writes without the transactions has been faster than the look for the name.
+        # Somebody who writes without the transactions has taken the name since it was looked for.
         raise wrong_fields(409, {"name": TAKEN}) from error

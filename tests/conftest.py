@@ -6,7 +6,7 @@ import pytest
 
 from tests.servers import running
 
-# What is in these folders needs load, a browser or an engine: all of it is slow.
+# The tests in these folders are slow: they need load, a browser or the Docker engine.
 SLOW = {"apache", "applications", "browser", "docker"}
 # Slow tests of these folders may run beside others: they wait, and load nothing.
 BESIDE_OTHERS = {"applications", "browser", "contract"}

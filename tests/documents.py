@@ -1,8 +1,8 @@
 """The project's Markdown documents, taken apart: names that they define, links, commands.
 
 A document *defines* a name where a table's row, a heading, or a list item up to its colon begins
-with the name in backticks. Several names stand there with commas between. Everywhere else a name
-is only mentioned.
+with the name in backticks. Several names may stand there with commas between. Everywhere else a
+name is only mentioned.
 """
 
 import re
@@ -13,7 +13,7 @@ FOLDERS = ("app", "apache", "docker", "docs", "scripts", "tests", "wsgi")
 _FILES = [*ROOT.glob("*.md"), *(file for name in FOLDERS for file in (ROOT / name).rglob("*.md"))]
 # The text of each document, by its path from the checkout.
 DOCUMENTS = {str(file.relative_to(ROOT)): file.read_text() for file in sorted(_FILES)}
-# Its commands are tests/applications/test_steps.py's.
+# tests/applications/test_steps.py runs its commands.
 TOLD_ELSEWHERE = "docs/from-an-old-application.md"
 
 _BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -23,7 +23,7 @@ _SPANS = re.compile(r"`[^`]+`(?:(?:, | and )`[^`]+`)*")
 def definitions(text):
     """Yield (heading, name) for each name that the document `text` defines, in order.
 
-    heading: that of the section, without its #; "" before the first.
+    heading: the section's, without its #; "" before the first.
     """
     heading = ""
     for line in _BLOCK.sub("", text).splitlines():
@@ -40,7 +40,7 @@ def definitions(text):
 
 
 def anchors(text):
-    """The anchors of the document's headings, as GitHub makes them; a set."""
+    """The anchors that GitHub gives to the document's headings; a set."""
     found = set()
     for line in _BLOCK.sub("", text).splitlines():
         if line.startswith("#"):
@@ -54,7 +54,7 @@ def anchors(text):
 
 
 def links(text):
-    """The targets of the document's links and pictures that lead to no other host; a list."""
+    """The targets of the document's links and pictures, without those on other hosts; a list."""
     # A span may have the signs of a link.
     said = re.sub(r"`[^`]*`", "", _BLOCK.sub("", text))
     found = re.findall(r"\]\(\s*([^)\s]+)\s*\)", said)
@@ -71,6 +71,6 @@ def commands(text):
 
 
 def all_commands():
-    """Those of all documents, each once, sorted, but for the document that has its own tests."""
+    """The commands of all documents, each once, sorted, without those of TOLD_ELSEWHERE."""
     texts = (text for name, text in DOCUMENTS.items() if name != TOLD_ELSEWHERE)
     return sorted({command for text in texts for command in commands(text)})

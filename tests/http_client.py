@@ -52,12 +52,12 @@ class Client:
     """Sends requests to a WSGI application, by way of wsgiref's validator."""
 
     def __init__(self, application, check=validator):
-        """`check` wraps the application; None where a request is to break the rules of WSGI."""
+        """`check` wraps the application; None for requests that break the rules of WSGI."""
         self.site = application
         self.application = check(application) if check else application
 
     def request(self, method, path, body=b"", query="", chunked=False, **environ):
-        """Return the Response; `environ` holds further WSGI variables, None takes one out."""
+        """Return the Response; `environ` has further WSGI variables; None removes one."""
         variables = {"REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": path}
         variables |= {"QUERY_STRING": query, "wsgi.input": io.BytesIO(body)}
         variables["wsgi.errors"] = io.StringIO()
@@ -85,7 +85,7 @@ class Client:
         return self.request("GET", path, query=query, **environ)
 
     def send(self, method, path, value=None, token=TOKEN, **environ):
-        """Send a value as JSON, with the API's token; PATCH and DELETE whatever is there now."""
+        """Send a value as JSON, with the API's token; PATCH and DELETE change any version."""
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         headers = {"CONTENT_TYPE": "application/json", "HTTP_AUTHORIZATION": f"Bearer {token}"}
         if method in ("PATCH", "DELETE"):
@@ -130,12 +130,12 @@ class Browser:
 
 @cache
 def password_hash(password):
-    """The hash that the site makes; once, because that takes long."""
+    """Return the site's hash of a password; computed once, because that takes long."""
     return str(checked({"password": password})["password"])
 
 
 def add_user(folder, name, password, role="reader"):
-    """Add a user to the database of `serving` as another process does; returns the id."""
+    """Add a user to the database of `site_client` as another process does; returns the id."""
     values = (name, f"{name} Full", password_hash(password), role)
     with contextlib.closing(sqlite3.connect(folder / "site.db")) as raw, raw:
         query = "INSERT INTO users (name, fullname, password, role) VALUES (?, ?, ?, ?)"
@@ -144,7 +144,7 @@ def add_user(folder, name, password, role="reader"):
 
 @cache
 def _new_database():
-    """The file of a database as the site makes it: to hash its users' passwords takes long."""
+    """A new database file of the site, created once, because hashing passwords takes long."""
     with TemporaryDirectory() as directory:
         load_sqlo = transaction_per_request(f"sqlite://{directory}/site.db")
         load_sqlo()
@@ -155,11 +155,11 @@ def _new_database():
 
 
 @contextmanager
-def serving(directory, attempts=10, check=validator, uri=None, **changed):
+def site_client(directory, attempts=10, check=validator, uri=None, **changed):
     """Yield a Client of the site with a fresh database in `directory` and changed settings.
 
-    `attempts`: how often a request that conflicts is run. `check`: the Client's. `uri`: that of
-    an empty database instead of the one in `directory`.
+    `attempts`: how often a request that conflicts is run. `check`: the Client's. `uri`: an empty
+    database, instead of the one in `directory`.
     """
     used = replace(settings, **{"api_token": TOKEN, "demo": True} | changed)
     if not uri and not Path(directory, "site.db").exists():

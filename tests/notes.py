@@ -1,4 +1,4 @@
-"""A small application, as somebody names his in the settings: notes, and a page of all."""
+"""A small application, as users name theirs in the settings: notes, and a page of them all."""
 
 CODE = """
 import web
@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
 
 def make(folder, uri):
-    """Make the application in `folder`, readable for everyone; returns its settings, a dict.
+    """Write the application into `folder`, readable for everyone; returns its settings, a dict.
 
     `uri`: the address of its database.
     """

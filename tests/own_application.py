@@ -66,7 +66,7 @@ if __name__ == "__main__":
 
 
 def make(folder, models=MODELS, pages=PAGES):
-    """Make the checkout's app and wsgi in `folder`, a Path, with these models and pages.
+    """Copy the checkout's app and wsgi to `folder`, a Path, with these models and pages.
 
     Only the example's lines in the wiring's `urls` are replaced.
     """

@@ -7,7 +7,7 @@ from scripts.lib.command import CannotRun
 
 
 def have_peers(database):
-    """Make the peers' environments; skips the test where no package index is reached."""
+    """Create the peers' environments; skips the test where no package index is reached."""
     try:
         peer_environments(PEERS, database)
     except CannotRun as error:

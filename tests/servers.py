@@ -29,7 +29,7 @@ PASSWORD = "p@ss/word:#1"
 QUOTED_PASSWORD = "p%40ss%2Fword%3A%231"
 USERS = {"postgres": "postgres", "mariadb": "nobody"}
 
-# Databases are made and dropped several times faster in memory, where there is enough of it.
+# Databases are created and dropped several times faster in memory, if there is enough of it.
 _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 2 << 30
 
@@ -37,7 +37,7 @@ _numbers = count(1)
 
 
 class Files:
-    """SQLite databases in `folder`, asked as the servers are."""
+    """SQLite databases in `folder`, with the interface of the servers."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -47,7 +47,7 @@ class Files:
         return f"sqlite://{self.folder}/site{next(_numbers)}.db"
 
     def drop(self, database):
-        """Nothing: the file goes with its folder."""
+        """Do nothing: the file goes with its folder."""
 
     def execute(self, query, database):
         """Run `query` in a new connection, commit, and return its rows."""
@@ -74,7 +74,7 @@ def folder_of(user):
 
 
 def _fast_folder():
-    """Where servers keep their data: None for the usual place of temporary files."""
+    """The folder for the servers' data; None is the usual place of temporary files."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage(_MEMORY).free > _MEMORY_NEEDED and os.access(_MEMORY, os.W_OK):
             return _MEMORY
@@ -85,7 +85,7 @@ def _fast_folder():
 def running(engine):
     """A running server of `engine`, stopped at the end; skips where it is not installed.
 
-    Its `new_database()` makes an empty database and returns its URI, `drop(name)` removes it.
+    Its `new_database()` creates an empty database and returns its URI, `drop(name)` removes it.
     """
     with folder_of(USERS[engine]) as (folder, as_user):
         try:
@@ -98,7 +98,7 @@ def running(engine):
         server.drop = lambda name: _drop(server, sessions, name)
         server.start()
         if engine == "postgres":
-            # Its commits would have kept rows dropped, whenever it wants.
+            # Its commits would drop kept rows at any time.
             server.execute("ALTER SYSTEM SET autovacuum = off")
             server.execute("SELECT pg_reload_conf()")
         try:
@@ -110,7 +110,7 @@ def running(engine):
 
 
 class _Sessions:
-    """Queries in one session for each database: to open one takes longer than most queries."""
+    """Queries in one session for each database: opening one takes longer than most queries."""
 
     def __init__(self, server):
         self._server = server
@@ -146,7 +146,7 @@ class _Sessions:
 
 def _new_database(server):
     name = f"test{next(_numbers)}"
-    # PostgreSQL takes half the time by copying files, which are in memory, as by its log.
+    # Copying files, which are in memory, takes PostgreSQL half the time of its default way.
     how = " STRATEGY FILE_COPY" if isinstance(server, Postgres) else ""
     server.execute(f"CREATE DATABASE {name}{how}")
     return server.address(name)
@@ -166,7 +166,7 @@ def _drop(server, sessions, name):
 
 
 def session(server, database, autocommit=False):
-    """A DB-API connection of a driver's own to a database, outside of the bundle.
+    """A plain DB-API connection of a driver to a database, outside of the bundle.
 
     It begins a transaction with its first statement; on SQLite only where that is BEGIN.
     `database` None is the one that a server has from the beginning.

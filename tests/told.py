@@ -1,4 +1,4 @@
-"""A checkout of the bundle whose application tells its release, to be replaced by another one."""
+"""A checkout of the bundle with an application that names its release, for tests of a new one."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Where mod_wsgi finds the application: the only file that Apache may run."""
+"""mod_wsgi finds the application here: Apache may run no other file."""
 
 import os
 import sys
@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
-# Where `current` of scripts/deploy names another release while this process runs, it goes on
-# importing from its own.
+# Then this process imports from its own release, even after `current` of scripts/deploy names
+# another one.
 sys.path[:] = map(os.path.realpath, sys.path)
 
 try:

@@ -2,7 +2,7 @@
 
 Both work while the site serves: `dump` writes what was committed at one instant, and `load` puts
 all of the database back in one step, after which the tables are brought to what the models say.
-Until then nothing is changed, and whatever serves goes on. Its exit status is that of
+Until then nothing is changed, and the site goes on serving. The exit status means the same as with
 `python -m app.database`.
 """
 
@@ -67,7 +67,7 @@ def _connection():
 
 
 def _place(connection):
-    """Where a backup has room: the folder of SQLite's file; for a server's the usual one, None.
+    """Return where a backup has room: the folder of SQLite's file, or None, the usual one.
 
     /tmp may be small, as in a container, which has no servers' programs.
     """

@@ -1,7 +1,7 @@
 """MariaDB's database: mariadb-dump's text, put back into tables that then change places.
 
-DROP and CREATE commit at once in MariaDB. So the tables are made in a database beside that of the
-site, and one RENAME TABLE exchanges them all, which no request sees half done
+DROP and CREATE commit at once in MariaDB. So the tables are created in a second database beside
+the site's, and one RENAME TABLE exchanges them all. No request sees that half done
 (https://mariadb.com/kb/en/rename-table/). It waits for the transactions that have used them.
 """
 
@@ -12,7 +12,7 @@ from app.backup.programs import find, run, secret_file
 
 PACKAGE = "mariadb-client"
 END = b"-- Dump completed"
-# What no RENAME TABLE takes to another database.
+# RENAME TABLE does not move these to another database.
 UNMOVED = (
     "SELECT concat('the view ', table_name) FROM information_schema.views "
     "WHERE table_schema IN ({0}) UNION ALL SELECT concat('the trigger ', trigger_name) "
@@ -34,7 +34,7 @@ def dump(connection, out):
     """Write the database of `connection` to the binary file `out`; raises BackupError."""
     with _options(connection) as options:
         program = find("mariadb-dump", PACKAGE)
-        # Without --databases, so that the text names none.
+        # Without --databases the text names no database.
         how = ["--single-transaction", "--quick", "--hex-blob", "--default-character-set=utf8mb4"]
         run([program, options, *how, "--skip-add-locks", connection.db], stdout=out)
 
@@ -42,9 +42,10 @@ def dump(connection, out):
 def load(connection, file):
     """Make the tables of the database of `connection` those of the backup at the path `file`.
 
-    Tables that the backup does not have stay. The user needs the rights to make, fill and drop
-    the databases named as the site's with _restored and _replaced behind. Raises BackupError,
-    also where one of these is there, or where a table that stays refers to one that goes.
+    Tables that the backup does not have stay. The user needs the rights to create, fill and drop
+    two databases, whose names are the site's with _restored and _replaced at the end. Raises
+    BackupError, also where one of the two exists, or where a table that stays refers to one that
+    goes.
     """
     _check_whole(file)
     site, new, old = (connection.db + end for end in ("", "_restored", "_replaced"))
@@ -84,8 +85,8 @@ def _refuse_taken(ask, *databases):
     if found:
         drop = "; ".join(f"DROP DATABASE {name}" for name in found)
         raise BackupError(
-            f"{' and '.join(found)} is there: another restore is at work, or one was killed, or "
-            f"somebody has made it. Where it has nothing that is needed: {drop}"
+            f"{' and '.join(found)} exists: another restore is at work, or one was killed, or "
+            f"somebody has created it. If nobody needs what is in it: {drop}"
         )
 
 
@@ -123,7 +124,7 @@ def _refuse_references(ask, site, coming):
     if found:
         raise BackupError(
             f"{', '.join(found[:5])}, and is not in the backup: back up, drop it or its foreign "
-            "key, and restore; tables of the models are made anew afterwards"
+            "key, and restore; tables of the models are created anew afterwards"
         )
 
 

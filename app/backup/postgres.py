@@ -3,9 +3,9 @@
 DROP and CREATE obey no snapshot: a request that has begun before that transaction's COMMIT, and
 reads a table after it, would find the new one without a row
 (https://www.postgresql.org/docs/current/mvcc-caveats.html). So rows come by COPY FREEZE, which
-every snapshot sees; a table that the request has read before is locked against DROP until it
-ends. Kept rows would still be older ones, so the site's sessions are ended while all tables are
-locked: those that follow have no kept rows. Requests whose session ends are run again, or
+every snapshot sees. A table that the request has read before is locked against DROP until the
+request ends. Kept rows would still be the old ones. So the site's sessions are ended while all
+tables are locked, and later ones have no kept rows. Requests whose session ends are run again, or
 answered 503.
 """
 
@@ -23,7 +23,7 @@ MAGIC = b"PGDMP"
 ATTEMPTS = 10
 IN_THE_WAY = "deadlock detected"
 BEGIN = b"BEGIN;\nSET LOCAL client_min_messages = warning;\n"
-# Each is waited for, for 5000 ms at most.
+# It waits for the end of each session, at most 5000 ms.
 COMMIT = b"""
 SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid();
@@ -39,7 +39,7 @@ def dump(connection, out):
 
 
 def load(connection, file):
-    """Make the database of `connection` what the backup at the path `file` is.
+    """Replace the database of `connection` by the backup at the path `file`.
 
     Tables that the backup does not have stay. Raises BackupError.
     """
@@ -74,7 +74,7 @@ def _write_script(file, script):
 
 
 def _frozen(lines):
-    """Yield the lines of a script, in which each COPY is COPY FREEZE; its data are as they are."""
+    """Yield the lines of a script with COPY FREEZE in place of each COPY; its data stay."""
     in_data = False
     for line in lines:
         if in_data:

@@ -1,9 +1,10 @@
 """SQLite's file: copied by its online backup, and put back into the file that is in use.
 
-https://www.sqlite.org/backup.html. To put another file in its place would leave the daemons with
-the old one open, and the log of the old one beside the new. A backup into the file in use is one
-transaction of SQLite's: a reader sees all of it or nothing, a power cut leaves the old or the
-new, and each connection sees by `data_version` that its kept rows are outdated.
+https://www.sqlite.org/backup.html. If another file took its place, the daemons would still have
+the old one open, and the log of the old one would lie beside the new one. A backup into the file
+in use is one transaction of SQLite's: a reader sees all of it or nothing, a power cut leaves the
+old database or the new one, and each connection sees by `data_version` that its kept rows are
+outdated.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from app.backup.errors import BackupError
 PATIENCE = 60
 MAGIC = b"SQLite format 3\0"
 BESIDE = ("-wal", "-shm", "-journal")
-# A daemon has this open, too, where the others were moved away.
+# A daemon has this open too, even where the other files were moved away.
 QUEUE = "-queue"
 # fcntl(2)'s struct flock.
 LOCK = "hhqqi4x"
@@ -31,7 +32,7 @@ LOCK = "hhqqi4x"
 def dump(connection, out):
     """Write the database of `connection` to the binary file `out`.
 
-    Raises BackupError where it is not there or damaged, and OSError.
+    Raises BackupError where the database is missing or damaged, and OSError.
     """
     path = resolved(connection)
     if not path.exists():
@@ -42,7 +43,7 @@ def dump(connection, out):
         try:
             with _opened(path, "rw") as live, _opened(copy, "rwc") as target:
                 live.backup(target)
-                # It stands for itself then, also where nothing can be written beside it.
+                # Then it needs no file beside it, and can be read where nothing can be written.
                 target.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.Error as error:
             raise BackupError(f"{path} cannot be copied: {error}") from error
@@ -52,10 +53,10 @@ def dump(connection, out):
 
 
 def load(connection, file):
-    """Make the database of `connection` what the backup at the path `file` is.
+    """Replace the database of `connection` by the backup at the path `file`.
 
-    `file`: on the database's disk; where the database was lost it takes its place. Raises
-    BackupError, and OSError where the database cannot be written.
+    `file`: on the database's disk. If the database was lost, the file itself takes its place.
+    Raises BackupError, and OSError where the database cannot be written.
     """
     check(file)
     path = resolved(connection)
@@ -72,8 +73,8 @@ def load(connection, file):
             backup.backup(live, sleep=0.01)
     except sqlite3.Error as error:
         raise BackupError(
-            f"{path} cannot be written: {error}. Stop the site, move the file away with those "
-            "named as it with -wal and -shm behind, and do it again"
+            f"{path} cannot be written: {error}. Stop the site, move the file and "
+            "those with -wal and -shm behind its name away, and do it again"
         ) from error
     finally:
         if queue is not None:
@@ -118,30 +119,30 @@ def _put_in_place(path, file):
     holders = _holders(path)
     if holders:
         raise BackupError(
-            f"{path} is not there or no database, and {holders} still the old one open: stop the "
-            "site first, in all its containers"
+            f"{path} is missing or no database, and the old one is still open in {holders}: "
+            "stop the site first, in all its containers"
         )
     file.chmod(0o640)
     with open(file, "rb") as whole:
         os.fsync(whole.fileno())
-    # A log would be taken for this file's.
+    # SQLite would take a log that is left for this file's.
     for suffix in BESIDE:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     file.rename(path)
 
 
 def _holders(path):
-    """Who has the file, or what was there, open, in words that end with a verb; else ""."""
+    """Return who has the file, or the one before it, open, in words; "" for nobody."""
     shown = _processes_with(path)
     if shown:
-        return f"the processes {shown} have"
-    # The kernel shows no open files of other users and of other containers, but their locks.
+        return f"the processes {shown}"
+    # The kernel hides the open files of other users and other containers, but shows their locks.
     locked = any(_is_locked(Path(f"{path}{suffix}")) for suffix in ("", *BESIDE))
-    return "a process of another user or container has" if locked else ""
+    return "a process of another user or container" if locked else ""
 
 
 def _processes_with(path):
-    """The ids of the processes of this user that have the file, or what was there, open."""
+    """The ids of this user's processes that have the file, or the one before it, open."""
     names = {f"{path}{suffix}" for suffix in ("", *BESIDE, QUEUE)}
     found = set()
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
@@ -152,7 +153,7 @@ def _processes_with(path):
 
 
 def _is_locked(path):
-    """Whether a process has a lock on the file; in WAL mode each has one that has it open.
+    """Whether a process has a lock on the file. In WAL mode each one with it open has a lock.
 
     https://www.sqlite.org/walformat.html#wal_locks
     """

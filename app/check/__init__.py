@@ -1,4 +1,4 @@
-"""Looks at the application before it is served: what would be served wrongly, and the cure.
+"""Looks at the application before it is served: names what would go wrong, and the cure.
 
-`scripts/check` runs it as the daemons' user and in their environment. Nothing is changed by it.
+`scripts/check` runs it as the daemons' user and in their environment. It changes nothing.
 """

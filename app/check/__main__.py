@@ -19,7 +19,7 @@ def look_at_application(policy, loaded):
     """Return the Findings in the application, whose import has ended as `loaded` says."""
     from sqlobject import sqlhub
 
-    from app.check import connections, habits, hooks, kept, markup, reach, sessions, templates
+    from app.check import connections, habits, held, hooks, markup, reach, sessions, templates
     from app.check.policy import Policy
     from app.check.sources import sources
 
@@ -34,14 +34,14 @@ def look_at_application(policy, loaded):
         *habits.findings(read, reached),
         *connections.findings(read, reached, engine),
         *sessions.findings(read),
-        *kept.findings(read, engine),
+        *held.findings(read, engine),
     ]
     pages = templates.templates()
     policy = Policy(policy)
     stopped = [*templates.findings(pages, policy), *markup.findings(read, policy)]
-    # What the import needs has been told of.
+    # Why the import failed has been reported.
     if loaded.wholly:
-        found += kept.debug(read)
+        found += held.debug(read)
     else:
         broken = []
     return [*loaded.findings, *broken, *_summed_up(read, found, pages, stopped)]
@@ -61,7 +61,7 @@ def main(arguments):
     parser.add_argument("--seconds", type=float, default=30, help="for the import")
     parser.add_argument("--policy", default="", help="the Content-Security-Policy that is sent")
     options = parser.parse_args(arguments)
-    # As mod_wsgi has it, before web.py looks: the options are none of the application's.
+    # As in mod_wsgi, and before web.py looks: the application must not see these options.
     sys.argv[:] = ["mod_wsgi"]
     reported = threading.Lock()
 
@@ -90,7 +90,7 @@ def _look(options, report):
     timer = give_up_after(options.seconds, report)
     loaded = load(listener)
     timer.cancel()
-    # What is imported may set another connection.
+    # An imported module may set another connection.
     load_sqlo()
     if options.part == "application":
         report(look_at_application(options.policy, loaded))

@@ -1,4 +1,4 @@
-"""Connections past the requests' transactions: to the site's database a second time."""
+"""Connections that bypass the requests' transactions: to the site's database a second time."""
 
 import ast
 import os
@@ -33,7 +33,7 @@ PERHAPS = "what may be the site's database"
 
 
 def webpy_names(sources):
-    """The names that are bound to what web.database() returns."""
+    """The names to which the result of web.database() is bound."""
     found = set()
     for source in sources:
         for node in ast.walk(source.tree):
@@ -86,7 +86,7 @@ def _opens(call, source):
 
 
 def _set_as_process_connection(source):
-    """The calls whose value becomes sqlhub.processConnection, of which hooks.py tells."""
+    """The calls whose value becomes sqlhub.processConnection. hooks.py reports them."""
     return {
         node.value
         for node in ast.walk(source.tree)
@@ -96,7 +96,7 @@ def _set_as_process_connection(source):
 
 
 def _is_used_in_requests(sources, reached, names):
-    """Whether a request uses one of `names`, other than by giving it to a store of sessions."""
+    """Whether a request uses one of `names` for more than a store of sessions."""
     for source in sources:
         for node, function in nodes_with_function(source.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -107,7 +107,7 @@ def _is_used_in_requests(sources, reached, names):
 
 
 def _is_sites(kind, call, source, engine):
-    """Whether the call opens the database of `engine`; None where that cannot be told."""
+    """Whether the call opens the database of `engine`; None where nobody can tell."""
     if kind == "sqlobject":
         return _is_uri_of_site(argument(call, 0, "uri", source=source), engine)
     if kind == "sqlite3":

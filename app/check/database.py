@@ -1,4 +1,4 @@
-"""The site's database as the check looks at it: reached, as the classes say, set up to keep."""
+"""The site's database as the check looks at it: reachable, like its classes, and durable."""
 
 import re
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 OK = "ok"
-# It is served, but somebody should look at it.
+# It can be served, but somebody should look at it.
 WARNING = "warning"
 # It would be served wrongly, or not at all.
 WRONG = "wrong"

@@ -1,4 +1,4 @@
-"""What handlers of an old application do that a request in a transaction does another way."""
+"""What handlers of an old application do that must be done otherwise in a transaction."""
 
 import ast
 
@@ -46,7 +46,7 @@ def _told(node):
 
 
 def _swallowed(handler):
-    """The names of the database errors after which a handler of a `try` lets the work go on."""
+    """The names of the database errors that a handler of a `try` catches so that work goes on."""
     last = handler.body[-1]
     if isinstance(last, ast.Raise):
         raised = last.exc.func if isinstance(last.exc, ast.Call) else last.exc

@@ -1,4 +1,4 @@
-"""What is left of an old application's own transactions, told by its source."""
+"""Finds what an old application's source has left of its own transactions."""
 
 import ast
 
@@ -11,7 +11,7 @@ _THREAD = (
 )
 _THREAD_ELSEWHERE = (
     "sets sqlhub.threadConnection: have a thread or a script run in in_transaction(), and remove "
-    "this where a request comes by"
+    "this where a request executes it"
 )
 _PROCESS = (
     "sets sqlhub.processConnection in a request, and with it what the process uses outside of "
@@ -50,7 +50,7 @@ _AUTORELOAD = (
 def findings(sources, reached, webpy_connections=frozenset()):
     """Yield the Findings in the Sources; `reached`: the functions that a request runs.
 
-    `webpy_connections`: names of what web.database() has returned, whose transaction() is its own.
+    `webpy_connections`: names of connections of web.database(), which have a transaction() too.
     """
     for source in sources:
         for node, function in nodes_with_function(source.tree):
@@ -66,7 +66,7 @@ def findings(sources, reached, webpy_connections=frozenset()):
 
 
 def is_recipe(node):
-    """Whether a node is the function of the published recipe, all of which is to go."""
+    """Whether a node is the function of the published recipe, which must be removed."""
     return isinstance(node, ast.FunctionDef) and node.name == "load_sqlo"
 
 

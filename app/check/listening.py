@@ -29,7 +29,7 @@ class WritesWhenImported(Exception):
 
 
 class Heard(NamedTuple):
-    """`kind`: query, columns, file, port or thread; `what`: its text; where the cause stands."""
+    """`kind`: query, columns, file, port or thread; `what`: its text; and the cause's place."""
 
     kind: str
     what: str
@@ -40,8 +40,8 @@ class Heard(NamedTuple):
 class Listener:
     """While `listening()` it notes what the application's own lines cause.
 
-    A statement that would write is refused, and so is opening the SQLite file `closed`, which
-    would make or change it: the check changes nothing.
+    The check changes nothing. So a statement that would write is refused, and so is opening the
+    SQLite file `closed`, which would create or change it.
     """
 
     def __init__(self, closed=None):
@@ -64,7 +64,7 @@ class Listener:
             self._on = False
 
     def findings(self):
-        """Return a Finding for each line that was heard, the most telling one."""
+        """Return a Finding for each line that was heard: the one that says most."""
         by_place = {}
         for one in sorted(self.heard, key=lambda one: list(_TEXTS).index(one.kind)):
             by_place.setdefault((one.file, one.line), one)
@@ -88,7 +88,7 @@ class Listener:
         self._note(_EVENTS[event], str(what))
 
     def _started(self, stock):
-        # Its audit event is not raised by every Python.
+        # Not every Python raises an audit event for it.
         @wraps(stock)
         def start(thread):
             if self._on:
@@ -128,15 +128,15 @@ _EVENTS = {
     "sqlite3.connect": "file",
     "socket.bind": "port",
 }
-# SQLObject's methods, which ask for no row.
+# SQLObject's methods that ask for no row.
 _CALLERS = {"addColumnsFromDatabase": "columns", "createTable": "tables", "tableExists": "tables"}
-# The first one of a line is told.
+# For a line that did several of these, only the first is reported.
 _TEXTS = {
     "query": (
         WRONG,
         "asks the database when it is imported ({}): do so in a handler. The daemons do not load "
-        "while the database is away, and what they keep of it grows old. Tables are made by "
-        "`.venv/bin/python -m app.database`, or by what SITE_DATABASE names",
+        "while the database is away, and what they have read of it grows old. Tables are created "
+        "by `.venv/bin/python -m app.database`, or by what SITE_DATABASE names",
     ),
     "columns": (
         WARNING,
@@ -146,7 +146,7 @@ _TEXTS = {
     "tables": (
         WARNING,
         "looks for its table when it is imported: remove the line, because "
-        "`.venv/bin/python -m app.database` makes the tables; the daemons do not load while the "
+        "`.venv/bin/python -m app.database` creates the tables; the daemons do not load while the "
         "database is away",
     ),
     "file": (

@@ -8,7 +8,7 @@ import traceback
 from typing import NamedTuple
 
 from app.check.findings import OK, WRONG, Finding
-from app.check.kept import debug
+from app.check.held import debug
 from app.check.listening import own_place
 from app.check.sources import is_own, sources
 from app.settings import SettingsError, settings
@@ -17,7 +17,7 @@ NAME = settings.application or "the example"
 
 
 class Loaded(NamedTuple):
-    """How the import ended: wholly, or not because the check has refused something in it."""
+    """How the import ended: wholly, or not, because the check has refused something in it."""
 
     wholly: bool
     refused: bool
@@ -25,7 +25,7 @@ class Loaded(NamedTuple):
 
 
 def load(listener):
-    """Import what wsgi/app.wsgi and SITE_DATABASE need; returns how that has Loaded."""
+    """Import what wsgi/app.wsgi and SITE_DATABASE need; returns a Loaded."""
     started = time.monotonic()
     try:
         with listener.listening():
@@ -50,7 +50,7 @@ def _import():
 
 
 def give_up_after(seconds, report):
-    """Have this process end after `seconds`, when `report(findings)` has told where it hangs."""
+    """End this process after `seconds`; before that `report(findings)` tells where it hangs."""
     main = threading.main_thread().ident
 
     def end():
@@ -66,7 +66,7 @@ def give_up_after(seconds, report):
 
 
 def _failure(error):
-    # app/__init__.py hides it so that an import does not.
+    # app/__init__.py has wrapped it, because an import would hide it.
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, AttributeError):
         error = error.__cause__
     file, line = _place(error)

@@ -1,4 +1,4 @@
-"""What markup in Python code has that the Content-Security-Policy stops."""
+"""Finds markup in Python code that the Content-Security-Policy stops."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ from app.check.templates import stopped
 _MAY_BE_STOPPED = re.compile(
     r"<(script|style)\b|<\w+[^>]*\s(on[a-z]+|style)\s*=|=\s*[\"']?javascript:", re.IGNORECASE
 )
-# Of web.form, whose keywords become attributes.
+# Classes of web.form, whose keywords become attributes.
 _INPUTS = {"Button", "Checkbox", "Dropdown", "File", "GroupedDropdown", "Hidden", "Password"}
 _INPUTS |= {"Radio", "Textarea", "Textbox"}
 
@@ -26,7 +26,7 @@ def findings(sources, policy):
 def _stopped(node, policy):
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         if _MAY_BE_STOPPED.search(node.value):
-            # Only a text that is written as it is has its lines where they are in the file.
+            # Only in a text without escapes the lines are those of the file.
             as_written = node.end_lineno - node.lineno == node.value.count("\n")
             for line, what in stopped(node.value, policy):
                 yield node.lineno + (line - 1 if as_written else 0), what

@@ -1,4 +1,4 @@
-"""The application's SQLObject classes that have been imported, and where they stand."""
+"""The application's SQLObject classes that have been imported, and their places."""
 
 import inspect
 import sys
@@ -10,7 +10,7 @@ from app.check.sources import is_own
 
 
 def models(cls=SQLObject):
-    """Yield the SQLObject classes of the application's own modules, nothing being imported."""
+    """Yield the SQLObject classes of the application's own modules; import nothing."""
     for model in cls.__subclasses__():
         if is_own(file_of(model) or ""):
             yield model

@@ -1,4 +1,4 @@
-"""What a Content-Security-Policy stops, as far as templates show it.
+"""A Content-Security-Policy: what it stops, as far as templates show it.
 
 https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Content-Security-Policy
 """
@@ -38,7 +38,7 @@ class Policy:
         return sources is not None and "'unsafe-inline'" not in sources
 
     def stops(self, directive, address):
-        """Whether `directive` stops what is fetched from `address`, an absolute one."""
+        """Whether `directive` stops a fetch from `address`, an absolute one."""
         sources = self._sources(directive)
         if sources is None:
             return False

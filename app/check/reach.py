@@ -18,7 +18,7 @@ def name_of(node):
 def reached(sources):
     """Return the nodes of all functions that a request may run, a set.
 
-    They are told by their names, which several may share: so it may be too many.
+    It goes by names, which several functions may share. So it may return too many.
     """
     nodes = [node for source in sources for node in ast.walk(source.tree)]
     functions, methods = _by_name(nodes)
@@ -65,7 +65,7 @@ def _called(function, functions, methods, modules):
         return functions[function.id]
     if isinstance(function, ast.Attribute):
         if isinstance(function.value, ast.Name) and function.value.id in modules:
-            # Of a module that is imported, or a class's method.
+            # A function of an imported module, or a method of a class.
             return functions[function.attr] | methods[function.attr]
         return methods[function.attr]
     return ()

@@ -1,4 +1,4 @@
-"""What a database server is set to: whether it keeps what is acknowledged, and what is equal."""
+"""The settings of a database server: whether acknowledged data last, and which text is equal."""
 
 import time
 
@@ -10,7 +10,7 @@ OLDEST_POSTGRES = 130000
 # What the bundle is tested with.
 OLDEST_MARIADB = (10, 11)
 LARGEST_DIFFERENCE = 5
-# Values of MariaDB's innodb_flush_method that leave it to the system when a file is on the disk.
+# With these values of innodb_flush_method MariaDB does not wait until a file is on the disk.
 NOT_SYNCED = ("nosync", "littlesync")
 
 
@@ -31,12 +31,12 @@ def findings(connection):
 
 
 def equal_letters(rows):
-    """Yield a Finding for each (table, column) of a UNIQUE column in which "a" is "A"."""
+    """Yield a Finding for each (table, column): UNIQUE columns in which "a" equals "A"."""
     for table, column in rows:
         yield Finding(
             WARNING,
             f'table {table}: column {column} is UNIQUE and takes "a" and "A" for the same: give '
-            "it a binary collation, unless that is meant",
+            "it a binary collation, unless you intend that",
             *place_of_table(table),
         )
 

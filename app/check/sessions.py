@@ -1,4 +1,4 @@
-"""Where the application keeps web.py's sessions of its visitors."""
+"""Where the application stores web.py's sessions of its visitors."""
 
 import ast
 import os
@@ -8,35 +8,35 @@ from app.check.findings import WARNING, WRONG, Finding
 from app.check.reach import name_of
 from app.check.values import UNKNOWN, argument
 
-_IN_MODELS = "Keep them in an SQLObject class, see app/transactions/README.md"
+_IN_MODELS = "Store them in an SQLObject class, see app/transactions/README.md"
 _TEXTS = {
     "MemoryStore": (
         WRONG,
-        "keeps sessions in the memory of one process, and the others do not know them: a visitor "
+        "stores sessions in the memory of one process, and the others do not know them: a visitor "
         f"would be logged out by chance. {_IN_MODELS}, or in a DiskStore",
     ),
     "ShelfStore": (
         WRONG,
-        "keeps sessions in a shelf, which is for one process: the others cannot open it, or "
+        "stores sessions in a shelf, which is for one process: the others cannot open it, or "
         f"damage it. {_IN_MODELS}, or in a DiskStore",
     ),
     "DiskStore": (
         WARNING,
-        "keeps sessions in files, which are written once after the request and are no part of its "
-        "transaction: of two requests of one visitor at a time the later one's stay, and no other "
-        f"host has them. {_IN_MODELS}, unless that is meant",
+        "stores sessions in files, which are written once after the request and are no part of "
+        "its transaction: of two requests of one visitor at a time the later one's stay, and no "
+        f"other host has them. {_IN_MODELS}, unless you intend that",
     ),
     "DBStore": (
         WARNING,
-        "keeps sessions by a connection of web.py's own, which are written once after the request "
-        "and are no part of its transaction: of two requests of one visitor at a time the later "
-        f"one's stay. {_IN_MODELS}, unless that is meant",
+        "stores sessions by a connection of web.py's own, which are written once after the "
+        "request and are no part of its transaction: of two requests of one visitor at a time the "
+        f"later one's stay. {_IN_MODELS}, unless you intend that",
     ),
 }
 
 
 def findings(sources):
-    """Yield a Finding for each store of sessions that is made in the Sources."""
+    """Yield a Finding for each store of sessions that the Sources create."""
     for source in sources:
         for node in ast.walk(source.tree):
             name = isinstance(node, ast.Call) and name_of(node.func)
@@ -45,8 +45,8 @@ def findings(sources):
             place = str(source.path), node.lineno
             if name == "DiskStore" and (closed := _closed_folder(node, source)):
                 text = (
-                    f"keeps sessions in {closed}, which this user cannot write, so that none is "
-                    f"kept: make it, and give it to the daemons' user: chown www-data {closed}"
+                    f"stores sessions in {closed}, which this user cannot write, so that none is "
+                    f"stored: create it, and give it to the daemons' user: chown www-data {closed}"
                 )
                 yield Finding(WRONG, text, *place)
             else:

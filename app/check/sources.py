@@ -1,4 +1,4 @@
-"""The application's own source files, told from the bundle's and from libraries."""
+"""The application's own source files, without the bundle's and those of libraries."""
 
 import ast
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.settings import ROOT, settings
 
-# What stands in the package `app` beside the example.
+# The modules of the package `app` that are no part of the example.
 BUNDLE = ("__init__", "check", "database", "lab", "own", "program", "settings", "tables")
 BUNDLE += ("transactions", "web")
 
@@ -38,7 +38,7 @@ class Source:
 
     @cached_property
     def imported(self):
-        """{name: dotted name} of what its imports bind, wherever they stand."""
+        """{name: dotted name} of all that its imports bind."""
         bound = {}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
@@ -52,7 +52,7 @@ class Source:
 
 
 def _is_for_a_script(node):
-    """Whether a statement is `if __name__ == "__main__":`, of which the daemons do nothing."""
+    """Whether a statement is `if __name__ == "__main__":`, which daemons do not execute."""
     return (
         isinstance(node, ast.If)
         and isinstance(node.test, ast.Compare)
@@ -107,7 +107,7 @@ def is_own(file):
 
 
 def sources():
-    """Return the Sources of the modules that are served: imported by now, or by what is."""
+    """Return the Sources of the modules that are served: those imported, and their imports."""
     found = {}
     waiting = sorted(_begin_with())
     while waiting:
@@ -141,7 +141,7 @@ def _names(source):
 
 
 def _files(name):
-    """The files of the module `name` and of the packages around it, those that are there."""
+    """The existing files of the module `name` and of the packages around it."""
     path = root() if settings.application else ROOT
     for part in filter(None, name.split(".")):
         path = path / part

@@ -1,4 +1,4 @@
-"""SQLite's file as the check looks at it: there, writable, whole, in WAL mode."""
+"""SQLite's file as the check looks at it: present, writable, whole, in WAL mode."""
 
 import os
 import shutil
@@ -18,12 +18,12 @@ _MOST = 20
 # SQLite's DROP COLUMN, which app.transactions uses.
 OLDEST_SQLITE = (3, 35, 0)
 LITTLE_SPACE = 200 << 20
-# To look through more takes longer than a start may.
+# To check a larger file takes longer than a start may.
 LARGE_FILE = 1 << 30
 
 
 def closed_file():
-    """The SQLite file that opening would make or change, or None."""
+    """The SQLite file that opening would create or change, or None."""
     connection = sqlhub.processConnection
     if connection.dbName != "sqlite":
         return None
@@ -41,9 +41,9 @@ def _is_in_wal(path):
 
 
 def file_findings(connection):
-    """Look at SQLite's file without opening it, which would make it or turn it to WAL."""
+    """Look at SQLite's file without opening it, because that would create it or turn it to WAL."""
     path = Path(connection.filename)
-    # Below a closed folder nothing can be told of.
+    # Nothing below a closed folder can be seen.
     ways = [*reversed(path.parents), path]
     closed = next((one for one in ways[:-1] if one.exists() and not os.access(one, os.X_OK)), None)
     if closed:

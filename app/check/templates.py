@@ -1,4 +1,4 @@
-"""What templates have that the Content-Security-Policy stops, or that misses the prefix."""
+"""Finds in templates what the Content-Security-Policy stops, and links without the prefix."""
 
 import gc
 import re
@@ -12,7 +12,7 @@ from app.check.sources import is_own
 from app.settings import ROOT, settings
 
 _CURE = "or allow it by the Define WEBPY_CSP"
-# Of these the browser runs nothing.
+# The browser does not run scripts of these types.
 _DATA = re.compile(r"(application|text)/(?!javascript|ecmascript|x-javascript)", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"([a-z][a-z0-9+.-]*:)?//|data:", re.IGNORECASE)
 _FETCHES = {
@@ -94,7 +94,7 @@ def _looked(text, policy):
 
 
 class _Looked(HTMLParser):
-    """`stopped`: (line, text) of what the policy stops; `absolute`: (line, link) of the others."""
+    """`stopped`: (line, text) of what the policy stops; `absolute`: (line, link) of the rest."""
 
     def __init__(self, policy):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a simple expression of the application's is worth, without calling any of its functions."""
+"""The value of a simple expression of the application, found without calling its functions."""
 
 import ast
 import os

@@ -1,1 +1,1 @@
-"""The coherency lab: the same handlers in four modes, to see the faults and that they are gone."""
+"""The coherency lab: the same handlers in four modes show the faults, and that they are cured."""

@@ -1,4 +1,4 @@
-"""What the lab accepts: the operations of a transaction and the values of a reset, all bounded."""
+"""What the lab accepts: the operations of a transaction and the values of a reset, with limits."""
 
 import json
 
@@ -12,7 +12,7 @@ MOST_LISTED = 400
 LONGEST_LIST = 5000
 # What a column TEXT of MariaDB takes, in bytes.
 LONGEST_TEXT = 2**16 - 1
-# The largest integer that all readers of JSON keep exactly (RFC 8259, 6).
+# The largest integer that all readers of JSON read exactly (RFC 8259, 6).
 LARGEST = 2**53 - 1
 
 
@@ -22,12 +22,12 @@ def is_integer(value):
 
 
 def stored(value):
-    """The text that stands in the database for a value."""
+    """Return the text by which the database stores a value."""
     return json.dumps(value, separators=(",", ":"))
 
 
 def is_list(value):
-    """Whether `value` is a list that the lab stores, given that it has integers only."""
+    """Whether the lab stores the list `value`, which has integers only."""
     return len(value) <= LONGEST_LIST and len(stored(value)) <= LONGEST_TEXT
 
 
@@ -46,7 +46,7 @@ def _is_sleep(value):
 
 
 def _is_range(value):
-    """Whether `value` is [first key, last key], with the value that a row must have or without."""
+    """Whether `value` is [first key, last key], or that and the value that a row must have."""
     if type(value) is not list or len(value) not in (2, 3) or not all(map(_is_key, value[:2])):
         return False
     return 0 <= value[1] - value[0] < MOST_LISTED and all(map(_is_value, value[2:]))
@@ -116,7 +116,7 @@ def _fault(operations):
         return f"must be a list of 1 to {MOST_OPERATIONS} operations"
     if wrong := [number for number, one in enumerate(operations, 1) if not _is_operation(one)]:
         return (
-            f"number {wrong[0]} is none of {FORMS}, with a key from 1 to {MOST_KEYS}, a range "
+            f"number {wrong[0]} is not one of {FORMS}, with a key from 1 to {MOST_KEYS}, a range "
             f"[first,last] or [first,last,value] of at most {MOST_LISTED} keys, and a value that "
             f"is {VALUE}"
         )
@@ -125,7 +125,7 @@ def _fault(operations):
     if len(single) > MOST_OPERATIONS:
         return f"must be at most {MOST_OPERATIONS}, those in savepoints included"
     if sum(one[1] for one in single if one[0] == "sleep") > MOST_SLEEP:
-        return f"must not sleep more than {MOST_SLEEP} ms together"
+        return f"must not sleep more than {MOST_SLEEP} ms in total"
     return None
 
 

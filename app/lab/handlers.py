@@ -1,4 +1,4 @@
-"""The lab's endpoints: keys are read, transactions run, the table is reset."""
+"""The lab's endpoints: they read keys, run transactions and reset the table."""
 
 import json
 import re
@@ -39,7 +39,7 @@ class Keys:
 
 
 class Transactions:
-    """Several operations in one request, which a GET has in its query; `runs` as in `answered`."""
+    """Several operations in one request; a GET has them in its query; `runs` as in `answered`."""
 
     def GET(self, mode):
         authorize_writing()
@@ -78,7 +78,7 @@ class Apart:
 
 
 class Sessions:
-    """The list of the web session whose cookie the request has: it is read and appended to."""
+    """The list in the web session of the request's cookie: GET reads it, POST appends to it."""
 
     def GET(self, mode):
         authorize_writing()
@@ -117,7 +117,7 @@ class Uploads:
 
 
 class Reset:
-    """All keys of the mode made anew."""
+    """Creates all keys of the mode anew."""
 
     def POST(self, mode):
         authorize_writing()
@@ -138,7 +138,7 @@ class Off:
 def authorize_writing():
     """Raise Problem 401 or 403 unless the request has the API's token or the form token.
 
-    The latter is the one of the lab's page, in the header X-Form-Token.
+    The lab's page sends the form token in the header X-Form-Token.
     """
     token = web.ctx.env.get(FORM_HEADER)
     if token is None:
@@ -180,20 +180,22 @@ def _elements(mode):
 
 
 def element_in(part):
-    """The number in the file of a part of a form; 0 where nothing has arrived."""
+    """The number in the file of a form's part; 0 where nothing has arrived."""
     text = part.file.read() if getattr(part, "file", None) else b""
     element = int(text) if re.fullmatch(rb"[0-9]{1,16}", text) else 0
     return element if is_integer(element) else 0
 
 
 def tell_run(mode):
-    """Have the answer say in a header which run this is: a second header were another run's."""
+    """Name this run in a header of the answer. A second such header would be another run's."""
     web.header(RUNS_HEADER, str(runs(mode)))
 
 
 def answered(mode, values):
-    """The JSON of `values` with who served it, and in which run of the handler: "runs" is 1 more
-    than the retries of the request, and always 1 in a mode that does not run one again."""
+    """Return the JSON of `values`, of who served it, and of the handler's run.
+
+    "runs" is 1 plus the retries of the request; a mode without retries always has 1.
+    """
     return json_answer(told(mode, values))
 
 

@@ -1,4 +1,4 @@
-"""What the lab's process groups run: one mode each, by the end of the group's name."""
+"""The lab's process groups run this: one mode each, which the end of the group's name tells."""
 
 import sys
 import traceback
@@ -20,7 +20,7 @@ try:
     if not settings.lab:
         site = Application((".*", handlers.Off), for_programs="/")
     elif mode == "bundle":
-        # Making it changes SQLObject, which the other modes are to have as it comes.
+        # Creating it changes SQLObject, and the other modes need SQLObject as it comes.
         from app import load_sqlo
 
         site = lab_application(mode, settings.database_uri, load_sqlo)
@@ -35,7 +35,7 @@ handle = site.wsgifunc()
 
 
 def application(environ, start_response):
-    """The lab's addresses are those of the whole site, of which Apache's alias has taken a part.
+    """Answer with the lab; give it the whole path, of which Apache's alias has taken a part.
 
     Takes and returns what PEP 3333 says.
     """

@@ -1,11 +1,11 @@
-"""The lab's four modes: how each one keeps its SQLObject instances and transactions.
+"""The lab's four modes: how each one treats SQLObject's instances and transactions.
 
 default  SQLObject's default caching, stock connections
 nocache  the same with cacheValues = False
 recipe   the published load hook on stock connections
 bundle   this site's transaction for each request
 
-Only the last one imports app.transactions: the others are to have SQLObject as it comes.
+Only the last one imports app.transactions, because the others need SQLObject as it comes.
 """
 
 from contextlib import nullcontext
@@ -35,13 +35,13 @@ def key_class(mode):
 
 
 def application(mode, uri, bundle=None):
-    """Return the lab's application in one of the MODES on the database `uri`; makes its table.
+    """Return the lab's application in one of the MODES on the database `uri`; creates its table.
 
-    `bundle`: in the mode "bundle" its processor, for the same database. Sets
-    `sqlhub.processConnection`, so that a process serves one mode only.
+    `bundle`: the processor of the mode "bundle", for the same database. Sets
+    `sqlhub.processConnection`, so a process can serve one mode only.
     Raises the errors of the driver and of sqlobject.dberrors.
     """
-    # Here, because it imports this module.
+    # Imported here, because it imports this module.
     from app.lab.sessions import processor
 
     urls = (
@@ -75,7 +75,7 @@ def runs(mode):
 
 
 def doom(mode):
-    """Have nothing kept of this request, in the mode "bundle", which is the one that can."""
+    """Have this request rolled back, in the mode "bundle", which alone can do that."""
     if mode == "bundle":
         from app import transactions
 
@@ -92,7 +92,7 @@ def savepoint(mode):
 
 
 def on_commit(mode, function):
-    """Have `function` called after the commit; a stock mode, which has no such thing, calls it."""
+    """Have `function` called after the commit; a stock mode cannot do that, and calls it now."""
     if mode != "bundle":
         function()
         return
@@ -131,7 +131,7 @@ def _apart(mode):
 
 
 def _uploads(mode):
-    """The handler of uploads; "bundle" begins it as a reading request, so that it is run twice."""
+    """Return the handler of uploads; "bundle" begins it as a reading request, to run it twice."""
     from app.lab.handlers import Uploads
 
     if mode != "bundle":
@@ -145,6 +145,6 @@ def _make_table(key):
     try:
         key.createTable(ifNotExists=True)
     except dberrors.Error:
-        # Another process of the group may have made it in between.
+        # Another process of the group may have created it meanwhile.
         if not key.tableExists():
             raise

@@ -34,16 +34,16 @@ def reset(mode, keys, value):
 
 
 def read(mode, key):
-    """Return a key's value, by `get`; raises Problem 404 for a key that is not there."""
+    """Return a key's value, by `get`; raises Problem 404 for a missing key."""
     return json.loads(_row(mode, key).value)
 
 
 def run(mode, operations):
-    """Run accepted operations in order; returns them, with what was found behind each that reads.
+    """Run accepted operations in order; returns them, and with each that reads what it found.
 
-    Raises Problem 404 for a key that is missing, 409 for one that exists and for an
-    operation that does not fit the value, AskedFor, and sqlobject.dberrors.Error for a failure
-    that is not caught. In the mode "bundle" nothing is left of the operations before it.
+    Raises Problem 404 for a key that is missing, 409 for one that exists and for an operation that
+    does not fit the value, AskedFor, and sqlobject.dberrors.Error for a failure that is not
+    caught. In the mode "bundle" the operations before it are undone.
     """
     return [_run_one(mode, operation) for operation in operations]
 
@@ -113,7 +113,7 @@ def _insert(mode, key, value):
 
 
 def _fail(mode, kind):
-    """Send a statement that every engine refuses; raises its error unless it is to be caught."""
+    """Send a statement that every engine refuses; raises its error unless it is "caught"."""
     table = key_class(mode)
     try:
         table._connection.queryAll(f"SELECT no_such_column FROM {table.sqlmeta.table}")
@@ -123,10 +123,10 @@ def _fail(mode, kind):
 
 
 def _run_in_savepoint(mode, operations, ending):
-    """Run operations such that an error that they ask for undoes them alone."""
+    """Run operations in a savepoint, so that an error that they ask for undoes only them."""
     expected = [AskedFor]
     if ["fail", "uncaught"] in operations:
-        # Not else: a conflict is an error of the database, too.
+        # Only here, because a conflict is an error of the database too.
         expected.append(dberrors.Error)
     try:
         with savepoint(mode):
@@ -152,12 +152,12 @@ def _row(mode, key):
     try:
         return key_class(mode).get(key)
     except SQLObjectNotFound:
-        refusal = _refusal(mode, 404, f"There is no key {key}: a POST to reset makes keys.")
+        refusal = _refusal(mode, 404, f"There is no key {key}: a POST to reset creates keys.")
     raise refusal
 
 
 def _refusal(mode, status, detail):
-    # A transaction whose handler raises an error below 500 is else committed.
+    # Without this, an error below 500 would commit.
     doom(mode)
     return Problem(status, detail)
 
@@ -174,5 +174,5 @@ OPERATIONS = {
     "on_commit": _append_on_commit,
     "fail": _fail,
 }
-# Those behind which an answer has what was found.
+# The operations with which an answer has what they found.
 FINDING = ("read", "list", "count")

@@ -1,4 +1,4 @@
-"""The lab's page: the four modes run and drawn side by side by the browser."""
+"""The lab's page, on which the browser runs the four modes and draws them side by side."""
 
 from app.lab.modes import MODES
 from app.pages import page

@@ -1,11 +1,11 @@
-"""The recipe's load hook as it was published, to compare with: it loses what README.md lists."""
+"""The recipe's load hook as it was published, for comparison: README.md lists its faults."""
 
 import web
 from sqlobject import connectionForURI, sqlhub
 
 
 def recipe(uri):
-    """Return the load hook for the database `uri`, as published but for Python 3's spelling."""
+    """Return the published load hook for the database `uri`; only its spelling is Python 3's."""
 
     def load_sqlo(handler=None):
         con = connectionForURI(uri)

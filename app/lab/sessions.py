@@ -1,4 +1,4 @@
-"""The lab's web sessions: each keeps its elements in a key of the mode, in its transactions.
+"""The lab's web sessions: each stores its elements in a key of the mode, in its transactions.
 
 A session's id is its key as HEX_DIGITS hexadecimal digits.
 """
@@ -37,7 +37,7 @@ class KeyStore(Store):
         self._row(id).value = stored(session["elements"])
 
     def cleanup(self, timeout):
-        """Nothing: keys are made and removed by a reset."""
+        """Do nothing: a reset creates and removes keys."""
 
     def _row(self, id):
         return key_class(self._mode).get(int(id, 16))
@@ -50,7 +50,7 @@ def session_of(mode):
 
 
 def processor(mode):
-    """Return the processor with which requests to /lab/<mode>/session have their web session."""
+    """Return the processor that gives requests to /lab/<mode>/session their web session."""
     path = f"/lab/{mode}/session"
 
     def only_there(handler):

@@ -30,8 +30,8 @@ class Run {
     this.forgetEarlierRun();
   }
 
-  // What is kept of a run, as JSON has it.
-  get kept() {
+  // What is remembered of a run, as JSON.
+  get remembered() {
     const { mode, dots, processes, stale, added, lost, errors, requests, rate } = this;
     return { mode, dots, processes, stale, added, lost, errors, requests, rate };
   }
@@ -157,16 +157,16 @@ const modes = [...document.querySelectorAll("tr[data-mode]")].map((row) => row.d
 let runs = [];
 let when = "";
 
-// Makes of a run that has ended what is seen of it, whether it was run now or is remembered.
+// Shows a run that has ended, whether it was run now or is remembered.
 function finish(prefix = "") {
   said.textContent = prefix + sentence(runs);
   save.hidden = false;
 }
 
-// A browser may refuse to keep anything: then nothing is remembered.
+// A browser may refuse to store anything. Then nothing is remembered.
 function remember() {
   try {
-    localStorage.setItem(MEMORY, JSON.stringify({ when, runs: runs.map((run) => run.kept) }));
+    localStorage.setItem(MEMORY, JSON.stringify({ when, runs: runs.map((run) => run.remembered) }));
   } catch {
     return;
   }
@@ -174,12 +174,12 @@ function remember() {
 
 function recall() {
   try {
-    const kept = JSON.parse(localStorage.getItem(MEMORY));
-    if (!kept || kept.runs.map((run) => run.mode).join() !== modes.join()) {
+    const last = JSON.parse(localStorage.getItem(MEMORY));
+    if (!last || last.runs.map((run) => run.mode).join() !== modes.join()) {
       return;
     }
-    when = kept.when;
-    runs = kept.runs.map((values) => Object.assign(new Run(values.mode), values));
+    when = last.when;
+    runs = last.runs.map((values) => Object.assign(new Run(values.mode), values));
     runs.forEach((run) => run.show());
     finish(`The last run, ${when}: `);
   } catch {

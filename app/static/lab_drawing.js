@@ -1,4 +1,4 @@
-// How a run of the lab is drawn: one mode's plot, the sentence of what is seen, and all as a picture.
+// Draws a run of the lab: one mode's plot, the sentence that says what is seen, and a picture of all.
 
 export const SECONDS = 4;
 
@@ -57,7 +57,7 @@ function wrapped(pen, text, width) {
   return lines;
 }
 
-// Returns a canvas with the sentence, when and where it was run, and the plots.
+// Returns a canvas with the sentence, the time and place of the run, and the plots.
 export function picture(runs, when, style) {
   const canvas = document.createElement("canvas");
   const pen = canvas.getContext("2d");

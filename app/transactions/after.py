@@ -20,19 +20,19 @@ from .request import RequestTransaction
 
 log = logging.getLogger(__name__)
 
-# Whom a listener to SQLObject's signals names as their sender, as pydispatch keeps it.
+# A listener to SQLObject's signals names one of these as their sender. pydispatch has the ids.
 _META, _ANY = id(sqlmeta), id(dispatcher.Any)
 _heard = dispatcher.connections
 
 
 def unless_swallowed(transaction, error):
-    """Let it be committed; raises SwallowedError as `refuse_swallowed`."""
+    """Return True, for a commit; raises SwallowedError as `refuse_swallowed` does."""
     refuse_swallowed(transaction)
     return True
 
 
 def never(transaction, error):
-    """Have it rolled back."""
+    """Return False, for a rollback."""
     return False
 
 
@@ -41,8 +41,8 @@ def end(transaction, error, may_commit=unless_swallowed):
 
     `error`: what the work raised, or None. `may_commit(transaction, error)` has the last word
     before a commit.
-    Raises RunEnded where this run came to nothing, SwallowedError, and what the engine raises
-    where it cannot commit: then nothing is committed.
+    Raises RunEnded where this run came to nothing, SwallowedError, and the engine's error where it
+    cannot commit. Then nothing is committed.
     """
     commit = False
     instances = transaction.instances
@@ -75,9 +75,9 @@ def end(transaction, error, may_commit=unless_swallowed):
 
 
 def _signals(committed, instances):
-    """What sends SQLObject's signal of the `instances`, an IdentityMap, where somebody listens.
+    """Return a list of functions that send SQLObject's signal of `instances`, an IdentityMap.
 
-    SQLObject's own transaction sends it before the fact.
+    It is empty where nobody listens. SQLObject's own transaction sends the signal before it ends.
     """
     signal = events.CommitSignal if committed else events.RollbackSignal
     for sender in (_META, _ANY):
@@ -89,7 +89,7 @@ def _signals(committed, instances):
 
 
 def settle(transaction, committed, stands):
-    """Do what waits for the end of `transaction`; `stands`: its work is not undone."""
+    """Finish what waits for the end of `transaction`: do it if the answer `stands`, or undo it."""
     waiting, transaction.at_end = transaction.at_end, ()
     with connection_set_to(NoTransaction(transaction)):
         for one in waiting:
@@ -97,18 +97,18 @@ def settle(transaction, committed, stands):
 
 
 def end_alone(transaction, error, may_commit=unless_swallowed):
-    """As `end`, of a transaction that is no request's: what waits is done where it is committed.
+    """As `end`, for a transaction outside of requests: what waits is done only if it commits.
 
-    Nobody is sent an answer otherwise, such as the cookie of a new web session.
+    Otherwise nobody gets an answer, and so nobody gets the cookie of a new web session.
     """
     if end(transaction, error, may_commit) and transaction.at_end:
         settle(transaction, True, True)
 
 
 def given_up(transaction):
-    """Call what waits for the rollback of a run that ended itself and is the last.
+    """Call what the last run gave to `on_rollback`, after it has ended itself.
 
-    Not where nobody knows whether it was committed.
+    Nothing is called where nobody knows whether it was committed.
     """
     if transaction.ended_by is not Verdict.UNKNOWN:
         call(transaction, transaction.after_rollback, "on_rollback")
@@ -130,9 +130,9 @@ def refuse_swallowed(transaction):
 def call(transaction, functions, given_to):
     """Call each of `functions` after the end of `transaction`, once.
 
-    A failure is logged, and the next one is called. What one does with models is a transaction of
-    its own, begun when it first uses them. It is not run again after a conflict, because its side
-    effects would be there twice. `given_to`: the public function that it was given to.
+    A failure is logged, and the next one is called. Each has its own transaction, which begins
+    when it first uses models. It is not run again after a conflict, because its side effects would
+    happen twice. `given_to`: the public function to which they were given.
     """
     if not functions:
         return
@@ -142,7 +142,7 @@ def call(transaction, functions, given_to):
             try:
                 _call(function, transaction)
             except BaseException as error:
-                # SystemExit too: the answer is settled. But a script is stopped by Control-C.
+                # SystemExit too, because the answer is settled. But Control-C must stop a script.
                 log.exception(
                     "a function given to %s failed; the transaction before it stands as it ended. "
                     "Give what may be run again to in_transaction(function)",

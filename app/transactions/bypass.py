@@ -1,6 +1,6 @@
-"""Notices what goes past the transactions: an old hook, a connection that is not ours.
+"""Notices what bypasses the transactions: an old hook, a connection that is not ours.
 
-What surely does is refused, before anything is executed; what may be meant is logged once.
+A sure bypass is refused before anything is executed. One that may be intended is logged once.
 """
 
 import logging
@@ -26,8 +26,8 @@ _CHANGES_ROWS = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE
 def look_at_classes(engine):
     """Warn of the classes that have a connection of their own.
 
-    Raises RuntimeError where it is to the database of `engine`, so that what they write would be
-    committed at once, whatever becomes of its request.
+    Raises RuntimeError where it is to the database of `engine`: then each write would be committed
+    at once, even if its request is rolled back.
     """
     own = classes_with_connection(engine)
     certain = [_name(cls) for cls, of_engine in own if of_engine]
@@ -35,20 +35,20 @@ def look_at_classes(engine):
         raise RuntimeError(
             f"{', '.join(certain)}: a connection of its own to the site's database, past the "
             "transactions of requests: remove `_connection = …`, `__connection__ = …` or "
-            "setConnection(…). Give what must be saved whatever becomes of a request to "
-            "on_commit() and on_rollback()"
+            "setConnection(…). What must be saved even after a rollback belongs in on_commit() "
+            "and on_rollback()"
         )
     for cls, _ in own:
         _warn_once(
             cls,
             f"{_name(cls)} has a connection of its own, which is no part of the requests' "
-            "transactions: what it writes is there whatever becomes of its request. Remove "
-            "`_connection = …`, `__connection__ = …` or setConnection(…), unless that is meant",
+            "transactions: what it writes stays even if its request is rolled back. Remove "
+            "`_connection = …`, `__connection__ = …` or setConnection(…), unless you intend that",
         )
 
 
 def classes_with_connection(engine):
-    """Return (SQLObject class, whether it surely is to the database of `engine`) of each."""
+    """Return (class, whether its connection surely is to `engine`'s database) of each."""
     own = [(cls, connection) for cls in _models() if (connection := _own_connection(cls))]
     return [(cls, is_same_database(connection, engine)) for cls, connection in own]
 
@@ -76,12 +76,12 @@ def notice_thread(connection):
 
 
 def notice_use(connection):
-    """Notice that `connection` is used, which is not that of the thread's transaction.
+    """Notice a use of `connection`, which is not the thread's transaction.
 
-    Raises RuntimeError where a transaction is open and it is to the same database, and where it is
-    ours in a request of web.py that has no transaction.
+    Raises RuntimeError where a transaction is open to the same database. Raises it too where
+    `connection` is ours, in a request of web.py that has no transaction.
     """
-    # Asked for anything else, SQLObject's transaction would be noticed once more.
+    # Any other attribute of SQLObject's transaction would count as another use.
     if isinstance(connection, Transaction):
         connection = connection._dbConnection
     transaction = current()
@@ -94,16 +94,16 @@ def notice_use(connection):
         return
     if is_same_database(connection, transaction._dbConnection):
         raise RuntimeError(
-            "another connection than that of the request was used in it, past its transaction: "
+            "a connection other than the request's was used in it, past its transaction: "
             "remove `connection=…` from the call, transaction() and getConnection() of "
             "sqlhub.processConnection, or the module-level connection that an instance was read "
-            "with; read instances in the request, and use savepoint() for a part of it. Give what "
-            "must be saved whatever becomes of the request to on_commit() and on_rollback()"
+            "with; read instances in the request, and use savepoint() for a part of it. What "
+            "must be saved even after a rollback belongs in on_commit() and on_rollback()"
         )
     _warn_once(
         place_of(connection),
         "a connection to another database was used in a request: it is no part of its "
-        "transaction, and what is written there stays whatever becomes of the request",
+        "transaction, and what is written there stays even if the request is rolled back",
     )
 
 

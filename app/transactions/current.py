@@ -1,4 +1,4 @@
-"""The transaction of the calling thread: found by those who speak to it, set by who runs it."""
+"""The transaction of the calling thread: how it is set, and how it is found."""
 
 import math
 from threading import get_ident
@@ -7,14 +7,14 @@ from sqlobject import sqlhub
 
 from .request import RequestTransaction
 
-# Where SQLObject keeps the connection of each thread; `sqlhub` finds it by way of a property.
+# SQLObject stores each thread's connection here. `sqlhub` has a property for it.
 THREAD = sqlhub.threadingLocal
 
 
 class NoTransaction:
-    """The thread's connection in a handler marked @no_transaction: whoever uses it is told so."""
+    """The thread's connection in a handler marked @no_transaction: each use of it fails."""
 
-    # Whether what the handler has had done meanwhile is committed, or may be.
+    # Whether work that the handler has asked for meanwhile is committed, or may be.
     changed = False
 
     def __init__(self, transaction, deadline=math.inf):
@@ -50,10 +50,10 @@ def leave(transaction):
 
 
 def leave_nothing(engine):
-    """Have the calling thread hold nothing, even inside an end that was interrupted.
+    """Have the calling thread forget its transaction, even one whose end was interrupted.
 
-    mod_wsgi and a signal interrupt at any instruction. What is left would be taken for the
-    transaction around the next request, which is never committed.
+    mod_wsgi and a signal interrupt at any instruction. The next request would take a transaction
+    that is left for its outer one, and never commit.
     """
     left = THREAD.__dict__.pop("connection", None)
     if isinstance(left, RequestTransaction):
@@ -64,8 +64,8 @@ def leave_nothing(engine):
 class connection_set_to:
     """Have SQLObject use `connection` in the calling thread during the block.
 
-    It is no generator: one that is interrupted before the block would end whenever it is dropped,
-    and change the connection of a later request.
+    It is no generator. A generator that is interrupted before the block ends when it is dropped,
+    and would then change the connection of a later request.
     """
 
     def __init__(self, connection):

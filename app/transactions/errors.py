@@ -17,15 +17,15 @@ class SwallowedError(RuntimeError):
 
 
 class RunEnded(dberrors.OperationalError):
-    """This run of the request has come to nothing: it is run again from its start, or 503."""
+    """This run has come to nothing: the request runs again from its start, or is answered 503."""
 
 
 class GivenUp(dberrors.OperationalError):
     """The work could not be done; `reason` is the Verdict that says why.
 
-    CONFLICT: too many others were at work. GONE: the database is away. FULL: its disk is.
-    LATE: its deadline has passed. Nothing was changed then. UNKNOWN: the connection broke during
-    COMMIT, so nobody knows.
+    CONFLICT: too many others were at work. GONE: the database is away. FULL: its disk is full.
+    LATE: the deadline has passed. For these reasons nothing was changed. UNKNOWN: the connection
+    broke during COMMIT, so nobody knows.
     """
 
     def __init__(self, reason: "Verdict") -> None:
@@ -34,7 +34,7 @@ class GivenUp(dberrors.OperationalError):
 
 
 def is_interruption(error):
-    """Whether `error`, or what web.py has made it of, may have come at any instruction."""
+    """Whether `error`, or the one that web.py has replaced by it, may come at any instruction."""
     while error is not None:
         if not isinstance(error, (Exception, GeneratorExit)):
             return True

@@ -25,7 +25,7 @@ class FreshCache(CacheSet):
         return super().get(id, cls)
 
     def _is_there(self, instance):
-        # One with changes that are not sent yet (lazyUpdate) belongs to who made them.
+        # An instance with changes that are not sent yet (lazyUpdate) belongs to who changed it.
         return instance.sqlmeta.dirty or self._connection._SO_selectOne(
             instance, [instance.sqlmeta.idName]
         )

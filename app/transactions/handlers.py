@@ -27,8 +27,9 @@ def on_commit(function: Callable[[], object]) -> None:
 def on_rollback(function: Callable[[], object]) -> None:
     """Call `function()` once the transaction is rolled back for good; not if it is committed.
 
-    As on_commit, for example for an audit row. A run that is followed by another is not the end.
-    Outside of a transaction nothing is rolled back, and it is not called.
+    Otherwise as on_commit. It is for an audit row, for example. A run that another one follows is
+    not rolled back for good. Outside of a transaction nothing is rolled back, and it is not
+    called.
     """
     transaction = current()
     if transaction is not None:
@@ -44,11 +45,11 @@ def doom() -> None:
 
 
 def savepoint() -> AbstractContextManager[None, None]:
-    """Return a context manager whose block's writes are undone if it raises; the error goes on.
+    """Return a context manager that undoes its block's writes if it raises; the error goes on.
 
-    What the block gave to `on_commit` is undone too. After an error inside it the handler may go
-    on and its transaction still commits. A web.HTTPError below 500 is no failure: what the
-    block did stays, as such an error commits everywhere else. Raises RuntimeError outside of a
+    What the block gave to `on_commit` is dropped too. After an error inside it the handler may go
+    on and its transaction still commits. A web.HTTPError below 500 is no failure: what the block
+    did stays, because such an error commits everywhere. Raises RuntimeError outside of a
     transaction.
     """
     transaction = required("savepoint()")
@@ -79,8 +80,8 @@ def reading(method=None, *, attempts=None, timeout=None):
 
     It takes no write lock; if it writes all the same, it is run again as a writing request.
     `attempts`: how often it is run at most when it conflicts. `timeout`: the seconds from the
-    request's start to its deadline, where that is earlier than without. Inside another request
-    that one's hold.
+    request's start to its deadline, where that is earlier than the usual one. Inside another
+    request the outer one's limits hold.
     """
     return _marked(method, False, attempts, timeout)
 
@@ -121,11 +122,11 @@ def _marked(method, kind, attempts, timeout):
 def no_transaction(method: Method) -> Method:
     """Mark a handler's method that holds no transaction, such as while it waits for a service.
 
-    Models used in it raise RuntimeError, which names in_transaction: that is its way to the
-    database. What processors read before it is done, and read anew after it. A generator holds
-    none while it makes its chunks, and they are sent at once. A GivenUp that it lets pass is
-    answered 503, if nothing that it has had done before is committed. Raises RuntimeError where a
-    processor has written before, in a savepoint, and in a request inside another.
+    Models used in it raise RuntimeError: it reaches the database by in_transaction. What
+    processors have read before it ends, and is read anew after it. A generator holds no
+    transaction while it produces its chunks, and they are sent at once. A GivenUp that it does not
+    catch is answered 503, if nothing that it asked for before is committed. Raises RuntimeError
+    where a processor has written before, in a savepoint, and in a request inside another.
     """
 
     @wraps(method)

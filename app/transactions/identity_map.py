@@ -4,7 +4,7 @@ import weakref
 
 from sqlobject.main import instanceName
 
-# Beyond this many the instances that nobody holds may go, as with SQLObject's own cache.
+# With more instances than this, those that nobody holds may go, as in SQLObject's own cache.
 HELD = 10_000
 
 
@@ -20,20 +20,20 @@ class IdentityMap:
         self._held = {}
         # A WeakValueDictionary from the first one on: most requests need none.
         self._others = {}
-        # Weak references to those that a handler has had expired or destroyed, and may still use.
+        # Weak references to those that a handler has expired or destroyed, and may still use.
         self._dropped = []
-        # The same to those of rows that were inserted, in this order.
+        # Weak references to those of inserted rows, in the order of insertion.
         self._created = []
 
     def held(self, cls):
-        """The instances of `cls` by id; those of another class of its name with them."""
+        """Return the instances of `cls` by id, with those of another class of the same name."""
         try:
             return self._held[cls.__name__]
         except KeyError:
             return self._held.setdefault(cls.__name__, {})
 
     def all_held(self, cls):
-        """As `held`, with those that were let go and that somebody still holds."""
+        """As `held`, with those that the map let go and that somebody still holds."""
         held = self.held(cls)
         if self._others:
             for (name, id), instance in list(self._others.items()):
@@ -42,7 +42,7 @@ class IdentityMap:
         return held
 
     def get(self, id, cls):
-        """The instance of the row, of this request or made from a row that is kept, or None."""
+        """Return this request's instance of the row, a new one from a kept row, or None."""
         instance = self.tryGetByName(id, cls.__name__)
         if instance is None:
             rows = self._transaction.snapshot.rows_with(id, cls)
@@ -93,7 +93,7 @@ class IdentityMap:
                 self._dropped.append(weakref.ref(instance))
 
     def changed(self, other, names):
-        """Have the instance of a row read the columns `names` anew, which `other` has changed."""
+        """Have the instance of a row read anew the columns `names`, changed by `other`."""
         instance = self.tryGet(other.id, type(other))
         if instance is None or instance is other:
             return
@@ -102,8 +102,9 @@ class IdentityMap:
                 vars(instance).pop(instanceName(column.name), None)
 
     def before_savepoint(self):
-        """Return the state to which `roll_back` returns: how many instances are of inserted rows,
-        which are destroyed, and the values that are not sent yet (lazyUpdate)."""
+        """Return the state to which `roll_back` returns: how many rows were inserted, which
+        instances are destroyed, and the values that are not sent yet (lazyUpdate).
+        """
         dropped = _used(self._dropped)
         destroyed = [one for one in dropped if one.sqlmeta._obsolete]
         unsent = [(one, _state(one)) for one in [*self.getAll(), *dropped] if _is_dirty(one)]
@@ -186,7 +187,7 @@ def _state(instance):
 
 
 def _forget_values(instance):
-    """SQLObject's `expire`, also for one that has been expired and then changed; it is kept."""
+    """As SQLObject's `expire`, also for one expired and then changed; the map still holds it."""
     for column in instance.sqlmeta.columnList:
         vars(instance).pop(instanceName(column.name), None)
     instance._SO_createValues = {}

@@ -39,7 +39,7 @@ def serves(engine):
     if len(_engines) == 1 and given is None:
         sqlhub.processConnection = engine
     elif len(_engines) == 2 and given in _engines - {engine}:
-        # Which of the two a thread means, nobody knows.
+        # Nobody knows which of the two a thread means.
         del sqlhub.processConnection
 
 
@@ -70,14 +70,14 @@ def in_transaction(
 def in_transaction(
     function=None, writing=True, *, attempts=10, seconds=10, timeout=None, connection=None
 ):
-    """Return what `function()` returns, called in its own transaction that is committed.
+    """Call `function()` in its own transaction, commit, and return what it returned.
 
     `writing`: strictly serializable if true, else a read-only snapshot. A call that conflicts is
-    rolled back and made again, at most `attempts` times and not after `seconds`. After `timeout`
-    seconds, and at the deadline of the request in which it is called, it is rolled back and given
-    up, also in the middle of a statement, but not once COMMIT was sent. So `function` may be
-    called more than once: give side effects to `on_commit`. An error that it raises rolls back,
-    except a web.HTTPError below 500, which commits as in a request.
+    rolled back and repeated, at most `attempts` times and not after `seconds`. So `function` may
+    be called more than once: give side effects to `on_commit`. After `timeout` seconds, and at the
+    deadline of the request in which it is called, it is rolled back and given up, even in the
+    middle of a statement, but not once COMMIT was sent. An error that it raises rolls back, except
+    a web.HTTPError below 500, which commits as in a request.
     Without `function` it returns a decorator: `@in_transaction(writing=False)`.
     `connection`: of `connection_for`; by default that of the thread or process, or of the only
     processor.
@@ -102,7 +102,7 @@ def in_transaction(
 
 
 def _beginner(engine, timeout):
-    """Return what makes the transaction of each run; they have one deadline."""
+    """Return the function that begins the transaction of each run. All runs have one deadline."""
     made = RequestTransaction.for_engine(type(engine))
     started = time.monotonic()
     around = connection_of_thread()
@@ -153,7 +153,7 @@ def _attempt(transaction, function, around):
 
 
 def _may_commit(transaction, error):
-    """Whether an error commits, as a request's: a redirect that the function's handler answers."""
+    """Whether `error` commits, as in a request: a redirect does."""
     if not commits(error):
         return False
     if transaction.failure is not None and transaction.writing and status_of(error) >= 400:

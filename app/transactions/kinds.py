@@ -12,22 +12,22 @@ class Kinds:
 
     # Whether a run that was refused as a reading one made this a writing transaction.
     forced = False
-    # The kind that the next run is to have, where it is another.
+    # The kind of the next run, where it is another.
     wanted = None
     # How often the handler is run at most, if it says so.
     attempts = None
-    # How many requests are at work in it that another request has made (nested.py).
+    # How many inner requests are at work in it (nested.py).
     joined = 0
-    # Whether a writing run is to be alone, told by how many were, this one included (retry.py).
+    # For a writing run that goes alone: its number among these, from 1 on (retry.py).
     alone = 0
     # Whether its handler is marked @no_transaction, and whether that handler is at work.
     paused = resting = False
-    # Whether what that handler has had done is committed, or may be.
+    # Whether work that this handler has asked for is committed, or may be.
     changed = False
 
     @property
     def holds_back(self):
-        """Whether a stream's chunks are to wait for the commit."""
+        """Whether a stream's chunks wait for the commit."""
         return self.writing and not self.paused
 
     def session_of_kind(self):
@@ -42,7 +42,7 @@ class Kinds:
     def become(self, writing):
         """Make it a reading or a writing transaction; restart the run where it has read before.
 
-        A request inside another does not make that one a reading one, which it cannot judge.
+        An inner request never makes the outer one a reading one, because it cannot judge that.
         """
         if writing == self.writing or self.forced or (self.joined and not writing):
             return
@@ -55,7 +55,7 @@ class Kinds:
     def limit(self, attempts=None, seconds=None):
         """Run it at most `attempts` times, and give it up `seconds` after its request began.
 
-        Not later than without. Inside another request that one's limits hold.
+        It never extends the deadline. Inside another request the outer one's limits hold.
         """
         if self.joined:
             return
@@ -68,7 +68,7 @@ class Kinds:
 
     @contextmanager
     def pause(self):
-        """End what has been read, and hold nothing during the block; a use after it begins anew.
+        """End the transaction, and hold none during the block; a use after it begins another.
 
         Raises RuntimeError where it has written, or is inside a savepoint: that would be ended.
         """
@@ -77,7 +77,7 @@ class Kinds:
                 "a handler marked @no_transaction was called inside a savepoint or inside another "
                 "request, whose transaction goes on: call it outside of both"
             )
-        # So that what processors read before it is read without a lock, and not written.
+        # A reading one: then processors before it read without locks, and cannot write.
         self.become(False)
         begun = self._session is not None
         unsent = self.instances is not None and self.instances.has_unsent()
@@ -102,9 +102,9 @@ class Kinds:
         # The handler cannot be run again, so what comes after it must not be refused.
         self.paused = self.forced = self.writing = True
         self.attempts, self.failure = 1, None
-        # What the handler has done by in_transaction() is done, whatever comes after it.
+        # What the handler has done by in_transaction() stays, whatever comes after it.
         self.deadline = math.inf
         self.snapshot = Snapshot(self)
         if self.instances is not None:
-            # What was read is of another transaction.
+            # What was read belongs to another transaction.
             self.instances.forget_values()

@@ -1,4 +1,4 @@
-"""How a request reads a list: rows that are kept are not decoded again, or not even sent."""
+"""How a request reads a list: kept rows are not decoded again, or not even sent."""
 
 import json
 import re
@@ -40,9 +40,10 @@ def instances(transaction, select):
 
 
 def _read(iteration):
-    """What SQLObject's own iteration yields.
+    """Return what SQLObject's own iteration yields.
 
-    One that fails at a row, and whose error somebody holds, would go on to pin its snapshot.
+    It is closed here. If it failed at a row and somebody held the error, it would pin its
+    snapshot.
     """
     try:
         return list(iteration)
@@ -51,7 +52,7 @@ def _read(iteration):
 
 
 def _ids_where_all_are_kept(transaction, cls, query):
-    """The ids that `query` finds, as JSON; None where it is to be sent as it is.
+    """Return the ids that `query` finds, as JSON; None where `query` itself must be sent.
 
     While all rows are kept, the engine answers with one row that has their ids. Where that needs
     no transaction, none is begun.
@@ -69,14 +70,14 @@ def _ids_where_all_are_kept(transaction, cls, query):
             return None
         return transaction.queryOne(_ids_of(query, cls, transaction.LIST_OF_ALL))[0]
     if transaction.TOKEN_COMES_ALONG and _CALL.search(query):
-        # It is not sent in a transaction, whose snapshot and time a function would have.
+        # Outside of a transaction a function would have another snapshot and another time.
         return None
     columns = f"{transaction.TOKEN_EXPRESSION}, {transaction.LIST_OF_ALL}"
     return snapshot.peek_at_ids(session, _ids_of(query, cls, columns))
 
 
 def _kept(transaction, cls, ids, held):
-    """The instances of `ids`, None where a row of them is neither kept nor in `held`."""
+    """Return the instances of `ids`; None where a row is neither kept nor in `held`."""
     rows = transaction.snapshot.kept_rows()
     kept = None if rows is None else rows.of(cls)
     if kept is None:

@@ -9,7 +9,7 @@ from .streaming import held_back, is_streamed, settled
 
 
 class _Undone(Exception):
-    """What the inner request has done is to be undone; its answer stands."""
+    """The work of the inner request is undone, but its answer stands."""
 
 
 def is_part(request, outer):
@@ -64,7 +64,8 @@ def answer(outer, handler, may_commit):
 def answer_beside(outer, answer, replay):
     """Return `answer(replay)`, in its own transaction; `outer`: the thread's connection.
 
-    The chunks of a stream are held back, because `outer` is the thread's again after it.
+    The chunks of a stream are held back, because `outer` is the thread's connection again
+    afterwards.
     """
     bypass.notice_thread(outer)
     try:

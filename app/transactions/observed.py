@@ -1,8 +1,8 @@
 """What an observer is told of each run: one transaction, from its beginning to its end.
 
-`transaction_per_request(uri, observer=function)`, and `connection_for` likewise, has
-`function(run)` called with a Run by the thread of the run, after its end. Without an observer none
-of this is in any class.
+With `transaction_per_request(uri, observer=function)`, and likewise `connection_for`, the thread
+of each run calls `function(run)` with a Run after its end. Without an observer no class contains
+any of this.
 """
 
 import logging
@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 class Run(NamedTuple):
     """How one transaction went.
 
-    writing: whether it was a writing one. of_request: whether it was of a request; else of
-    `in_transaction`, or of a function given to `on_commit`. end: "committed", "rolled back",
+    writing: whether it was a writing one. of_request: whether it was a request's; if not, it was
+    of `in_transaction`, or of a function given to `on_commit`. end: "committed", "rolled back",
     "failed" where its end failed, or in lower case the name of the Verdict that ended it, such as
     "conflict". used: whether it has asked the database for anything. seconds: how long its
-    queries took, its begin and its end, waits for locks among them; not what a handler does with
-    `getConnection()`. hits: how often a kept row was used.
+    beginning, its queries and its end took, waits for locks among them; without what a handler
+    does with `getConnection()`. hits: how often a kept row was used.
     """
 
     writing: bool
@@ -83,7 +83,7 @@ class Observed:
         finally:
             if self.ended_by is not None:
                 end = self.ended_by.name.lower()
-            # Rows may be all that it has read, under a token without a transaction.
+            # It may have read only kept rows, under a token without a transaction.
             self._tell(end, used or hits > 0, hits)
 
     def _hits(self):
@@ -104,7 +104,7 @@ class Observed:
 
 @cache
 def engine_for(observer, engine_class):
-    """Return the class of the engines whose transactions `observer` is told of; None: nobody."""
+    """Return `engine_class`, or its subclass that tells `observer` of each transaction."""
     if observer is None:
         return engine_class
     own = {"AROUND": (Observed,), "observer": staticmethod(observer)}

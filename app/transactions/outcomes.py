@@ -1,4 +1,4 @@
-"""What an answer of web.py's means for its transaction: by its status, and by who made it."""
+"""What an answer of web.py's means for its transaction: by its status, and by who raised it."""
 
 import re
 from contextlib import suppress
@@ -9,7 +9,7 @@ from .engines.base import Verdict
 from .errors import GivenUp, RunEnded
 
 _WEBPY = web.application.wsgifunc.__code__.co_filename
-# Its functions in which all of a request is done: the answer, and the chunks of a stream.
+# Its functions that do all work of a request: the answer, and the chunks of a stream.
 _ANSWERING = ("wsgi", "build_result")
 
 _STATUS = re.compile("[1-9][0-9][0-9] ")
@@ -18,7 +18,7 @@ _TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class HTTPRunEnded(RunEnded, web.HTTPError):
-    """RunEnded as web.py passes it on, instead of logging an internal error."""
+    """A RunEnded that web.py passes on, instead of logging an internal error."""
 
     data = ""
 
@@ -27,7 +27,7 @@ class HTTPRunEnded(RunEnded, web.HTTPError):
 
 
 def succeeded(error):
-    """Whether the answer's status is below 500, of a handler that raised `error` or None."""
+    """Whether a handler that raised `error`, or None, answers with a status below 500."""
     if error is not None and not commits(error):
         return False
     return status_of() < 500
@@ -37,10 +37,10 @@ def commits(error):
     """Whether a handler that raised `error` has its transaction committed."""
     if not isinstance(error, web.HTTPError) or isinstance(error, RunEnded):
         return False
-    return not _made_by_web_py(error) and status_of(error) < 500
+    return not _raised_by_web_py(error) and status_of(error) < 500
 
 
-def _made_by_web_py(error):
+def _raised_by_web_py(error):
     """Whether web.py raised `error` in place of an exception of the handler."""
     return _caught_by_web_py(error) is not None
 
@@ -48,9 +48,9 @@ def _made_by_web_py(error):
 def _caught_by_web_py(error):
     """Return the exception of the handler in place of which web.py raised `error`, or None.
 
-    Its inner `process()` does that for every exception but HTTPError before a processor sees
-    it, so the type of the error does not tell. What `process()` has caught is in its context,
-    also where the application's `internalerror` raises an error instead of returning one.
+    Its inner `process()` does that for every exception except HTTPError before a processor sees
+    it. So the type of the error does not tell. What `process()` has caught is in the context of
+    `error`, even where the application's `internalerror` raises an error instead of returning one.
     """
     caught = error.__context__
     while caught is not None:
@@ -62,10 +62,10 @@ def _caught_by_web_py(error):
 
 
 def given_up(error, transaction):
-    """Return the GivenUp for which the handler of `transaction` has failed with `error`, or None.
+    """Return the GivenUp that made the handler of `transaction` fail with `error`, or None.
 
-    All reasons but UNKNOWN say that nothing was changed. Only of a handler that holds no
-    transaction it is known whether it has had something else changed before.
+    Each reason except UNKNOWN says that nothing was changed. Whether the handler changed something
+    else before is known only if it holds no transaction.
     """
     cause = error if isinstance(error, GivenUp) else _caught_by_web_py(error)
     if not isinstance(cause, GivenUp):
@@ -87,10 +87,10 @@ def is_called_by_web_py(frame):
 
 
 def is_without_transactions(frame):
-    """Whether `frame` is within a request of web.py none of whose applications has a processor.
+    """Whether `frame` is within a request of web.py whose applications all lack the processor.
 
-    web.ctx may be left full by a request whose answer was not read to its end, and web.py runs the
-    main module once more within web.application().
+    web.ctx does not tell: a request whose answer was not read to its end leaves it full. And
+    web.py runs the main module once more within web.application().
     """
     while frame is not None and not any(_is_web_py(frame, name) for name in _ANSWERING):
         frame = frame.f_back
@@ -106,9 +106,9 @@ def opens_transactions(processor):
 
 
 def status_of(error=None):
-    """The status of the answer that is `error`, an HTTPError, or of web.ctx; 500 for none.
+    """Return the status of the answer `error`, an HTTPError, or of web.ctx; 500 without one.
 
-    An HTTPError that was not made with a status is sent with that of web.ctx.
+    An HTTPError without a status is sent with that of web.ctx.
     """
     if error is not None and error.args:
         with suppress(ValueError):
@@ -120,7 +120,7 @@ def status_of(error=None):
 
 
 def check_sendable(status, headers):
-    """Raise ValueError for what no server can send, which would come up after the commit.
+    """Raise ValueError for what no server can send: it would be noticed only after the commit.
 
     A status line is three digits, a space and a reason. It and the headers are text in Latin-1
     without control characters, and a header's name has no spaces (PEP 3333, RFC 9110).

@@ -2,10 +2,11 @@
 
 web_sessions.py has another such list, of the changes to web.py.
 
-`install` is called when an engine is made, and so when a processor is. An import changes nothing:
-stock SQLObject stays stock in a process that only imports this package.
+`install` is called when an engine is created, and so when a processor is. An import changes
+nothing: stock SQLObject stays stock in a process that only imports this package.
 
-Beside the list, a class whose rows are kept gets a `sqlmeta` that is made on use (row_cache.py).
+Beside the list, a class whose rows are kept gets a `sqlmeta` that is created on use
+(row_cache.py).
 """
 
 import threading
@@ -33,9 +34,9 @@ _load_value = getattr(SQLObject, "_SO_loadValue", None)
 class Patch(NamedTuple):
     """One change: `owner.attribute`, or an entry of a dict, becomes `value`, for `reason`.
 
-    `user`: the function of SQLObject that sets the attribute, where the class has none.
-    What is replaced is looked up with a default, so that it is `install` that misses it.
-    `tried_with`: the versions of SQLObject with which it was tested.
+    `user`: the function of SQLObject that sets the attribute, where the class has none. The
+    replaced attribute is looked up with a default, so that not the import but `install` fails
+    where it is missing. `tried_with`: the versions of SQLObject with which it was tested.
     """
 
     owner: object
@@ -46,7 +47,7 @@ class Patch(NamedTuple):
     tried_with: tuple = ("3.14.0",)
 
     def is_possible(self):
-        """Whether SQLObject has what is to be changed."""
+        """Whether SQLObject has the attribute."""
         if isinstance(self.owner, dict):
             return self.attribute in self.owner
         if self.user is not None:
@@ -61,11 +62,11 @@ class Patch(NamedTuple):
 
 
 class PatchError(RuntimeError):
-    """SQLObject lacks an attribute that is to be changed; the message names it and the cure."""
+    """SQLObject lacks an attribute that a Patch changes; the message names it and the cure."""
 
 
-class MadeOnUse:
-    """An attribute of an instance that is made when it is first used."""
+class CreatedOnUse:
+    """An attribute of an instance that is created when it is first used."""
 
     def __init__(self, name, make):
         self._name = name
@@ -79,10 +80,10 @@ class MadeOnUse:
 
 
 def load_value(self, attribute, stock=_load_value):
-    """The value of a column: of the right request and thread only, or read anew.
+    """Return a column's value: to the right request and thread only, or read anew.
 
     A loaded value needs no query, so the connection cannot notice that its instance has leaked.
-    Outside of transactions a loaded value may have been changed by another process since.
+    Outside of transactions another process may have changed the value since it was loaded.
     """
     state = self.__dict__
     connection = state.get("_connection")
@@ -112,7 +113,7 @@ def _read_anew(instance, attribute, stock):
         return stock(instance, attribute)
     connection = instance._connection
     if isinstance(connection, RequestTransaction) and has_stock_get(type(instance)):
-        # Of a pickle: the request's own instance has it, and is of its one snapshot.
+        # It is from a pickle. The request's own instance has the value in its snapshot.
         return load_value(type(instance).get(instance.id, connection=connection), attribute)
     column = meta.columns[name]
     row = connection._SO_selectOne(instance, [column.dbName])
@@ -125,7 +126,7 @@ def _read_anew(instance, attribute, stock):
 
 
 def get_state(self, stock=SQLObject.__getstate__):
-    """What is pickled of an instance of a request: its row, not its transaction."""
+    """Return what is pickled of an instance of a request: its row, not its transaction."""
     if not isinstance(self.__dict__.get("_connection"), RequestTransaction):
         return stock(self)
     if self.sqlmeta.lazyUpdate and self._SO_createValues:
@@ -145,7 +146,7 @@ def set_state(self, state):
     try:
         connection = self._connection
     except AttributeError:
-        # None is there: web.py may read its session before the processor.
+        # There is no connection yet: web.py may read its session before the processor.
         return
     if _is_outside(connection) and connection.cache.tryGet(self.id, type(self)) is None:
         connection.cache.created(self.id, type(self), self)
@@ -206,7 +207,7 @@ PATCHES = (
     ),
     Patch(converters.converters.klass, str, convert_text, "PostgreSQL stores no U+0000"),
     *(
-        Patch(SQLObject, name, MadeOnUse(name, make), "instances of kept rows are light", user)
+        Patch(SQLObject, name, CreatedOnUse(name, make), "instances of kept rows are light", user)
         for name, (make, user) in _ON_USE.items()
     ),
 )

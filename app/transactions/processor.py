@@ -1,12 +1,12 @@
 """When a request's transaction begins and how it ends: one transaction for each request.
 
-A *reading request* (GET, HEAD, OPTIONS) runs in a read-only snapshot that the engine enforces;
-a *writing request* (any other method) is strictly serializable. `@reading` and `@writing` on a
-handler's method say otherwise (handlers.py). A reading request whose handler writes is refused
-by the engine, rolled back and run again as a writing request. A request that conflicts with
-another is rolled back and run again after a short random pause, and when that has not helped,
-alone. So **a handler may run more than once**: side effects belong into `on_commit`. A request
-that uses no database takes no connection and begins nothing.
+A *reading request* (GET, HEAD, OPTIONS) runs in a read-only snapshot that the engine enforces; a
+*writing request* (any other method) is strictly serializable. `@reading` and `@writing` on a
+handler's method say otherwise (handlers.py). A reading request whose handler writes is refused by
+the engine, rolled back and run again as a writing request. A request that conflicts with another
+is rolled back and run again after a short random pause, and when that has not helped, alone. So
+**a handler may run more than once**: side effects belong in `on_commit`. A request that uses no
+database takes no connection and begins nothing.
 
 The handler                                  The transaction
 -------------------------------------------  ----------------------------------------------
@@ -24,10 +24,10 @@ returns a generator, writing request         its chunks are held back until the 
 swallows a database error outside of         is rolled back, the answer is 500
   `savepoint()` in a writing request           (one of 400 to 499 is left as it is)
 
-When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500.
-A request whose database is away is answered 503 with Retry-After. One that was interrupted or
-lost its connection during COMMIT is answered 503 without: nobody knows whether it was committed,
-unless the engine can ask.
+When COMMIT fails the transaction is rolled back; a conflict is run again, anything else is 500. A
+request whose database is away is answered 503 with Retry-After. One that was interrupted or lost
+its connection during COMMIT is answered 503 without Retry-After: nobody knows whether it was
+committed, unless the engine can ask.
 """
 
 import math
@@ -71,20 +71,20 @@ def transaction_per_request(
     """Return a web.py processor that runs each request in its own transaction.
 
     `uri`: the database, as SQLObject writes it. `options`: those of the engine's class, such as
-    `timeout`, the seconds to wait for another transaction's lock, and `cache_rows`, how many
-    rows each thread keeps between its reading requests (10,000 by default; 0 for none).
+    `timeout`, the seconds to wait for another transaction's lock, and `cache_rows`, how many rows
+    each thread keeps between its reading requests (10,000 by default; 0 for none).
     A request that conflicts is run at most `attempts` times, and not again once `retry_seconds`
     have passed; then it is answered 503 with Retry-After.
     `request_seconds`: its deadline, counted from its start; None for no deadline. Keep it below
-    the server's own limit, after which clients have no answer and it could still commit. What has
-    been sent of a stream stays, and the log has its end. `on_commit` has no deadline.
+    the server's own limit: past that the client has no answer, and the request could still commit.
+    A part of a stream that was sent stays; the log tells of its end. `on_commit` has no deadline.
     `commit_veto(status, headers)`, called with the status line and the list of header pairs
     before a commit, has the transaction rolled back by returning true.
-    `unavailable(headers, reason)` makes the web.HTTPError of each 503, a plain one by default;
+    `unavailable(headers, reason)` returns the web.HTTPError of each 503, a plain one by default;
     `reason` is the Verdict CONFLICT, GONE, FULL, LATE or UNKNOWN.
-    `stream_writes`: send a writing request's chunks as they are made. The price: its client has a
-    whole answer before the commit, and so a 200 for what may not be there; it is not run again
-    once the first chunk is sent; and a client that reads slowly holds its locks meanwhile.
+    `stream_writes`: send a writing request's chunks as the handler yields them. The price: the
+    client has the whole answer before the commit, and so perhaps a 200 for what is not committed;
+    it is not run again once the first chunk is sent; and while it is read it holds its locks.
 
     Called without a handler (in an interpreter), the processor opens a regular
     connection and sets `sqlhub.processConnection`. Raises ValueError for a wrong `uri`.
@@ -115,7 +115,7 @@ def transaction_per_request(
         if outer is not None:
             return server.on_used_thread(outer, handler, request)
         replay = Replay(request)
-        # Here, or what interrupts the way out would be taken for an error of the handler.
+        # Caught here, because an interruption on the way out is no error of the handler.
         try:
             return server(handler, request, replay)
         except BaseException as error:
@@ -130,7 +130,7 @@ def transaction_per_request(
 class _Server:
     """Runs handlers in transactions; one for each call of `transaction_per_request`."""
 
-    # Whether nothing goes past the transactions, as far as it can be seen.
+    # Whether it has looked for what bypasses the transactions.
     looked = False
 
     def __init__(self, connection, limits, commit_veto, unavailable, stream_writes):
@@ -145,7 +145,7 @@ class _Server:
     def __call__(self, handler, request, replay):
         """Answer by `handler()`; `request` is the __dict__ of web.ctx, `replay` its Replay."""
         if not self.looked:
-            # Classes may be made after the processor.
+            # Classes may be defined after the processor was created.
             bypass.look_at_classes(self.connection)
             bypass.look_at_process()
             self.connection.serves_requests = True
@@ -161,7 +161,7 @@ class _Server:
             leave_nothing(self.connection)
             if not isinstance(error, GivenUp):
                 raise
-            # To send again what may have been done is not for a machine to decide.
+            # A machine must not decide to repeat what may have been done.
             headers = {} if error.reason is Verdict.UNKNOWN else {"Retry-After": "1"}
             raise self.unavailable(headers, error.reason) from error
 
@@ -198,7 +198,7 @@ class _Server:
     def _answer(self, handler, replay, transaction):
         """Run the handler once and end its transaction; RunEnded where that came to nothing.
 
-        Raises GivenUp where that is why a handler without a transaction has failed.
+        Raises GivenUp where a handler without a transaction has failed because of one.
         """
         try:
             try:
@@ -254,7 +254,7 @@ class _Server:
             self._settle_web_sessions(transaction, committed, error, replay)
 
     def _settle_web_sessions(self, transaction, committed, error, replay):
-        """Save web.py's sessions, or have them be as they were; not of a stream that was sent."""
+        """Save web.py's sessions, or put them back; those of a stream that was sent stay."""
         stands = replay is None or succeeded(error)
         if not stands:
             replay.put_back_sessions()
@@ -262,7 +262,7 @@ class _Server:
 
     def _end_of_stream(self, transaction, error):
         """End the transaction of an answer that was sent already: it is not run again."""
-        # Another thread may drop it, which has its own transaction.
+        # Another thread may drop the answer, and has its own transaction.
         mine = transaction.owner == get_ident()
         try:
             self._end(transaction, error)
@@ -281,7 +281,7 @@ class _Server:
         return self._may_commit(transaction, error)
 
     def _may_commit(self, transaction, error):
-        """Whether the end is a commit; raises what the answer is to be instead."""
+        """Return whether to commit; raises the error that becomes the answer instead."""
         usual = error is None and web.ctx.__dict__.get("status") == "200 OK"
         if not (usual or succeeded(error)):
             return False

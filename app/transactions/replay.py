@@ -14,8 +14,8 @@ IN_MEMORY = 64 * 1024
 class Replay:
     """The request as it is now: web.py's context, the WSGI environ and the request's body.
 
-    web.py's context is changed by every HTTPError made and every upload read, so a second run
-    of a handler would start with the status, headers and consumed body of the first.
+    Every HTTPError and every upload that is read changes web.py's context. So a second run of a
+    handler would start with the status, headers and consumed body of the first.
     """
 
     # The transaction of the present run.
@@ -40,7 +40,7 @@ class Replay:
         return self.transaction is not None and self.transaction.may_be_committed
 
     def restart(self):
-        """Put the request back to what it was when this object was made."""
+        """Put the request back to what it was when this object was created."""
         context = web.ctx.__dict__
         context.clear()
         context.update(self._context)
@@ -55,12 +55,12 @@ class Replay:
         self.put_back_sessions()
 
     def put_back_sessions(self):
-        """Have web.py's sessions be what they were when this object was made."""
+        """Put web.py's sessions back to what they were when this object was created."""
         if self.sessions:
             self.sessions.put_back()
 
     def unbind_sessions(self):
-        """Have them hold no instance of the request; raises what saving them would raise."""
+        """Unbind the instances in web.py's sessions from the request; raises as saving does."""
         if self.sessions:
             self.sessions.unbind()
 
@@ -100,7 +100,7 @@ class ReplayableBody:
         self._held.close()
 
     def rewind(self):
-        """Have what was read come again, then the rest of the stream."""
+        """Have `read` return what was read once more, and then the rest of the stream."""
         self._held.seek(0)
         self._rewound = True
 

@@ -20,7 +20,7 @@ from .verdicts import Verdicts
 class RequestTransaction(Verdicts, Kinds, Savepoints):
     """A transaction that begins with its first query and ends with its request.
 
-    `for_engine` makes the class that is used: it inherits from the engine's class too, so that
+    `for_engine` returns the class that is used: it inherits from the engine's class too, so that
     SQLObject's methods work on it as on a connection.
     """
 
@@ -31,7 +31,7 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
     _obsolete = False
     # Whether it is of a function that was called after another transaction.
     implicit = False
-    # Whether the handler is at work: not before a stream's next chunk.
+    # Whether the handler is at work. It is not while a stream waits to be read further.
     running = True
     # Whether its end has begun: nobody may use it any more.
     finished = False
@@ -66,7 +66,7 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
         return value
 
     def __del__(self):
-        """Nothing to do: who made the transaction ends it (SQLObject's closes and rolls back)."""
+        """Do nothing: whoever began it ends it. SQLObject's own would close and roll back."""
 
     @classmethod
     @cache
@@ -114,7 +114,7 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
         return self._dbConnection.reading_session()
 
     def ask_token(self):
-        """Begin the transaction, if it has not, and have its token arrive at its snapshot."""
+        """Begin the transaction, unless it has begun; have its token arrive at its snapshot."""
         session = self._connection
         if session.snapshot is self.snapshot:
             try:
@@ -137,7 +137,7 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
             raise
 
     def spoil_session(self):
-        """Have the session end: a query may have been left there that pins an old snapshot."""
+        """Have the session end, because a query that was left there may pin an old snapshot."""
         if self._session is not None:
             self._session.spoiled = True
 
@@ -165,18 +165,18 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
     def _SO_update(self, so, values):
         super()._SO_update(so, values)
         if vars(so).get("_connection") is not self:
-            # It is out of a pickle.
+            # It is from a pickle.
             self.cache.changed(so, [name for name, _ in values])
 
     def tableExists(self, name):
-        # By MariaDB's error SQLObject tells that there is none: the handler swallows nothing.
+        # SQLObject knows by MariaDB's error that there is none. The handler swallowed nothing.
         before = self.failure
         exists = super().tableExists(name)
         self.failure = before
         return exists
 
     def iterSelect(self, select):
-        # To the end at once: the handler may use the connection while it goes through the rows.
+        # All at once: the handler may use the connection while it goes through the rows.
         return iter(lists.instances(self, select))
 
     def getConnection(self):
@@ -191,7 +191,7 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
         return session
 
     def releaseConnection(self, conn, explicit=False):
-        """Keep it: the connection is the transaction's until the request ends."""
+        """Do nothing: the connection belongs to the transaction until the request ends."""
 
     def begin(self):
         raise RuntimeError(
@@ -210,15 +210,15 @@ class RequestTransaction(Verdicts, Kinds, Savepoints):
         raise RuntimeError("call doom() to have the transaction rolled back at the request's end")
 
     def finish(self, commit):
-        """End the transaction: commit it if `commit`, else roll back; never used again after.
+        """End the transaction: commit it if `commit`, or roll back. Nobody uses it again.
 
         Raises what the engine raises when it cannot commit, after rolling back; RunEnded when
         that is a conflict, or the connection is lost.
         """
-        # First, or an interruption could leave a transaction that begins anew when it is used.
+        # Set first: an interruption must not leave a transaction that begins anew when it is used.
         self.finished, self.owner = True, None
         session, self._session = self._session, None
-        # These refer to the transaction: it would be left to the garbage collector.
+        # These refer to the transaction. With them it would wait for the garbage collector.
         snapshot, self.instances = self.__dict__.pop("snapshot", None), None
         if session is None:
             if not commit and snapshot is not None:

@@ -12,7 +12,7 @@ from .errors import GivenUp, RunEnded
 
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
-# What is run again at once and without a bound: the cause is gone in the next run.
+# These are run again at once and without a limit: the next run does not have their cause.
 AT_ONCE = frozenset([Verdict.REFUSED, Verdict.STALE, Verdict.OVERTAKEN, Verdict.OTHER_KIND])
 _AGAIN = AT_ONCE | {Verdict.CONFLICT}
 # After this number of conflicts a run waits until it is alone.
@@ -23,7 +23,7 @@ ALONE_AFTER = 2
 class Limits:
     """Work that conflicts is run at most `attempts` times, and not again after `seconds`.
 
-    All of it is given up `timeout` seconds after its begin.
+    All of it is given up `timeout` seconds after its beginning.
     """
 
     attempts: int = 10
@@ -63,7 +63,8 @@ def again(transaction, begin, work, limits):
         if reason is Verdict.REFUSED:
             writing = forced = True
         elif reason is Verdict.OTHER_KIND:
-            # Once a mark asks for a writing one it stays so: else two marks ask in turn for ever.
+            # Once a mark has asked for a writing run it stays one: two marks could ask in turn for
+            # ever.
             writing = forced = transaction.wanted
         transaction = begin(writing)
         transaction.runs, transaction.forced = runs, forced
@@ -75,7 +76,7 @@ def again(transaction, begin, work, limits):
 
 
 def _goes_alone(transaction, conflicts, limits):
-    """Whether the run after this number of conflicts is to be alone, as the last one is.
+    """Whether the run after this number of conflicts goes alone, as the last one does.
 
     Raises GivenUp where nothing is run again.
     """

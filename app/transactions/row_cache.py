@@ -6,13 +6,13 @@ dropped. A request that needs no query looks at the token without a transaction 
 Tokens of two connections are never compared, so the rows belong to one raw connection, hence to
 one thread.
 
-What is kept is a row's values and no instance: every request gets its own instances, so nothing
-that a handler does to one is seen by the next. Rows are only kept of classes that load themselves
-in SQLObject's own way, and only with values that cannot be changed in place.
+The values of a row are kept, never an instance. Every request gets its own instances, so no later
+request sees what a handler does to one. Rows are kept only of classes that load themselves in
+SQLObject's own way, and only with values that cannot be changed in place.
 
-A token tells of commits, and so proves nothing of what may change without one: a view that calls a
-volatile function, a foreign table, rows that a policy shows by a setting made inside a function. A
-class on these has `cacheValues = False` in its sqlmeta; then its rows are not kept.
+A token tells of commits. It proves nothing about what may change without one: a view that calls a
+volatile function, a foreign table, rows that a policy shows by a setting which a function changes.
+Give a class on these `cacheValues = False` in its sqlmeta; then its rows are not kept.
 """
 
 import datetime
@@ -68,7 +68,8 @@ class RowCache:
         self._limit = limit
         # None while nothing may be kept.
         self.token = None
-        # Whether the rows outlived the last look at the token: they mostly outlive the next, too.
+        # Whether the rows were still fresh at the last look at the token. Mostly they are at the
+        # next, too.
         self.steady = False
         self._losses = self._pause = 0
         self._classes = {}
@@ -94,7 +95,7 @@ class RowCache:
             self.token = token
 
     def pausing(self):
-        """Whether the request that begins is to do without kept rows, and so without a token."""
+        """Whether the request that begins does without kept rows, and so without a token."""
         if not self._pause:
             return False
         self._pause -= 1
@@ -162,7 +163,7 @@ class KeptRows:
         self._table = cls.sqlmeta.table
         self._columns = list(cls.sqlmeta.columnList)
         self._names = [f"_SO_val_{column.name}" for column in self._columns]
-        # SQLObject's own way of loading; a class with one of its own may do more.
+        # Whether the class loads in SQLObject's own way. Another way may do more.
         self.plain = (
             cls.sqlmeta.cacheValues
             and has_stock_get(cls)
@@ -175,7 +176,7 @@ class KeptRows:
             cls.sqlmeta = _MetaOnUse(cls.sqlmeta)
 
     def fits(self):
-        """Whether the class has the table and columns that it had: both can be changed."""
+        """Whether the class still has the same table and columns: both can be changed."""
         meta = self._cls.sqlmeta
         return self._columns == meta.columnList and self._table == meta.table
 
@@ -192,7 +193,7 @@ class KeptRows:
         return values
 
     def instance(self, values, connection):
-        """What SQLObject.get and _init make of a row, without the query and the decoding."""
+        """Return an instance as SQLObject.get and _init do, without query and decoding."""
         instance = self._cls.__new__(self._cls)
         state = instance.__dict__ = values.copy()
         state["_connection"] = connection
@@ -216,7 +217,7 @@ class KeptRows:
 
 
 class _MetaOnUse:
-    """The `sqlmeta` of a class: for an instance made here, its own is made when it is used."""
+    """The `sqlmeta` of a class. An instance from here gets its own when that is first used."""
 
     def __init__(self, meta):
         self._meta = meta

@@ -14,14 +14,14 @@ class Savepoints:
 
     # How many are open now.
     open_savepoints = 0
-    # The last error because of another transaction that a savepoint let the handler see.
+    # The last error that another transaction caused and a savepoint let the handler see.
     _in_the_way = None
 
     @contextmanager
     def savepoint(self, commits):
         """Undo the block's writes, and only these, where it raises; the error goes on.
 
-        What the block gave to `on_commit` is undone with them; what it gave to `on_rollback` is
+        What the block gave to `on_commit` is dropped with them; what it gave to `on_rollback` is
         called after the transaction, however it ends.
         `commits(error)` tells which errors undo nothing: what the block did before one stays.
         """
@@ -44,9 +44,9 @@ class Savepoints:
         self.query(f"RELEASE SAVEPOINT {name}")
 
     def judge_uncaught(self, error):
-        """Note that `error` ends the run: nobody expected what a savepoint has brought on.
+        """Note a conflict where a savepoint let `error` pass and the handler did not catch it.
 
-        An answer that the handler has made of it is no such error.
+        An answer into which the handler has turned it does not count.
         """
         if error is None:
             return
@@ -66,12 +66,12 @@ class Savepoints:
 
     def _undo(self, name, before, instances):
         if self.ended_by or self._session is None:
-            # There is no savepoint any more: the error that ended the transaction goes on.
+            # There is no savepoint any more. The error that ended the transaction goes on.
             return
         try:
             self.query(f"ROLLBACK TO SAVEPOINT {name}")
         except Exception:
-            # Nor here, where the engine has ended it by itself. The failure is noted.
+            # Nor is there one here: the engine has ended the transaction. The failure is noted.
             return
         self.failure, self.after_commit, waiting, self.at_end = before
         self.after_commit += self.after_rollback[len(waiting) :]

@@ -1,13 +1,14 @@
-"""What is saved of a web session that another request has changed since it was loaded.
+"""Saves a web session that another request has changed since it was loaded.
 
-That can be where it was loaded in another transaction than it is saved in: before the pause of a
-handler marked `@no_transaction`, before the rollback of a doomed one, outside of the processor, or
-in a store that is not of models.
+That happens where one transaction loads it and another one saves it: before the pause of a handler
+marked `@no_transaction`, before the rollback of a doomed one, outside of the processor, or in a
+store that is not of models.
 
 - What the request has not changed stays as it is stored.
 - What it alone has changed, by name, is saved.
 - Where both have changed the same name, or one has removed the session, nobody can say what is
-  right: two who count to 6 may have to make 7, two who take one token are one too many.
+  right. Of two that count from 5 to 6 one may have to count to 7; of two that take the same token
+  one must fail.
 """
 
 import logging
@@ -24,7 +25,7 @@ _MISSING = object()
 
 
 class Change(NamedTuple):
-    """The pickles of a web session's values: as it was loaded, as it is to be saved."""
+    """The pickles of a web session's values: those that were loaded, and those to save."""
 
     base: bytes
     mine: bytes
@@ -55,14 +56,15 @@ def save_elsewhere(store, id, change):
         values, told = _merged(store, id, change)
         if told:
             log.warning(
-                "%s, and one of the two changes is lost: keep in models what must not be", told
+                "%s, and one of the two changes is lost: store in models what must not be lost",
+                told,
             )
         if values is not None:
             write(store, id, values)
 
 
 def _merged(store, id, change):
-    """Return what is to be saved, None for nothing, and what nobody can decide, or ""."""
+    """Return the values to save, None for nothing, and what nobody can decide, or ""."""
     if id not in store:
         return None, "another request has removed the web session that this one has changed"
     stored = pickle.loads(pickle.dumps(dict(store[id])))
@@ -88,11 +90,11 @@ def _same(one, other):
     if one is _MISSING or other is _MISSING:
         return one is other
     if type(one) is type(other) and isinstance(one, (set, frozenset)):
-        # Their pickles have the order in which the elements were added.
+        # Their pickles differ by the order in which the elements were added.
         return one == other
     return _settled(one) == _settled(other)
 
 
 def _settled(value):
-    """Its pickle after the value was pickled and read back: only then it stays the same."""
+    """Return the pickle of a value that was pickled and read back before: only that is stable."""
     return pickle.dumps(pickle.loads(pickle.dumps(value)))

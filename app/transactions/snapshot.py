@@ -19,7 +19,7 @@ NOT_ASKED, PEEKED, OPEN, NONE = State
 
 
 class Snapshot:
-    """The snapshot of one request's transaction, and the kept rows that are of it.
+    """The snapshot of one request's transaction, and the kept rows that belong to it.
 
     A reading request that reads only kept rows begins no transaction. It *peeks* at the token, and
     as long as that is the token of the rows, they all belong to one instant of this request. The
@@ -33,7 +33,7 @@ class Snapshot:
     _seen = None
 
     def __init__(self, transaction):
-        """A writing request reads for itself, or its engine could not see conflicts."""
+        """A writing request uses no kept rows: its engine must see its reads to find conflicts."""
         self._transaction = transaction
         self._usable = not transaction.writing
         self.state = NOT_ASKED if self._usable else NONE
@@ -73,8 +73,8 @@ class Snapshot:
     def missed(self):
         """Note that the transaction is open and its token did not arrive: a query has failed.
 
-        Nothing proves any kept row fresh then. Ends this run of the request where it has used
-        some; in the next one none is there.
+        Then nothing proves a kept row fresh. Ends this run of the request where it has used some.
+        The next run finds none.
         """
         seen = self._seen
         self.drop()
@@ -82,7 +82,7 @@ class Snapshot:
             self._transaction.end_run(Verdict.OVERTAKEN)
 
     def forget(self):
-        """Use no kept rows from now on. What was used is still to be compared."""
+        """Use no kept rows from now on. The token of those that were used is still compared."""
         self._usable = False
         self.rows = None
         if self._seen is None:
@@ -104,7 +104,7 @@ class Snapshot:
     def rows_with(self, id, cls):
         """Return the kept rows if the row `id` of `cls` may be among them, else None.
 
-        Where no transaction has begun, none is begun for it.
+        Where no transaction has begun and the rows were fresh at the last look, none is begun.
         """
         if self.state is not NOT_ASKED:
             return self.rows
@@ -113,7 +113,7 @@ class Snapshot:
             return self.kept_rows()
         session = transaction._dbConnection.reading_session()
         if session is None or not session.rows.has(id, cls):
-            # The query that reads the row is the first: it has nothing to wait for.
+            # The query that reads the row is the first, so it need not wait for a token.
             return None
         if not session.rows.steady:
             return None if transaction.TOKEN_COMES_ALONG else self.kept_rows()
@@ -123,19 +123,19 @@ class Snapshot:
     def peek_at_ids(self, session, query):
         """Return the JSON list of the ids that `query` finds under a token without a transaction.
 
-        None where the token is not that of the kept rows: the query is to be sent in one.
+        None where the token is not the kept rows': then the query needs a transaction.
         """
         token, ids = session.peek_at_ids(query, self._transaction.deadline)
         return ids if token is not None and self.arrive(session, token, False) else None
 
     def settle(self):
-        """Begin the transaction where rows were used without: after it nothing is OVERTAKEN."""
+        """Begin the transaction where rows were used without one; then it cannot be OVERTAKEN."""
         if self.state is PEEKED:
             self._transaction.ask_token()
 
 
 class SnapshotOnUse:
-    """A transaction's Snapshot, made when it is first used: not all use the database."""
+    """A transaction's Snapshot, created when it is first used: not all use the database."""
 
     def __get__(self, transaction, owner):
         if transaction is None:

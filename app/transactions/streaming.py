@@ -19,7 +19,7 @@ _PLAIN = (
     str, bytes, type(None), bool, int, float, decimal.Decimal,
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
-# How these make their text. A subclass with another way may read a row for it.
+# How these classes produce their text. A subclass may do it otherwise and read a row for it.
 _TEXTS = {
     how
     for cls in (*_PLAIN, dict, list, tuple, OrderedDict, defaultdict, web.Storage)
@@ -28,15 +28,15 @@ _TEXTS = {
 
 
 def is_streamed(answer):
-    """Whether web.py takes `answer` for chunks that are still to be made."""
+    """Whether web.py takes `answer` for chunks that the handler has yet to produce."""
     return hasattr(answer, "__next__")
 
 
 def settled(answer):
-    """Return `answer` such that it needs no transaction: as it is, or its text.
+    """Return `answer` as it is, or its text where producing that may need the transaction.
 
-    web.py makes the text after the processors, and then a row cannot be read any more. What has
-    its text in itself stays an object, for a processor that wants one.
+    web.py produces the text after the processors, when no row can be read any more. What has its
+    text in itself stays an object, because a processor may want one.
     """
     return answer if type(answer) is str or _is_plain(answer) else str(answer)
 
@@ -63,7 +63,7 @@ def _bytes(chunk):
 
 
 def held_back(chunks):
-    """Return the chunks of a handler's iterator, all made now, as an iterator of bytes.
+    """Return the chunks of a handler's iterator, all produced now, as an iterator of bytes.
 
     They are held in memory up to 256 KiB, then in a temporary file. Raises what the handler does.
     """
@@ -119,8 +119,8 @@ class StreamedAnswer:
     def begin(self):
         """Fetch the first chunk, before any byte of the answer is sent; False if there is none.
 
-        After it nothing has the request run again. Raises what the handler raises; the
-        transaction is then still to be ended.
+        After it the request is not run again. Raises what the handler raises; then the caller ends
+        the transaction.
         """
         try:
             self._first.append(_bytes(next(self._chunks)))
@@ -158,7 +158,7 @@ class StreamedAnswer:
             raise
         except BaseException as error:
             refused = self._transaction.ended_by is Verdict.REFUSED
-            cure = "; one that writes is to be marked @writing" * refused
+            cure = "; mark one that writes @writing" * refused
             log.exception("a handler failed after a part of its answer was sent%s", cure)
             self._finish(error)
             raise
@@ -167,7 +167,7 @@ class StreamedAnswer:
         if self._transaction.owner is None:
             raise self._transaction.misuse()
         if self._transaction.has_begun():
-            # It holds a snapshot.
+            # A transaction holds a snapshot, so the deadline counts even where no query follows.
             self._transaction.may_go_on()
         self._transaction.running = True
         chunk = _bytes(next(self._chunks))
@@ -190,7 +190,7 @@ class StreamedAnswer:
             raise
 
     def _close_chunks(self):
-        # What the handler does at its end, it does in the transaction.
+        # The handler's last code belongs to the transaction too.
         self._transaction.running = True
         chunks, self._chunks = self._chunks, None
         getattr(chunks, "close", lambda: None)()
@@ -204,10 +204,10 @@ class StreamedAnswer:
 
 
 class RestingChunks:
-    """An iterator over a handler's chunks, each made while no transaction is held."""
+    """An iterator over a handler's chunks, each produced while no transaction is held."""
 
     def __init__(self, chunks, resting):
-        """`resting()` returns the context manager in which a chunk is made."""
+        """`resting()` returns the context manager in which a chunk is produced."""
         self._chunks = chunks
         self._resting = resting
         self.close = getattr(chunks, "close", lambda: None)

@@ -1,8 +1,8 @@
-"""Brings the tables of the database to what the models say, as far as nothing is lost by it.
+"""Brings the database's tables to what the models say, as far as nothing is lost.
 
-What a table lacks is added while others use it: columns that are nullable or have a default in
-the database (`defaultSQL`), and indexes. What the model does not have stays, for processes with
-an earlier model may still use it. All else is a decision, and a SchemaError.
+What a table lacks is added while others use it: columns that are nullable or have a default in the
+database (`defaultSQL`), and indexes. What the model does not have stays, because processes with an
+earlier model may still use it. Anything else somebody has to decide: it is a SchemaError.
 """
 
 import random
@@ -15,7 +15,7 @@ from sqlobject import SOForeignKey, SQLObject, dberrors, sqlhub
 from .engines.base import Verdict
 
 ATTEMPTS = 20
-# A table with the model's columns: the engine itself says what it makes of their definitions.
+# A temporary table with the model's columns. It shows what the engine makes of their definitions.
 SCRATCH = "columns_of_the_model"
 CURE = (
     "Give a column that is missing a defaultSQL in its model. Change the others in the table, by "
@@ -47,7 +47,7 @@ class Column(NamedTuple):
 def in_one_transaction(work):
     """Return what `work()` returns, run in one transaction of `sqlhub.processConnection`.
 
-    It is run again when another process is in its way, or has just made the same. Raises what
+    It is run again when another process is in its way, or has just created the same. Raises what
     `work` does and the errors of the driver and of sqlobject.dberrors.
     """
     connection = sqlhub.processConnection
@@ -76,9 +76,9 @@ def update_table(model: type[SQLObject]) -> list[str]:
 
     The table must exist. Returns lines that say what was added, and which columns the model does
     not have. Raises SchemaError before anything is changed where the table and the model
-    contradict each other, or where the engine refuses an addition, such as a unique index of
-    rows that are not; and the errors of sqlobject.dberrors. MariaDB commits each addition by
-    itself: one before a refused one stays.
+    contradict each other, or where the engine refuses an addition, such as a unique index over
+    rows that are not unique; and the errors of sqlobject.dberrors. MariaDB commits each addition
+    by itself: one before a refused one stays.
     """
     table = model.sqlmeta.table
     compared = _compared(model)
@@ -92,9 +92,9 @@ def update_table(model: type[SQLObject]) -> list[str]:
 def missing_in_table(model: type[SQLObject]) -> list[str] | None:
     """Return what `update_table` would add to the table of `model`, and change nothing.
 
-    A list of texts such as "column email"; None where nothing can be compared, because the user
-    of the database may not make a temporary table. Raises as `update_table` does before it
-    changes anything.
+    A list of texts such as "column email"; None where nothing can be compared, because the user of
+    the database may not create a temporary table. Raises as `update_table` does before it changes
+    anything.
     """
     compared = _compared(model)
     return None if compared is None else [what for what, _ in compared[1]]
@@ -110,7 +110,7 @@ def _compared(model):
     found = _columns(connection, table)
     columns = model.sqlmeta.columnList
     if model.sqlmeta.fromDatabase:
-        # What SQLObject has read from the table is no statement about it.
+        # Columns that SQLObject has read from the table say nothing about it.
         columns = [column for column in columns if column.dbName.lower() not in found]
         found = {name: found[name] for name in [model.sqlmeta.idName.lower()] if name in found}
     wanted = _model_columns(model, columns)
@@ -130,7 +130,7 @@ def _columns(connection, table):
 def _model_columns(model, columns):
     """Return the Columns that a table of the model's id and `columns` would have.
 
-    As `_columns` does; None where the user of the database may not make any.
+    As `_columns` does; None where the user of the database may not create it.
     """
     connection = model._connection
     definitions = [connection.createColumn(model, column) for column in columns]

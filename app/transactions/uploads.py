@@ -2,7 +2,7 @@
 
 
 class Uploads:
-    """The parts of a form, as `web.input()` keeps them in web.ctx; their files stay open."""
+    """The parts of a form, as `web.input()` leaves them in web.ctx; their files stay open."""
 
     def __init__(self, form):
         """`form`: a dict of parts; those of fields may have no file."""
@@ -16,7 +16,7 @@ class Uploads:
         self._parts.append((part, vars(part).copy(), part.file.tell()))
 
     def put_back(self):
-        """Have each part be what it was, and its file where it was."""
+        """Put each part back to what it was, and its file to where it was."""
         for part, state, position in self._parts:
             vars(part).clear()
             vars(part).update(state)
@@ -45,7 +45,7 @@ class _StaysOpen:
         self.close()
 
     def close(self):
-        """Do nothing: it is closed when nobody has it any more."""
+        """Do nothing: it is closed when nobody holds it any more."""
 
     def __del__(self):
         self._file.close()

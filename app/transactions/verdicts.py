@@ -9,9 +9,9 @@ from .errors import RunEnded
 
 log = logging.getLogger(__name__)
 
-# What is no answer any more once the deadline has passed, because nothing was done.
+# Once the deadline has passed these become LATE, because nothing was done.
 _MAY_BE_LATE = frozenset([Verdict.CONFLICT, Verdict.IN_THE_WAY, Verdict.FAILED])
-# What an administrator is to look after.
+# An administrator must know of these.
 _TOLD = frozenset([Verdict.GONE, Verdict.FULL, Verdict.UNKNOWN])
 
 
@@ -24,7 +24,7 @@ class Verdicts:
     # When the request began, and when it is given up; of time.monotonic().
     started = 0.0
     deadline = math.inf
-    # Whether it may do nothing for as long as it likes, where it has no deadline.
+    # Whether it may be idle without limit, where it has no deadline.
     may_idle = False
     # The Verdict that has ended this run.
     ended_by = None
@@ -34,7 +34,7 @@ class Verdicts:
     may_be_committed = False
 
     def may_have_changed(self):
-        """Whether it has changed something, or nobody knows; of one that has ended."""
+        """Whether the transaction, which has ended, has changed something, or nobody knows."""
         return self.may_be_committed and self.ended_by in (None, Verdict.UNKNOWN)
 
     def is_late(self):
@@ -71,7 +71,7 @@ class Verdicts:
         if verdict in _MAY_BE_LATE and self.is_late() and not isinstance(error, TransactionLost):
             self.end_run(Verdict.LATE, error)
         if verdict is Verdict.IN_THE_WAY:
-            # A savepoint brings it to the handler, who may expect it.
+            # A savepoint lets it pass to the handler, who may expect it.
             self._in_the_way = error if self.open_savepoints else None
             verdict = Verdict.FAILED if self.open_savepoints else Verdict.CONFLICT
         if verdict is not Verdict.FAILED:
@@ -83,7 +83,7 @@ class Verdicts:
             self.failure = error
 
     def raise_interruption(self, error):
-        """Raise what has interrupted a statement, of which the driver has made `error`."""
+        """Raise the interruption that the driver has turned into `error`, if there was one."""
         interruption = None if self._session is None else self._session.take_interruption()
         if interruption is not None:
             self.failure = self.failure or error
@@ -100,7 +100,7 @@ class Verdicts:
     def failed(self, error):
         """End this run where an error on the driver's connection says that it came to nothing.
 
-        Another one is between the handler and the driver, as without the bundle.
+        Any other error stays between the handler and the driver, as without the bundle.
         """
         self.raise_interruption(error)
         if self.is_late() or self._dbConnection.verdict(error) is not Verdict.FAILED:

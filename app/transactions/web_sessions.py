@@ -1,20 +1,20 @@
 """web.py's sessions of visitors, saved once: by the run that counts, as its transaction ends.
 
-A *web session* is a `web.session.Session`; its store is *of models* where it keeps the data in
+A *web session* is a `web.session.Session`; its store is *of models* where it stores the data in
 SQLObject classes. Session may be added to the application before the processor or after it.
 
-- A run begins with the web session that the request has found, also where another run has
+- Each run begins with the web session that the request has found, even if an earlier run has
   changed it.
 - In a store of models, what changes while the transaction is open is a part of it. Any other
   store is written once the transaction has ended.
-- Where it was loaded in another transaction than it is saved in, only what the request has changed
-  in it is saved (session_merge.py).
-- It is saved where the answer's status is below 500, however the transaction has ended. Else it
-  is as it was; a new one is saved as it began, because its cookie is sent.
-- One of models that has not changed is not saved, which would make every GET a writing request.
-  It is touched after the answer, once in a tenth of its timeout, so that it does not expire.
-- That of a request which is made inside of `in_transaction` or by an `on_commit` function is saved
-  if that transaction is committed.
+- Where one transaction loads it and another one saves it, only what the request has changed in it
+  is saved (session_merge.py).
+- It is saved where the answer's status is below 500, however the transaction has ended. Where not,
+  it stays as it was; a new one is saved as it began, because its cookie is sent.
+- An unchanged one of models is not saved, because that would make every GET a writing request. It
+  is touched after the answer, once in a tenth of its timeout, so that it does not expire.
+- Inside of `in_transaction` or an `on_commit` function, the web session of a request is saved if
+  that transaction commits.
 """
 
 import logging
@@ -61,7 +61,7 @@ class Loaded(NamedTuple):
 
 
 class AtEnd(NamedTuple):
-    """What is to be done with a web session when the transaction has ended (after.py).
+    """What happens to a web session when the transaction has ended (after.py).
 
     `do`, or `undo` where the answer's status is 500 or more; None for nothing.
     """
@@ -87,7 +87,7 @@ class AtEnd(NamedTuple):
             log.log(
                 logging.WARNING if self.models else logging.ERROR,
                 "a web session was not saved. Nothing in it was changed, so it may only expire "
-                "early; where this is told again and again, see that its store can be written",
+                "early; if this is logged again and again, see that its store can be written",
                 exc_info=True,
             )
 
@@ -103,13 +103,13 @@ class Found:
             self._before.append((session, image, _copy(session._data, image)))
 
     def put_back(self):
-        """Have them be what they were when this object was made."""
+        """Put them back to what they were when this object was created."""
         for session, image, values in self._before:
             session._data.clear()
             session._data.update(_copy(values, image))
 
     def unbind(self):
-        """Bind the instances in them to no request, as those out of a pickle are.
+        """Bind the instances in them to no request, like instances from a pickle.
 
         Raises what saving them will raise.
         """
@@ -127,7 +127,7 @@ def save_at_once(transaction):
             one.finish(True, True)
 
 
-# What is missing is told by `install`.
+# `install` reports what is missing.
 _STOCK = {name: getattr(Session, name, None) for name in ("_load", "_save", "kill", "_cleanup")}
 
 
@@ -135,7 +135,7 @@ def _load(session, stock=_STOCK["_load"]):
     transaction = current()
     before = web.ctx.get(LOADED, {})
     if transaction is not None and transaction.runs > 1 and session not in before:
-        # What the run before has left.
+        # An earlier run may have left values.
         session._data.clear()
     if transaction is not None and not transaction.writing and of_models(session.store):
         stock(WithStore(session, QuietStore(session.store, transaction)))
@@ -179,7 +179,7 @@ def _saving(session, id, value, transaction):
         do = partial(save, store, id, Change(loaded.image, image))
     inside = models and transaction is not None
     if inside:
-        # A transaction that has not paused was there when it was loaded.
+        # Unless it has paused, this transaction has loaded it too.
         (do if transaction.paused else as_it_is)()
     return AtEnd(do, begin, models, inside=inside)
 
@@ -228,7 +228,7 @@ def _wait(transaction, one):
 
 
 def _image(values):
-    """The pickle of a web session's values; None where something in them has none."""
+    """Return the pickle of a web session's values; None where one of them has none."""
     try:
         return pickle.dumps(dict(values))
     except Exception:
@@ -236,7 +236,7 @@ def _image(values):
 
 
 def _check(session):
-    """Raise where a web session cannot be saved: before the commit."""
+    """Raise, before the commit, where a web session cannot be saved."""
     if "session_id" not in session:
         raise RuntimeError(
             "web.py has cleared the sessions of this request, as app.request() in a handler does: "

@@ -1,4 +1,4 @@
-"""What a store of web.py's sessions is, and what of its work can wait."""
+"""The stores of web.py's sessions: which kind each is, and which of its work can wait."""
 
 import fcntl
 import os
@@ -10,18 +10,18 @@ from web.session import DBStore, DiskStore, MemoryStore, ShelfStore
 
 from .current import connection_set_to
 
-# Those of web.py that make a pickle of what they are given.
+# web.py's stores that pickle what they are given.
 PICKLING = (DiskStore, DBStore, ShelfStore)
-# Those that give what is made of a pickle, so nobody else has it.
+# web.py's stores that return values fresh from a pickle, so that nobody else has them.
 UNSHARED = (DiskStore, DBStore)
 _OF_WEBPY = (*PICKLING, MemoryStore)
 _NOBODY = "0" * 40
 _MOST_REMEMBERED = 10_000
 _TOUCHES = 10
-# Each is for the web sessions whose ids have one hash.
+# Each is for the web sessions whose ids share a hash.
 _LOCKS = tuple(Lock() for _ in range(64))
 
-# Whether a store is of models, by its id; with the store, so that no other gets its id.
+# Whether a store is of models, by its id(). The store is held, so that no other gets its id.
 _known: dict = {}
 # When this process has last saved a web session, by its id (time.monotonic()).
 _saved: dict = {}
@@ -71,8 +71,8 @@ class WithStore:
 class QuietStore:
     """A store of models in a reading request, which leaves out the UPDATEs of its `__getitem__`.
 
-    It notes the time of each access with them. Sent, they would make each reading request a
-    writing one; `touch` has them sent.
+    With them the store notes the time of each access. They would make each reading request a
+    writing one. `touch` has them sent.
     """
 
     def __init__(self, store, transaction):
@@ -125,7 +125,8 @@ def touch_elsewhere(store, id):
 def alone(store, id):
     """Have no other request save the web session `id` in `store` during the block.
 
-    None of this process; in a DiskStore on a local file system none of this machine.
+    That is no request of this process; with a DiskStore on a local file system, none of this
+    machine.
     """
     with _LOCKS[hash(id) % len(_LOCKS)]:
         if not isinstance(store, DiskStore):

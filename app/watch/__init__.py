@@ -1,1 +1,1 @@
-"""What those who operate the site ask of it: whether it is well, and what it has done."""
+"""Answers those who operate the site: whether it is well, and what it has done."""

@@ -1,7 +1,7 @@
-"""What balancers and containers ask: whether the process answers, whether it can serve.
+"""Answers balancers and containers: whether the process answers, and whether it can serve.
 
-/healthz asks no database: a process that answers it is not to be restarted. /readyz is 200 where
-the database is reached and has the tables and columns of the models, else 503.
+/healthz asks no database: a process that answers it needs no restart. /readyz is 200 where the
+database answers and has the tables and columns of the models, or 503.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Python's log records reach Apache's error log with their levels, where mod_wsgi can have it."""
+"""Has Python's log records reach Apache's error log with their levels, if mod_wsgi can do that."""
 
 import logging
 

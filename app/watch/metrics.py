@@ -15,7 +15,7 @@ from app.watch.health import answer
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 KINDS = ("reading", "writing")
 ENDS = ("committed", "rolled back", "failed", "conflict", "gone", "full", "late", "unknown")
-# How the WSGI names of the headers begin that a proxy adds.
+# A proxy adds headers whose WSGI names begin so.
 PROXIED = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_VIA")
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
@@ -25,8 +25,8 @@ def client_library(folder):
     try:
         Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"SITE_METRICS: {folder} cannot be made: {error}") from None
-    # It decides by this when it is imported.
+        raise SettingsError(f"SITE_METRICS: {folder} cannot be created: {error}") from None
+    # The library reads this when it is imported.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     try:
         import prometheus_client
@@ -67,7 +67,7 @@ class Metrics:
             "site_requests_run_again", "Runs of requests that came to nothing", ["reason"], **own
         )
 
-        # From the start, or the first one of them would be no increase to Prometheus.
+        # From the start: to Prometheus a counter that begins at 1 has not increased.
         for kind in KINDS:
             for end in ENDS:
                 self._child(self._runs, kind, end)
@@ -96,7 +96,7 @@ class Metrics:
             self._child(self._again, run.end).inc()
 
     def page(self, environ, start_response):
-        """Answer as a WSGI application: the metrics of all processes, 403 for who may not read."""
+        """Answer as a WSGI application: the metrics of all processes, or 403."""
         if not self._may_read(environ):
             text = "only for the networks of SITE_METRICS_FROM, and not by way of a proxy\n"
             return answer(environ, start_response, "403 Forbidden", text)
@@ -107,8 +107,8 @@ class Metrics:
         return answer(environ, start_response, "200 OK", text, "text/plain; version=0.0.4")
 
     def _may_read(self, environ):
-        # A proxy on this machine would have all of its clients be local. Apache takes out
-        # X-Forwarded-For where it trusts the proxy, but not what belongs to it.
+        # Behind a proxy on this machine all clients seem local. Where Apache trusts the proxy it
+        # removes X-Forwarded-For, but not the headers that come with it.
         if any(name.startswith(PROXIED) for name in environ):
             return False
         try:
@@ -118,7 +118,7 @@ class Metrics:
         return any(client in network for network in self._networks)
 
     def _forget_dead(self):
-        """Remove what ended processes say of the present; what they have counted stays."""
+        """Remove the present state of ended processes; their counts stay."""
         for file in self._folder.glob("gauge_live*_*.db"):
             pid = file.stem.rpartition("_")[2]
             if not Path("/proc", pid).exists():

@@ -1,4 +1,4 @@
-"""What a daemon process is at, for the metrics: its cache, connections, capacity and queue."""
+"""The present state of a daemon process, for the metrics: cache, connections, capacity, queue."""
 
 import logging
 import os
@@ -56,7 +56,7 @@ class Present:
     def _report_cache(self):
         now = self._statistics()
         for name, counter in self._kept.items():
-            # The numbers of a thread go when it ends.
+            # A thread that ends takes its numbers with it.
             counter.inc(max(0, getattr(now, name) - getattr(self._before, name)))
         self._gauges["kept_rows"].set(now.size)
         self._before = now
@@ -72,7 +72,7 @@ class Present:
 
 
 def _recording():
-    """The module mod_wsgi, told to record; None where the server has none that does."""
+    """Return the module mod_wsgi, told to record; None where the server's cannot."""
     try:
         import mod_wsgi
 

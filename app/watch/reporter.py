@@ -1,4 +1,4 @@
-"""The thread of a daemon process that reports what no request tells."""
+"""The thread of a daemon process that reports what no request reports."""
 
 import threading
 
@@ -13,8 +13,8 @@ class Reporter:
         self._started = False
 
     def notice(self, request):
-        """Start the thread, once. Not while the application is loaded: scripts/reload tells by a
-        daemon's threads that this is done."""
+        """Start the thread, once, and not before a request: scripts/reload sees by the threads of
+        a daemon when its application is loaded."""
         if self._started:
             return
         with self._mutex:

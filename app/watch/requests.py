@@ -1,8 +1,8 @@
-"""What became of each request: its runs are noted while it is served, and told when it has ended.
+"""What became of each request: notes its runs while it is served, and reports them at its end.
 
-Whoever wants to know is told: Apache by headers that its access log takes (SITE_REQUEST_LOG), the
-error log where a request was slow (SITE_SLOW_SECONDS) or run again, the metrics (SITE_METRICS).
-Where nobody does, the transactions have no observer and requests go past this module.
+It reports to Apache, by headers for its access log (SITE_REQUEST_LOG), to the error log where a
+request was slow (SITE_SLOW_SECONDS) or ran again, and to the metrics (SITE_METRICS). With none of
+these settings the transactions have no observer, and requests bypass this module.
 """
 
 import logging
@@ -23,9 +23,9 @@ class Request:
         # perf_counter() at its beginning; `seconds` is None until its end.
         self.started = perf_counter()
         self.environ = environ
-        # Those of the request's own transaction, in order.
+        # The Runs of the request's own transaction, in order.
         self.runs = []
-        # Of these and of what the handler does by in_transaction and on_commit.
+        # In these Runs, and in those of in_transaction and on_commit.
         self.seconds_in_database = 0.0
         self.hits = 0
         self.status = "500"
@@ -39,7 +39,7 @@ class Request:
             self.runs.append(run)
 
     def headers(self):
-        """Return what Apache takes for its access log (apache/site.conf) and sends to nobody."""
+        """Return headers that Apache logs (apache/site.conf) and sends to nobody."""
         return [
             ("Site-Process", str(os.getpid())),
             ("Site-Runs", str(len(self.runs))),
@@ -60,7 +60,8 @@ class Recorder:
     """Notes the runs of each request and tells `listeners` of its end."""
 
     def __init__(self, listeners, with_headers=False):
-        """`listeners`: functions of one Request that has ended. `with_headers`: of the answer."""
+        """`listeners`: functions of an ended Request. `with_headers`: whether its answer has
+        them."""
         self._listeners = listeners
         self._with_headers = with_headers
 
@@ -83,7 +84,7 @@ class Recorder:
                 end(request)
                 raise
             if isinstance(chunks, (list, tuple)):
-                # It is whole, and a server may measure it.
+                # The answer is complete, and a server may measure its length.
                 end(request)
                 return chunks
             return _Answer(chunks, end, request)
@@ -98,11 +99,11 @@ class Recorder:
             try:
                 listener(request)
             except Exception:
-                log.exception("a request's end could not be told; its answer stands")
+                log.exception("a request's end could not be reported; its answer stands")
 
 
 class _Answer:
-    """The chunks of an answer, which ends when the server has them."""
+    """The chunks of an answer; the request ends when the server has them all."""
 
     def __init__(self, chunks, end, request):
         self._chunks, self._end, self._request = chunks, end, request
@@ -143,7 +144,7 @@ def log_runs(slow):
 def _told(request):
     environ = request.environ
     runs = ", ".join(f"{run.end} after {run.seconds * 1000:.1f} ms" for run in request.runs)
-    # As Python writes it: a path may have line ends in it.
+    # Escaped, because a path may contain line ends.
     path = ascii(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
     return (
         f"{environ['REQUEST_METHOD']} {path} answered {request.status} after "

@@ -1,4 +1,4 @@
-"""Which of an application's URLs a path belongs to: a label that has few values."""
+"""To which of an application's URLs a path belongs: a label with few values."""
 
 import re
 

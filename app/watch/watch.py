@@ -1,4 +1,4 @@
-"""The WSGI application that Apache serves: the site's, with the addresses of who operates it."""
+"""The WSGI application that Apache serves: the site's, with the addresses for its operators."""
 
 from app.watch.health import healthz, readyz
 from app.watch.logs import use_apache_levels
@@ -6,13 +6,13 @@ from app.watch.requests import Recorder, log_runs, note
 
 
 class Watch:
-    """What the settings want to know of this process; `observer` is of its transactions, or None.
+    """What the settings want to know of this process; `observer`: the transactions', or None.
 
-    It is made before the transactions are, and serves the application when that is there.
+    It is created before the transactions are, and serves the application once that is loaded.
     """
 
     def __init__(self, settings):
-        """Raises SettingsError where the metrics cannot be had."""
+        """Raises SettingsError where the metrics cannot be collected."""
         self._settings = settings
         self._metrics = self._reporter = None
         slow = settings.slow_seconds
@@ -38,8 +38,8 @@ class Watch:
         """Return the WSGI callable for `application`, a web.application or a WSGI callable.
 
         It answers /healthz and /readyz itself, and /metrics where they are on, before any
-        processor of the application's: a check each second begins no session, and is not sent to
-        a login.
+        processor of the application's: a check each second begins no session and is not redirected
+        to a login.
         """
         use_apache_levels()
         handle = application.wsgifunc() if hasattr(application, "wsgifunc") else application

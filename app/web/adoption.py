@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 import web
 
-# web.py's own, which every application begins with: they fill web.ctx and empty it.
+# Every application begins with this number of web.py's own: they fill web.ctx and empty it.
 FIRST = 2
 
 _adopted: WeakSet = WeakSet()
@@ -16,10 +16,10 @@ _adopted: WeakSet = WeakSet()
 def adopt(application, load_sqlo):
     """Have each request to a web.application run in a transaction; returns the application.
 
-    `load_sqlo`: the processor of `transaction_per_request`. It comes before all others of the
-    application's, such as its sessions and hooks, wherever it stood, for what they read and write
-    is part of the request too. Sub-applications need none. Doing it again changes nothing.
-    Raises TypeError where `application` is no web.application.
+    `load_sqlo`: the processor of `transaction_per_request`. It is put before all other processors
+    of the application, such as sessions and hooks, because what these read and write is part of
+    the request too. Sub-applications need no processor. Doing it again changes nothing. Raises
+    TypeError where `application` is no web.application.
     """
     if not isinstance(application, web.application):
         raise TypeError(
@@ -33,12 +33,12 @@ def adopt(application, load_sqlo):
 
 
 def adopted():
-    """Return the applications that `adopt` was given and that are still there, a list."""
+    """Return the applications that `adopt` was given and that still exist, a list."""
     return list(_adopted)
 
 
 def application_of(function):
-    """Return the web.application whose `wsgifunc()` has made `function`, or None."""
+    """Return the web.application whose `wsgifunc()` has returned `function`, or None."""
     if not isfunction(function):
         return None
     made_by = getclosurevars(function).nonlocals.get("self")
@@ -46,10 +46,7 @@ def application_of(function):
 
 
 def import_handlers(application):
-    """Import the modules that a web.application names in its URLs; their errors come through.
-
-    Those of its sub-applications, too. web.py would import them at the first request only.
-    """
+    """Import the modules that a web.application and its sub-applications name in their URLs."""
     for _, handler in application.mapping:
         if isinstance(handler, web.application):
             import_handlers(handler)

@@ -1,4 +1,4 @@
-"""web.py's application with error answers of our own and an exact Allow header."""
+"""web.py's application with our error answers and an exact Allow header."""
 
 import re
 from importlib import import_module
@@ -14,16 +14,16 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 class Application(web.application):
     """A web.application whose error answers `present` writes; its answers are never stored.
 
-    A method that a handler class does not define, whatever its spelling, is answered 405 with
-    those that it does.
+    A method that a handler class does not define, in any spelling, is answered 405 with the
+    methods that it does.
     """
 
     def __init__(self, mapping, fvars=None, *, for_programs=None, error_page=None):
         """`mapping` and `fvars`: web.py's; a handler may be named as "package.module.Class".
 
-        `for_programs`: a regular expression of the paths whose errors are problem details, none
-        by default. `error_page(status, title, detail)` makes the page of the others out of text
-        and sets its content type, a plain one by default; it may be named in the same way.
+        `for_programs`: a regular expression of the paths whose errors are problem details, none by
+        default. `error_page(status, title, detail)` returns the page of the others and sets its
+        content type, a plain one by default; it may be named in the same way.
         """
         # web.py would turn its own reloader on outside of mod_wsgi.
         super().__init__(mapping, fvars or {}, autoreload=False)
@@ -31,19 +31,18 @@ class Application(web.application):
         self._error_page = error_page or plain_page
 
     def wsgifunc(self, *middleware):
-        # A wrong name shall show at the start and not with the first error.
+        # A wrong name must fail at the start, not with the first error.
         self._error_page = _named(self._error_page)
         return super().wsgifunc(*middleware)
 
     def load(self, env):
         super().load(env)
-        # A stored answer could show what another process has changed since.
+        # A stored answer would not show what another process has changed since.
         web.header("Cache-Control", "no-store")
         # The Idempotency-Keys that its handler has heeded (idempotency.py), in whichever run.
         web.ctx.heeded_keys = []
         if web.ctx.method not in METHODS:
-            # web.py answers a method in lower case before any handler or processor sees it; no
-            # handler defines this one.
+            # web.py itself would answer a method in lower case. No handler defines this one.
             web.ctx.method = ""
 
     def handle_with_processors(self):
@@ -77,7 +76,8 @@ class Application(web.application):
 
 
 def _named(value):
-    """Return what the text `value` names, as "package.module.name"; what is no text as it is."""
+    """Return the object that `value` names, as "package.module.name", or `value` if it is no
+    text."""
     if not isinstance(value, str):
         return value
     module, _, name = value.rpartition(".")
@@ -85,15 +85,15 @@ def _named(value):
 
 
 def _take_back_cookies():
-    """Have an answer of 500 or more set none: what they are of, as a session, was rolled back."""
+    """Remove the cookies of an answer of 500 or more: their sessions were rolled back."""
     if web.ctx.status >= "5":
         web.ctx.headers = [pair for pair in web.ctx.headers if pair[0] != "Set-Cookie"]
 
 
 def _measured(body):
-    """Return a body with its length declared, by which a client notices that it was cut off.
+    """Return a body and declare its length, so that a client notices a body that was cut off.
 
-    Not that of a generator, which is unknown, nor where there can be none (RFC 9110, 8.6).
+    A generator's length is unknown, and some answers can have none (RFC 9110, 8.6).
     """
     if hasattr(body, "__next__") or web.ctx.status[:3] in ("204", "304"):
         return body
@@ -106,7 +106,7 @@ def _measured(body):
 def allowed(handler):
     """Return the methods that a handler class answers.
 
-    web.py answers HEAD with its GET, and the Application OPTIONS with them all.
+    web.py answers HEAD with the class's GET, and the Application answers OPTIONS.
     """
     there = {method for method in METHODS if hasattr(handler, method)} | {"OPTIONS"}
     if "GET" in there:

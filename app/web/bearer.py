@@ -9,7 +9,7 @@ from app.web.problems import Problem
 
 
 def authorize():
-    """Return the bearer token, which the request has to have: Problem 401 without it.
+    """Return the bearer token of the request; raises Problem 401 where it is missing or wrong.
 
     Raises Problem 403 where the settings have none.
     """

@@ -8,25 +8,25 @@ import web
 from app.web.problems import Problem
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-# One element of a list: lists may have empty ones (RFC 9110, 5.6.1).
+# One element of a list. An element may be empty (RFC 9110, 5.6.1).
 _ELEMENT = re.compile(rf"[ \t]*(?:({_TAG})[ \t]*)?(?:,|\Z)")
 
 
 def entity_tag(text, version=""):
     """Return the strong entity tag of an answer's `text`.
 
-    `version` tells apart states of what the answer is about that it does not show. The text
-    belongs to the tag also where there is a version: after a backup was put back versions come
-    again, and new code may show the same row otherwise.
+    `version` distinguishes states that the text does not show. The text counts even with a
+    version: a restored backup uses old versions again, and new code may show the same row in
+    another way.
     """
     shown = hashlib.sha256(text.encode()).hexdigest()[:32]
     return f'"{version}-{shown}"' if version else f'"{shown}"'
 
 
 def conditional(text, tag):
-    """Return the answer `text` to a GET, or an empty one of status 304 for who has it already.
+    """Return the answer `text` to a GET, or an empty one of status 304 if the client has it.
 
-    Sets ETag to `tag`, and has caches ask each time whether it is what they have.
+    Sets ETag to `tag`, and has caches ask each time whether their copy is still valid.
     """
     kept = [pair for pair in web.ctx.headers if pair[0].lower() != "cache-control"]
     web.ctx.headers = [*kept, ("Cache-Control", "no-cache"), ("ETag", tag)]
@@ -51,7 +51,8 @@ def require_condition():
 def check_condition(tag):
     """Raise Problem 412 where If-Match does not name the entity tag `tag`, or If-None-Match does.
 
-    A weak one names none (RFC 9110, 13.1.1). Raises Problem 400 for a malformed If-Match.
+    A weak tag in If-Match never matches (RFC 9110, 13.1.1). Raises Problem 400 for a malformed
+    If-Match.
     """
     wanted = _wanted()
     if (wanted is not None and tag not in wanted) or _none_matches(tag):
@@ -70,13 +71,13 @@ def _wanted():
 
 
 def _none_matches(tag):
-    """Whether If-None-Match names `tag`, as a weak one too; a malformed one names nothing."""
+    """Whether If-None-Match names `tag`, strong or weak; a malformed header names nothing."""
     text = _header("IF_NONE_MATCH") or ""
     return text.strip() == "*" or tag in [one.removeprefix("W/") for one in _tags(text)]
 
 
 def _tags(text):
-    """The entity tags in a list of them; none where it is malformed."""
+    """The entity tags in a list of them; an empty result where it is malformed."""
     found, end = [], 0
     while end < len(text):
         element = _ELEMENT.match(text, end)

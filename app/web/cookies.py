@@ -1,4 +1,4 @@
-"""Cookies that hold a secret: 32 random bytes, for this site alone and out of reach of scripts."""
+"""Cookies that hold a secret: 32 random bytes, for this site only and hidden from scripts."""
 
 import re
 import secrets
@@ -15,7 +15,7 @@ def new_secret():
 
 
 def secret_in(name):
-    """Return the secret in the cookie `name`, as set in this request or as sent; else None."""
+    """Return the secret in the cookie `name`, as set in this request or as sent, or None."""
     value = web.ctx.get(_SET, {}).get(name)
     if value is None:
         value = _sent(_full(name))
@@ -23,8 +23,8 @@ def secret_in(name):
 
 
 def set_secret(name, value):
-    """Have the browser keep `value` in the cookie `name` until it is closed; "" removes it."""
-    # Set anew and not changed, so that it is gone when the request is run again.
+    """Have the browser store `value` in the cookie `name` until it is closed; "" removes it."""
+    # A new dict, and not a change, so that it is gone when the request is run again.
     web.ctx[_SET] = {**web.ctx.get(_SET, {}), name: value}
     before = ("Set-Cookie", f"{_full(name)}=")
     web.ctx.headers = [
@@ -44,10 +44,10 @@ def set_secret(name, value):
 
 
 def _sent(name):
-    """The value of the cookie `name` as a browser means it, "" unless there is exactly one.
+    """The value of the cookie `name` as a browser understands it; "" unless there is exactly one.
 
-    web.cookies() also finds one in another's quoted value, and behind blanks that are none to a
-    browser: so another host of the domain could set what __Host- keeps it from.
+    web.cookies() also finds a cookie in another one's quoted value, and after characters that only
+    it takes for blanks. So another host of the domain could set a cookie in spite of __Host-.
     """
     pairs = [pair.partition("=") for pair in web.ctx.env.get("HTTP_COOKIE", "").split(";")]
     values = [value.strip(" \t") for key, _, value in pairs if key.strip(" \t") == name]
@@ -55,9 +55,9 @@ def _sent(name):
 
 
 def _full(name):
-    """The cookie's name: that of a site below a prefix has it, for there may be two on one host.
+    """The cookie's full name. It has the site's prefix, because one host may have two sites.
 
-    A browser takes one that begins with __Host- from this host alone, by HTTPS, for all paths.
+    A browser accepts a name that begins with __Host- only from this host, by HTTPS, for all paths.
     """
     start = "__Host-" if web.ctx.protocol == "https" else ""
     prefix = web.ctx.env.get("SCRIPT_NAME", "").strip("/")

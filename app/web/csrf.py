@@ -1,9 +1,8 @@
 """Proof that a form was filled in on our own page: its token is the secret in a cookie.
 
 By HTTPS another site can neither read the cookie nor set it. By HTTP another host of the domain
-can set it; but a browser also says where a form comes from.
-There is one token for each browser, which stays when somebody signs in: a form that was open
-meanwhile can still be sent.
+can set it; but a browser also says where a form comes from. Each browser has one token, which
+stays when somebody signs in. So a form that was open meanwhile can still be sent.
 """
 
 import hmac
@@ -40,7 +39,7 @@ def check_form(fields):
 
 
 def _is_from_here():
-    """Whether the browser says that a page of this site has sent the request, or nothing.
+    """Whether the browser says that a page of this site has sent the request, or says nothing.
 
     Browsers send Sec-Fetch-Site by HTTPS (and to localhost), and Origin with each form.
     """

@@ -1,7 +1,7 @@
-"""A daemon's first answer: it asks itself for one, and scripts/reload sees how that went.
+"""A daemon asks itself for its first answer, and scripts/reload sees how that went.
 
-It is told by the name of the process (/proc/PID/comm, `ps -o comm`), which is there as long as the
-process is, and which nobody else can write.
+The name of the process tells it (/proc/PID/comm, `ps -o comm`): it lasts as long as the process,
+and nobody else can write it.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def mark(state):
     """Name this process by `state`, one of the above, if it is a daemon of mod_wsgi's."""
     if not _in_daemon():
         return
-    # In the folder of a thread: a process that was root's may not write the other one.
+    # The file of a thread: a process that was root's may not write that of the process.
     path = f"/proc/self/task/{os.getpid()}/comm"
     with contextlib.suppress(OSError), open(path, "w") as file:
         file.write(state)
@@ -42,7 +42,7 @@ def loading():
 
 
 def begin(application):
-    """Have a daemon ask the WSGI `application` in a thread of its own: nobody waits for that."""
+    """Have a daemon ask the WSGI `application` in a new thread, so that nobody waits for it."""
     if _in_daemon():
         threading.Thread(target=ask, args=(application,), daemon=True).start()
 
@@ -50,7 +50,7 @@ def begin(application):
 def ask(application):
     """Ask the WSGI `application` for its first page; mark the process.
 
-    Returns whether the answer is good, which is any below 500. Another one is told on stderr.
+    Returns whether the answer is good: its status is below 500. stderr tells of a bad one.
     """
     try:
         status = _status(application)

@@ -2,15 +2,15 @@
 
 https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
 
-The key is claimed and the answer stored in the transaction of the request itself, so they are
-there exactly where its effect is there. Two requests under one key at the same time: the later one
-waits for the claim of the earlier one. On SQLite it waits before its transaction begins, on
-MariaDB at its INSERT, which then finds the other's. On PostgreSQL it is run again, because its
-snapshot is older than the other's commit, and the new run finds the answer. What waits for longer
-than requests wait for each other is 503 with Retry-After, and nothing of it has been done.
+The request's own transaction claims the key and stores the answer. So both exist exactly if its
+effect does. Of two requests under one key at the same time, the later one waits for the claim of
+the earlier one. On SQLite it waits before its transaction begins, on MariaDB at its INSERT, which
+then finds the other's. On PostgreSQL it is run again, because its snapshot is older than the
+other's commit, and the new run finds the answer. A request that waits too long is answered 503
+with Retry-After, and nothing of it has been done.
 
-An error is not stored, and what was done before it is undone: the request may be sent again under
-its key, mended or not. Needs SQLite 3.35, PostgreSQL or MariaDB 10.5.
+An error is not stored, and what was done before it is undone. So the client may send the request
+again under its key, corrected or not. Needs SQLite 3.35, PostgreSQL or MariaDB 10.5.
 """
 
 import hmac
@@ -26,7 +26,8 @@ from sqlobject.sqlbuilder import IN, Delete, Insert, Update
 from app.web.problems import Problem
 
 LONGEST_KEY = 255
-SECONDS_KEPT = 24 * 3600
+# Seconds.
+LIFETIME = 24 * 3600
 # One claim in this many deletes expired ones; a prime, because some servers count in steps.
 CLEAN_EACH = 47
 MOST_CLEANED = 200
@@ -39,10 +40,10 @@ _KEY = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 
 
 class StoredAnswer(SQLObject):
-    """What was answered under a key, which stands here as a digest.
+    """The answer under a key; the row has the key's digest.
 
-    `answer` is JSON, [status line, headers, body]. It is None after a request that was refused,
-    of which nothing is left.
+    `answer` is JSON, [status line, headers, body]. It is None after a refused request, of which
+    nothing else is left.
     """
 
     class sqlmeta:
@@ -59,20 +60,20 @@ class StoredAnswer(SQLObject):
 def once(work, sent, secret):
     """Return the text that `work()` returns, or what it returned before under the request's key.
 
-    `work` does all that the request is to do in the database, and sets the answer's status and
-    headers. Where it answers an error or raises one, what it has done is undone. `sent`: what the
-    client has sent, a value that JSON can hold. `secret`: text that only this client knows, such
-    as its token. Each one has its own keys, and without it nothing can be guessed from the table,
-    such as a password that was sent.
+    `work` does all of the request's work in the database, and sets the answer's status and
+    headers. Where it answers an error or raises one, its work is undone. `sent`: what the client
+    has sent, a value that JSON can hold. `secret`: text that only this client knows, such as its
+    token. Each secret has its own keys. Without the secret nobody can guess from the table what
+    was sent, such as a password.
 
     A request without a key is just done. Raises Problem 400 for a malformed key, 422 where another
-    request has had it, ValueError for an answer that is too long to be stored, TypeError for one
+    request has used it, ValueError for an answer that is too long to be stored, TypeError for one
     that is no text, and what `work` raises.
     """
     key = _key()
     if key is None:
         return work()
-    # Put here by Application; unavailable() looks for it.
+    # Application has created the list; unavailable() looks into it.
     web.ctx.get("heeded_keys", []).append(key)
     digest = _digest(secret, key)
     stored = _claim(digest, _digest(secret, _request(), sent), int(time.time()))
@@ -82,12 +83,12 @@ def once(work, sent, secret):
 
 
 class _Refused(Exception):
-    """Has the savepoint undo what was done by a request that is answered by an error."""
+    """Has the savepoint undo the work of a request that is answered by an error."""
 
 
 def _done_and_stored(work, digest):
-    """Return what `work()` returns, or raise what it raises; what is not stored is not done."""
-    # Here, because this module leaves SQLObject as it comes where it is only imported.
+    """Return what `work()` returns, or raise its error; without a stored answer all is undone."""
+    # Imported here: whoever only imports this module has SQLObject as it comes.
     from app.transactions import savepoint
 
     text = answer = None
@@ -130,9 +131,9 @@ def _digest(secret, *parts):
 
 
 def _claim(digest, fingerprint, now):
-    """Take the key for this request; returns the StoredAnswer of the one that has had it, or None.
+    """Claim the key for this request; return the StoredAnswer of an earlier one, or None.
 
-    Raises Problem 422 where that was another request.
+    Raises Problem 422 where the earlier request was a different one.
     """
     connection = sqlhub.getConnection()
     values = {"key_digest": digest, "fingerprint": fingerprint, "created": now}
@@ -142,13 +143,13 @@ def _claim(digest, fingerprint, now):
         insert = insert.replace("INSERT", "INSERT IGNORE", 1)
     else:
         insert += " ON CONFLICT DO NOTHING"
-    made = connection.queryAll(f"{insert} RETURNING id")
-    if made:
-        if made[0][0] % CLEAN_EACH == 0:
+    claimed = connection.queryAll(f"{insert} RETURNING id")
+    if claimed:
+        if claimed[0][0] % CLEAN_EACH == 0:
             forget_expired(now)
         return None
     row = StoredAnswer.byKeyDigest(digest)
-    if row.answer is None or row.created <= now - SECONDS_KEPT:
+    if row.answer is None or row.created <= now - LIFETIME:
         row.set(fingerprint=fingerprint, created=now, answer=None)
         return None
     if row.fingerprint != fingerprint:
@@ -180,9 +181,9 @@ def _store(digest, text):
 
 
 def forget_expired(now):
-    """Delete the oldest of those that are older than SECONDS_KEPT, at most MOST_CLEANED."""
+    """Delete the oldest of the expired ones, at most MOST_CLEANED."""
     old = StoredAnswer.select(
-        StoredAnswer.q.created <= now - SECONDS_KEPT, orderBy=StoredAnswer.q.created
+        StoredAnswer.q.created <= now - LIFETIME, orderBy=StoredAnswer.q.created
     )
     ids = [row.id for row in old.limit(MOST_CLEANED)]
     if ids:

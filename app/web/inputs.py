@@ -36,8 +36,7 @@ def query_number(name, default, lowest, highest=LARGEST_ID):
 def query_text(name, longest, default=""):
     """Return the text in the query parameter `name`, of at most `longest` characters.
 
-    Raises Problem 400 if it is longer, stands twice, or has control characters, which no database
-    is asked for.
+    Raises Problem 400 if it is longer, stands twice, or has control characters.
     """
     texts = _query().get(name, [default])
     if len(texts) > 1 or len(texts[0]) > longest or not _is_plain(texts[0]):
@@ -93,7 +92,7 @@ def _read(size, whole):
     try:
         data = web.ctx.env["wsgi.input"].read(size)
     except OSError:
-        # mod_wsgi's error for a client that has gone or is too slow.
+        # mod_wsgi raises it where the client has gone or is too slow.
         data = None
     if data is None or (whole and len(data) < size):
         raise Problem(400, "The body ended early.")
@@ -122,8 +121,8 @@ def form():
 def json_object():
     """Return the JSON object (RFC 8259) in the body as a dict.
 
-    Raises Problem as `body` does, and 400 for what is not JSON in UTF-8, not an object, nested
-    too deeply, or has a name twice, NaN or Infinity.
+    Raises Problem as `body` does, and 400 for a body that is not JSON in UTF-8, not an object,
+    nested too deeply, or has a name twice, NaN or Infinity.
     """
     data = body("application/json")
     try:
@@ -153,5 +152,5 @@ def _no_constant(name):
 
 
 def shortened(name):
-    """Return a client's field name in a length fit for an error answer."""
+    """Return a client's field name, cut to a length that fits an error answer."""
     return name if len(name) <= 100 else name[:100] + "…"

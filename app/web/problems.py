@@ -7,9 +7,9 @@ import web
 
 # The status of a page that shows a form again, with what is wrong in it.
 UNPROCESSABLE = "422 Unprocessable Entity"
-# A client could else have a long answer made of a request with many fields.
+# Otherwise a request with many fields would get a very long answer.
 MOST_FAULTS = 20
-# Types of problems that a program is to tell from others (RFC 9457, 3.1.1).
+# Types of problems that programs must distinguish from others (RFC 9457, 3.1.1).
 OUTCOME_UNKNOWN = "/problems/outcome-unknown"
 TOO_LATE = "/problems/too-late"
 
@@ -33,7 +33,7 @@ _TYPES = {
     "UNKNOWN": {"type": OUTCOME_UNKNOWN, "title": "Outcome unknown"},
     "LATE": {"type": TOO_LATE, "title": "Took too long"},
 }
-# Headers that tell of an answer which the error takes the place of.
+# Headers of the answer whose place the error takes.
 _OF_AN_ANSWER = {"content-type", "etag", "location"}
 _PAGE = """\
 <!doctype html>
@@ -52,7 +52,7 @@ class Problem(web.HTTPError):
         """`status`: HTTP status code; `members`: further ones of the problem (RFC 9457, 3.2)."""
         self.detail = detail
         self.members = members
-        # What is read where the application has no error answers of ours.
+        # Clients read this where the application does not have our error answers.
         text = {"Content-Type": "text/plain; charset=utf-8"} | (headers or {})
         super().__init__(
             f"{status} {HTTPStatus(status).phrase}", text, f"{detail}\n".encode(errors="replace")
@@ -60,7 +60,7 @@ class Problem(web.HTTPError):
 
 
 def wrong_fields(status, faults):
-    """Return the Problem for a mapping of field to what is wrong with it.
+    """Return the Problem for a mapping of field to fault.
 
     It names the first MOST_FAULTS.
     """
@@ -72,7 +72,7 @@ def wrong_fields(status, faults):
 
 
 def unavailable(headers, reason):
-    """Return the Problem 503 for a request that its database did not serve, for `reason`.
+    """Return the Problem 503 for a request that the database did not serve, because of `reason`.
 
     `reason.name` is CONFLICT, GONE, FULL, LATE or UNKNOWN, as of the Verdict that
     `transaction_per_request` gives. Where nobody knows whether the change was saved, and where the
@@ -86,9 +86,9 @@ def unavailable(headers, reason):
 
 
 def present(error, page=None):
-    """Give a web.HTTPError of 400 or more, whoever raised it, the body that its client reads.
+    """Give a web.HTTPError of 400 or more, whoever raised it, the body for its client.
 
-    `page(status, title, detail)` makes it out of text; without one it is problem details.
+    `page(status, title, detail)` returns that body; without `page` it is problem details.
     """
     status, _, title = web.ctx.status.partition(" ")
     if int(status) < 400:
@@ -101,7 +101,7 @@ def present(error, page=None):
     web.header("Content-Type", "application/problem+json")
     members = {"type": "about:blank", "title": title, "status": int(status)}
     members |= {"detail": detail} if detail else {}
-    # By which the logs have it.
+    # The logs name the request by this id.
     id = web.ctx.env.get("mod_wsgi.request_id")
     members |= {"request": id} if id else {}
     error.data = json.dumps(members | getattr(error, "members", {})) + "\n"

@@ -5,15 +5,15 @@ from urllib.parse import quote
 
 import web
 
-# Of a path that somebody is led back to: Apache takes no line above some 8000 characters, and each
-# of these may become three in a URL.
+# In characters, of a path that leads back. Apache takes a line of some 8000 characters at most,
+# and each of these may become three in a URL.
 LONGEST_LOCAL = 2000
 
 
 def see_other(path):
     """Return the web.HTTPError 303 that leads to `path` of this site, which begins with a slash.
 
-    The place where the site is mounted is put before it.
+    It puts the prefix at which the site is mounted before the path.
     """
     headers = {"Location": _root() + path, "Content-Type": "text/plain; charset=utf-8"}
     return web.HTTPError("303 See Other", headers)
@@ -29,8 +29,8 @@ def way_back():
 def local(path):
     """Return `path` if it is text that leads to a page of this site, else "/".
 
-    So it is for what has more than LONGEST_LOCAL characters.
-    Browsers take a backslash for a slash, and what begins with two for another host.
+    For more than LONGEST_LOCAL characters it is "/" too.
+    Browsers take a backslash for a slash, and a path that begins with two for another host.
     """
     if len(path or "") > LONGEST_LOCAL:
         return "/"

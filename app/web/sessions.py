@@ -1,8 +1,8 @@
-"""Sessions of visitors as rows, which are changed in the transaction of their request.
+"""Sessions of visitors as rows, which the transaction of their request changes.
 
-So a session ends, on every process and host, with the commit that deletes its row, and a request
-that comes to nothing changes nothing in it. The browser has a token, 32 random bytes in a cookie;
-the row has its SHA-256 only. A request loads its session when it first asks for it.
+So a session ends in every process and on every host with the commit that deletes its row, and a
+request that is rolled back changes nothing in it. The browser has a token, 32 random bytes in a
+cookie; the row has only its SHA-256. A request loads its session when it first asks for it.
 
 Any application can use this module; one that has web.py's sessions gives them `RowStore`.
 """
@@ -29,13 +29,13 @@ from app.web.cookies import new_secret, secret_in, set_secret
 
 COOKIE = "session"
 DAY = 24 * 3600
-# A session ends so many seconds after its last request, and after its begin.
+# A session ends these numbers of seconds after its last request, and after its beginning.
 LONGEST_REST = 7 * DAY
 LONGEST_LIFE = 30 * DAY
-# How exactly the last request is noted: each note is a transaction.
+# Seconds between two notes of the last request, because each note is a transaction.
 TOUCH_AFTER = 60
 LONGEST_BROWSER = 200
-# What MariaDB's TEXT holds, and far more than belongs into a session.
+# What MariaDB's TEXT holds, and far more than belongs in a session.
 LONGEST_VALUES = 60_000
 MOST_AT_ONCE = 100
 MOST_OF_ACCOUNT = 100
@@ -46,9 +46,9 @@ _ID = "_web_session"
 
 
 class WebSession(SQLObject):
-    """A session: whose it is, from where, and its values.
+    """A session: its user, its origin and its values.
 
-    `account`: the id of who is signed in, or None. `begun`, `seen`: seconds since the epoch.
+    `account`: the id of the signed-in user, or None. `begun`, `seen`: seconds since the epoch.
     """
 
     class sqlmeta:
@@ -66,21 +66,21 @@ class WebSession(SQLObject):
 
     @classmethod
     def of_token(cls, token):
-        """Return the session of a token, or None where there is none or it has expired."""
+        """Return the session of a token; None where it is missing or has expired."""
         found = cls.selectBy(digest=digest_of(token)).getOne(None)
         return found if found is not None and found.lasts() else None
 
     @classmethod
     def of_account(cls, account):
-        """Return the sessions of who has the id `account`, the last one seen first."""
+        """Return the sessions of the user `account`, an id; the one seen last is first."""
         found = cls.selectBy(account=account).orderBy(["-seen", "-id"])
         return [one for one in found if one.lasts()]
 
     @classmethod
     def make(cls, token, account=None, values=None):
-        """Make a session of a token, with values, a dict. Later some expired ones are removed.
+        """Create a session of a token, with values, a dict; remove some expired ones afterwards.
 
-        If the account has 100, those end that were unused for longest.
+        If the account has 100 sessions, the ones that were unused for longest end.
         """
         _afterwards(cls.remove_expired)
         if account is not None:
@@ -99,9 +99,9 @@ class WebSession(SQLObject):
 
     @classmethod
     def renew(cls, token, account=None):
-        """End the session of `token`, if it lasts, and make one for `account`; return its token.
+        """End the session of `token`, if it lasts, and create one for `account`; return its token.
 
-        It has the values of the former, but for those of another account.
+        It takes over the former values, unless they are another account's.
         """
         before = cls.of_token(token) if token else None
         values = None
@@ -115,16 +115,16 @@ class WebSession(SQLObject):
 
     @classmethod
     def end_all(cls, account, connection=None):
-        """End the sessions of who has the id `account`.
+        """End the sessions of the user `account`, an id.
 
-        On a `connection` of SQLObject's, by default that of the thread.
+        `connection`: SQLObject's, by default the thread's.
         """
         for one in cls.selectBy(connection, account=account):
             one.destroySelf()
 
     @classmethod
     def remove_expired(cls):
-        """Remove 100 sessions at most that nobody uses; one that is too old is soon among them."""
+        """Remove at most 100 sessions that nobody uses. Too old ones are soon unused, too."""
         unused = cls.q.seen <= int(time.time()) - LONGEST_REST
         for one in cls.select(unused, orderBy="seen").limit(MOST_AT_ONCE):
             one.destroySelf()
@@ -135,11 +135,11 @@ class WebSession(SQLObject):
         return self.seen > now - LONGEST_REST and self.begun > now - LONGEST_LIFE
 
     def values(self):
-        """Return its values, a new dict each time: to change it changes nothing in the session."""
+        """Return its values, a new dict each time: changing it does not change the session."""
         return json.loads(self.data)
 
     def change(self, values):
-        """Set the values of the dict `values`; None removes one. Writes where that is a change.
+        """Set the values of the dict `values`; None removes one. It writes only a change.
 
         Raises TypeError for what is not JSON, and ValueError for more than 60,000 bytes of it.
         """
@@ -164,22 +164,22 @@ def session():
             _afterwards(partial(_touch, found.id, _client()))
         return found
     try:
-        # The transaction has it: this asks the database in another one only.
+        # In the same transaction this does not ask the database.
         return WebSession.get(known) if known else None
     except SQLObjectNotFound:
         return None
 
 
 def begin(account=None):
-    """Have the visitor go on in a new session, with a new token: after a sign-in, for `account`.
+    """Put the visitor into a new session with a new token; after a sign-in it is for `account`.
 
-    It has the values that the present one had, if that was nobody's or of the same account.
+    It takes over the present session's values, if that was nobody's or of the same account.
     """
     remember(WebSession.renew(secret_in(COOKIE), account))
 
 
 def remember(token):
-    """Have the browser keep the token of the session that is the request's from now on."""
+    """Have the browser store the token of the session that the request has from now on."""
     set_secret(COOKIE, token)
     web.ctx.pop(_ID, None)
 
@@ -194,7 +194,7 @@ def end():
 
 
 def get(name, default=None):
-    """Return a value of the request's session: what JSON makes of what `put` was given."""
+    """Return a value of the request's session, as JSON returns what `put` was given."""
     found = session()
     return default if found is None else found.values().get(name, default)
 
@@ -202,8 +202,8 @@ def get(name, default=None):
 def put(name, value):
     """Set a value of the request's session, which is begun if there is none; None removes it.
 
-    What `get` has returned is a copy: changed, it is to be put again. Raises TypeError for what is
-    not JSON, and ValueError for more than 60,000 bytes of it.
+    `get` returns a copy: put it again after a change. Raises TypeError for what is not JSON, and
+    ValueError for more than 60,000 bytes of it.
     """
     if session() is None:
         if value is None:
@@ -213,12 +213,12 @@ def put(name, value):
 
 
 def flash(message):
-    """Have the visitor's next page show the text `message`, once; of many it shows the last 10."""
+    """Have the visitor's next page show the text `message` once; it shows the last 10 of many."""
     put(FLASHES, [*get(FLASHES, []), message][-MOST_FLASHES:])
 
 
 def flashes():
-    """Return the messages that the page is to show, a list; the session has them no more."""
+    """Return the messages that the page shows, a list, and remove them from the session."""
     found = get(FLASHES, [])
     # Nobody sees the answer to HEAD.
     if found and web.ctx.method != "HEAD":
@@ -272,18 +272,18 @@ def _client():
 
 
 def _touch(id, client):
-    # One that was ended meanwhile stays so.
+    # A session that was ended meanwhile stays ended.
     for one in WebSession.selectBy(id=id):
         one.set(seen=int(time.time()), **client)
 
 
 def _afterwards(work):
-    """Call `work()` in a transaction of its own when the request's is committed.
+    """Call `work()` in a new transaction when the request's is committed.
 
-    In that one it would make a reading request a writing one, and have it wait for others. What is
-    not done within a second is left to the next request.
+    In the request's own it would turn a reading request into a writing one, which waits for
+    others. Work that takes more than a second is left to the next request.
     """
-    # Here, because this module leaves SQLObject as it comes where it is only imported.
+    # Imported here: whoever only imports this module has SQLObject as it comes.
     from app.transactions import GivenUp, in_transaction, on_commit
 
     def work_if_there_is_time():

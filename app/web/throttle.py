@@ -1,4 +1,4 @@
-"""Failures counted by whom or what they are about, so that guessing is slowed down everywhere.
+"""Counts failures by the account, the address or another key, to slow down guessing.
 
 They are rows, so that all processes and hosts count together.
 """
@@ -14,7 +14,7 @@ MOST_AT_ONCE = 100
 
 
 class Failure(SQLObject):
-    """A failure by one key, such as an address or an account; `at`: seconds since the epoch."""
+    """A failure under one key, such as an address or an account; `at`: seconds since the epoch."""
 
     class sqlmeta:
         table = "failure"
@@ -26,22 +26,22 @@ class Failure(SQLObject):
 
     @classmethod
     def seconds_to_wait(cls, limits):
-        """Return for how many seconds nothing is to be tried; 0 where it may be.
+        """Return for how many seconds the caller must not try; 0 where it may.
 
-        `limits`: a mapping of key, any text, to how many failures it may have.
+        `limits`: a mapping of key, any text, to the number of failures that it may have.
         """
         now = int(time.time())
         waits = [0]
         for key, most in limits.items():
             counted = cls.select((cls.q.digest == _digest(key)) & (cls.q.at > now - WINDOW))
-            # The one that has to be forgotten first.
+            # When this one no longer counts, the key is below its limit.
             for failure in counted.orderBy(["-at", "-id"])[most - 1 : most]:
                 waits.append(failure.at + WINDOW - now)
         return max(waits)
 
     @classmethod
     def note(cls, keys):
-        """Count one for each of `keys`; some that count no more are removed."""
+        """Count one failure for each of `keys`; remove some that no longer count."""
         now = int(time.time())
         for old in cls.select(cls.q.at <= now - WINDOW, orderBy="at").limit(MOST_AT_ONCE):
             old.destroySelf()
@@ -50,10 +50,10 @@ class Failure(SQLObject):
 
     @classmethod
     def forget(cls, key):
-        """Forget those by `key`."""
+        """Forget the failures under `key`."""
         cls.deleteBy(digest=_digest(key))
 
 
 def _digest(key):
-    """What is stored of a key: some type a password where a name belongs."""
+    """Return the digest that is stored of a key: some people type a password as their name."""
     return hashlib.sha256(key.encode()).hexdigest()

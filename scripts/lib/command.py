@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What was looked at or tried is not good.
+# The script has found something wrong.
 FAILED = 1
 CANNOT_RUN = 2
 STOPPED = 130
@@ -37,8 +37,8 @@ class CannotRun(Exception):
 def run(script, main):
     """End this process with the status that `main` returns for the command line's arguments.
 
-    script: its name from the checkout, such as "scripts/serve". What keeps it from running is told
-    on stderr: CannotRun and OSError by their message, whatever else by its traceback.
+    script: its name from the checkout, such as "scripts/serve". An error is told on stderr:
+    CannotRun and OSError by their message, anything else by its traceback.
     """
     stop_in_order()
     try:
@@ -50,7 +50,7 @@ def run(script, main):
     except KeyboardInterrupt:
         status = _told(script, "stopped", STOPPED)
     except Exception:
-        # Left to Python it would end with status 1, by which scripts say what they have found.
+        # Python itself would end with status 1, by which scripts say what they have found.
         traceback.print_exc()
         status = CANNOT_RUN
     sys.exit(status)
@@ -62,7 +62,7 @@ def _told(script, message, status):
 
 
 def stop_in_order():
-    """Have SIGTERM and SIGHUP, of a closed terminal, raise KeyboardInterrupt as Ctrl-C does."""
+    """Have SIGTERM and SIGHUP (a closed terminal) raise KeyboardInterrupt, as Ctrl-C does."""
     told = []
 
     def stop(_number, _frame):

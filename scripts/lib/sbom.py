@@ -1,6 +1,6 @@
 """scripts/sbom: what the image is made of, as a CycloneDX bill of materials.
 
-Debian's packages are those that dpkg knows in the image, Python's those that its environment has.
+It lists the Debian packages that dpkg knows in the image, and the Python packages of its .venv.
 """
 
 import json
@@ -51,7 +51,7 @@ def main(arguments):
 def bill(image):
     """Return the JSON text for the Docker image of this name, valid by CycloneDX's schema.
 
-    Raises CannotRun where there is no engine or no such image.
+    Raises CannotRun if there is no Docker engine or no such image.
     """
     made = Bom()
     made.metadata.component = Component(name=image, type=ComponentType.CONTAINER)
@@ -65,7 +65,7 @@ def bill(image):
     text = JsonV1Dot6(made).output_as_string(indent=1)
     errors = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if errors:
-        raise CannotRun(f"the bill is not as CycloneDX's schema has it: {errors}")
+        raise CannotRun(f"the bill does not match CycloneDX's schema: {errors}")
     return text
 
 

@@ -1,4 +1,4 @@
-"""What scripts/shell has done before its first prompt: the classes, and a regular connection."""
+"""What scripts/shell runs before its first prompt: the classes, and a regular connection."""
 
 from app.settings import SettingsError, stop
 

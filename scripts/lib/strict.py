@@ -4,7 +4,7 @@ skipped = []
 
 
 def pytest_runtest_logreport(report):
-    """Note a skipped test; an expected failure is none."""
+    """Note a skipped test; an expected failure does not count."""
     if report.skipped and not hasattr(report, "wasxfail"):
         skipped.append(report.nodeid)
 

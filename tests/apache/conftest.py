@@ -12,7 +12,7 @@ def site():
         yield running
 
 
-# Tests connect from this address where they are the trusted proxy.
+# The trusted proxy's address, from which tests connect.
 PROXY = "127.0.0.2"
 PROXY_MODULES = """
 LoadModule remoteip_module modules/mod_remoteip.so

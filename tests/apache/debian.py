@@ -57,7 +57,7 @@ OTHER = """\
 
 
 class Debian:
-    """The Apache, a repository that is deployed into it, and how that is asked and checked."""
+    """The Apache, a repository that is deployed into it, and methods to ask and check them."""
 
     def __init__(self, folder, module):
         self.folder = folder
@@ -143,7 +143,7 @@ class Debian:
         given = [
             word for pair in defines.items() for word in ("--define", "=".join(map(str, pair)))
         ]
-        # Its later deployments know the user by themselves.
+        # Later deployments find the user out.
         return self.deploy("--host", "site.example.org", "--user", self.user, *given, *options)
 
     def change(self, release, first="pass"):
@@ -172,7 +172,7 @@ def _text(path):
 
 @contextlib.contextmanager
 def debian(module):
-    """Yield a Debian with its Apache running; what it has made is gone afterwards."""
+    """Yield a Debian with its Apache running; what it has created is gone afterwards."""
     if os.getuid() != 0:
         pytest.skip("scripts/deploy needs root")
     with own_folder("debian-") as folder:

@@ -6,7 +6,7 @@ import re
 import socket
 
 SMUGGLED = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
-# What stands in the head behind the Host, and the body.
+# The lines of the head after the Host, and the body.
 AMBIGUOUS = {
     "both lengths": (["Content-Length: 58", "Transfer-Encoding: chunked"], "0\r\n\r\n" + SMUGGLED),
     "two lengths": (["Content-Length: 0", "Content-Length: 53"], SMUGGLED),
@@ -34,7 +34,7 @@ def head(method, path, *headers):
 
 
 def answer(connection, method="GET"):
-    """Read the answer; returns its status, its headers, its body, and what comes behind that."""
+    """Read the answer; returns its status, its headers, its body, and what follows it."""
     found = http.client.HTTPResponse(connection, method=method)
     found.begin()
     body = found.read()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.openapi import KEY
 
-# Cn: what is assigned is another matter in another version of Unicode.
+# Without Cn: another version of Unicode assigns other characters.
 _CHARACTERS = st.characters(exclude_categories=["Cc", "Cs", "Cn"])
 _SEEN = st.characters(categories=["Lu", "Ll", "Nd", "Po", "Sm"])
 
@@ -20,10 +20,10 @@ schemathesis.openapi.format(
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Give each request whose Idempotency-Key is well-formed one that no other has.
+    """Replace each well-formed Idempotency-Key by one that no other request has.
 
-    The coverage phase of Schemathesis 4.32 has a malformed one in some requests that it takes for
-    valid: there it is left out.
+    In its coverage phase Schemathesis 4.32 takes some requests with a malformed key for valid:
+    these lose the header.
     """
     key = (case.headers or {}).get("Idempotency-Key")
     if isinstance(key, str) and re.fullmatch(KEY["schema"]["pattern"], key):

@@ -19,7 +19,7 @@ site.root           the folder that is served: the checkout or the copy of app_r
 site.data           a folder that the daemons can write, for databases; applications of the test's
                     own find it in os.environ["TEST_DATA"]
 site.error_log()    everything in the error log
-site.pids()         process ids of the daemons for requests that read
+site.pids()         process ids of the daemons for reading requests
 site.process        the Popen of Apache's parent
 site.server         the scripts.lib.serving.apache.Server
 """
@@ -78,7 +78,7 @@ class Site:
         return self.server.log.read_text(errors="replace")
 
     def pids(self):
-        """The process ids of the daemons for requests that read, as a set."""
+        """The process ids of the daemons for reading requests, as a set."""
         return daemon_pids(self.process.pid, self.server.name)
 
 
@@ -149,8 +149,8 @@ def apache(
     """Serve an application by a real Apache; yields a Site. See the module's docstring.
 
     module: path of another mod_wsgi than the environment's. extra: Apache configuration put
-    before site.conf. defines: further Defines of site.conf. path: what is asked for until it
-    answers. site_conf: another file to include instead. port: where it listens, if not anywhere.
+    before site.conf. defines: further Defines of site.conf. path: a page to ask for until it is
+    answered. site_conf: another file to include instead. port: where it listens, or anywhere.
 
     Skips the test where Apache or mod_wsgi is missing; raises CannotRun with the end of the
     error log if the server does not come up.
@@ -192,7 +192,7 @@ def apache(
             wait_until_up(server, process, path)
             yield Site(server, process, root, data)
         finally:
-            # Nobody waits for an answer any more, and to drain takes Apache a second.
+            # Nobody waits for an answer any more, and Apache would take a second to drain.
             process.terminate()
             try:
                 process.wait(server.drain_seconds)

@@ -12,7 +12,7 @@ from tests.apache.server import apache, run_as_daemon, site_settings, with_scrip
 
 PROCESSES = 3
 PASSWORD = "open sesame"
-# The site, which also says which process has answered.
+# The site; each answer names the process that gave it.
 SCRIPT = f"""
 import os
 import sys

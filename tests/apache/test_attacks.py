@@ -10,7 +10,7 @@ import pytest
 
 from tests.apache.raw import AMBIGUOUS, refused
 
-# Seconds: a site that hangs takes longer.
+# Seconds within which a site answers unless it hangs.
 HANGS = 20
 SECONDS_OF_A_LOAD = 8
 MODULES = "backup,crlf,csrf,exec,file,htaccess,permanentxss,redirect,sql,xss"
@@ -60,7 +60,7 @@ def test_others_are_answered_while_200_clients_are_slow(site, kind, tmp_path):
 
 @pytest.mark.timeout(180)
 def test_a_scanner_finds_nothing_above_informational(site, tmp_path):
-    """X-Frame-Options, for one, which the Content-Security-Policy has taken over."""
+    """It finds X-Frame-Options missing, say, which the Content-Security-Policy replaces."""
     program = shutil.which("wapiti")
     if not program:
         pytest.skip("wapiti is not there: apt-get install wapiti")

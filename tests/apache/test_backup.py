@@ -73,12 +73,12 @@ class Customers:
 
 
 def shown_balances(bank):
-    """What each of many requests shows, sorted, whichever process and kept rows answer it."""
+    """The sorted answers of many requests, from all processes and their kept rows."""
     texts = [httpx.get(f"{bank.url}/balances").text for _ in range(40)]
     return {tuple(sorted(map(int, text.split()))) for text in texts}
 
 
-def test_a_restored_backup_has_what_was_acknowledged_before_it_and_all_served_is_whole(
+def test_a_restored_backup_has_what_was_acknowledged_before_it_and_all_answers_are_whole(
     bank, tmp_path
 ):
     load, customers = Load(bank, 1), Customers(bank)

@@ -16,7 +16,7 @@ READS_EACH = 50
 def differences(mode, reads, server=None, pause=0.1, until_found=False):
     """Compare `reads` times in `mode` while others write, pausing up to `pause` seconds.
 
-    With `until_found` no more than it takes to find a difference.
+    until_found: stop at the first difference.
     Returns (differences, hits of all processes).
     """
     requests = reads // READS_EACH
@@ -27,7 +27,7 @@ def differences(mode, reads, server=None, pause=0.1, until_found=False):
             if number < WRITERS:
                 while len(done) < READERS:
                     assert client.post(f"{site.url}/move").status_code in (200, 500, 503)
-                    # Commits without a pause would leave a thread nothing to reuse.
+                    # Without a pause between commits a thread would have no kept rows to use.
                     time.sleep(random.uniform(0, pause))
                 return
             try:
@@ -72,13 +72,13 @@ def test_200_000_reads_on_mariadb_are_what_a_select_returns_and_none_is_from_a_k
 
 
 @pytest.mark.parametrize("wrong", ["early token", "unchecked"])
-def test_a_token_that_is_not_the_transactions_is_found_out(wrong):
+def test_a_token_of_another_instant_is_found_out(wrong):
     """The comparison can fail: a commit between token and snapshot leaves stale rows."""
     found, _ = differences(wrong, 200_000, until_found=True)
     assert found > 0
 
 
-def test_a_token_that_is_not_the_transactions_is_found_out_on_postgresql(postgres_server):
+def test_a_token_of_another_instant_is_found_out_on_postgresql(postgres_server):
     mode = "early token on PostgreSQL"
     found, _ = differences(mode, 50_000, postgres_server, pause=1, until_found=True)
     assert found > 0

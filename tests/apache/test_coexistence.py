@@ -17,8 +17,8 @@ from tests.apache.server import VENV, apache, debian_module, pypi_module
 
 MODULES = pytest.mark.parametrize("module", [pypi_module, debian_module], ids=["own", "Debian"])
 
-# Another site of the same Apache on the same address. Everything that the drop-in sets for itself
-# shows in an answer of this one, if it leaked.
+# Another site of the same Apache on the same address. Its answers would show everything that the
+# drop-in sets for itself, if it leaked.
 OTHER = """
 <VirtualHost ${{WEBPY_ADDRESS}}>
     ServerName other.example.org
@@ -63,13 +63,13 @@ def other():
         (folder / "page.txt").write_text("a page")
         (folder / ".hidden").write_text("hidden")
         for path in folder.iterdir():
-            # Apache gives a file of the last second another kind of ETag.
+            # Apache gives a file that is younger than a second another kind of ETag.
             os.utime(path, (1e9, 1e9))
         yield OTHER.format(folder=folder)
 
 
 def answers(port):
-    """What the other site answers to each of REQUESTS: status, headers but the date, body."""
+    """What the other site answers to each of REQUESTS: status, headers except the date, body."""
     result = []
     for method, path, headers, body in REQUESTS:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -78,8 +78,8 @@ def answers(port):
             connection.putheader(*header)
         connection.endheaders(body)
         with contextlib.closing(connection), connection.getresponse() as answer:
-            kept = [header for header in answer.getheaders() if header[0] != "Date"]
-            result.append((method, path, answer.status, kept, answer.read()))
+            answered = [header for header in answer.getheaders() if header[0] != "Date"]
+            result.append((method, path, answer.status, answered, answer.read()))
     return result
 
 
@@ -91,7 +91,7 @@ def test_other_site_answers_as_before_and_this_one_beside_it(module, other, tmp_
         before = answers(alone.server.port)
     with apache(module=module(), extra=other) as both:
         after = answers(both.server.port)
-        ours = httpx.get(both.url + "/view", headers={"Host": "localhost"})
+        ours = httpx.get(both.url + "/view", headers={"Host": "localhost"}, timeout=60)
     assert [row[2] for row in before] == [200, 411, 200, 200, 200, 404, 404, 200]
     assert after == before
     assert ours.status_code == 200

@@ -19,7 +19,7 @@ def site():
 def read_in_every_process(site, client, number):
     """Read counter `number` until every process has answered; return {process: [values]}.
 
-    Connections are not kept open: Apache then hands each request to whichever process is free.
+    Each request has a new connection: Apache then hands each request to whichever process is free.
     """
     seen = {}
     ends = time.monotonic() + 60

@@ -1,4 +1,4 @@
-"""scripts/deploy: into an Apache that is there, released and rolled back under load."""
+"""scripts/deploy: into an existing Apache, with releases and a rollback under load."""
 
 import os
 import pwd
@@ -42,7 +42,7 @@ def answer(machine, path="/"):
 
 
 class Load:
-    """Asks all the time, and keeps what is answered."""
+    """Asks all the time, and collects the answers."""
 
     def __init__(self, machine, clients=6, slow=2, seconds=3):
         self.machine = machine
@@ -128,7 +128,7 @@ def test_a_release_and_its_rollback_under_load_lose_no_request(machine):
         ("syntax error", "SyntaxError"),
     ],
 )
-def test_a_failed_upgrade_leaves_the_old_release_serving(machine, first, said):
+def test_after_a_failed_upgrade_the_old_release_is_served(machine, first, said):
     before, pids = answer(machine)[0], machine.pids()
     served = os.readlink(machine.home / "current")
     commit = machine.change("bad", first)
@@ -141,8 +141,8 @@ def test_a_failed_upgrade_leaves_the_old_release_serving(machine, first, said):
 
 
 @pytest.mark.timeout(300)
-def test_one_that_fails_under_apache_only_is_taken_back(machine):
-    """What is tried before has no mod_wsgi."""
+def test_a_release_that_fails_only_under_apache_is_taken_back(machine):
+    """The try before it has no mod_wsgi."""
     before = answer(machine)[0]
     only = (
         "import sys; assert not getattr(sys.modules.get('mod_wsgi'), 'process_group', ''), 'bad'"
@@ -171,7 +171,7 @@ def test_a_daemon_that_is_replaced_later_runs_the_current_release(machine):
 
 
 @pytest.mark.timeout(300)
-def test_the_last_five_releases_are_kept(machine):
+def test_the_last_five_releases_stay(machine):
     for number in range(3):
         machine.change(f"number-{number}")
         assert machine.deploy().returncode == 0
@@ -183,7 +183,7 @@ def test_the_last_five_releases_are_kept(machine):
     assert len({path.stat().st_ino for path in packages}) == 1
 
 
-def test_what_is_in_no_commit_is_not_deployed(machine):
+def test_uncommitted_changes_are_not_deployed(machine):
     told.write(machine.repository, "uncommitted")
     done = machine.deploy()
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""scripts/deploy where it does not succeed: what Apache, its other sites and the daemons keep."""
+"""scripts/deploy if it fails: Apache, its other sites and the daemons stay as they were."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from tests.apache.debian import debian
 from tests.apache.server import debian_module
 
 HOST = {"Host": "site.example.org"}
-# A daemon below Apache fails while the file `refuse` is there; what is tried before does not.
+# A daemon below Apache fails while the file `refuse` exists; the try before it does not.
 FAILS = """
 import sys, pathlib
         refuse = pathlib.Path({path!r})
@@ -28,7 +28,7 @@ def bare():
 
 @pytest.fixture(scope="module")
 def machine(bare):
-    """The same with a first release, whose daemons are few."""
+    """The same with a first release, which has few daemons."""
     done = bare.first("--define", "WEBPY_ONE_GROUP=1")
     assert done.returncode == 0, done.stdout + done.stderr + bare.log()
     assert restarts(bare) == 1
@@ -47,7 +47,7 @@ def released(machine):
     return got.text.split()[0]
 
 
-def kept(machine):
+def unchanged(machine):
     """What a refused deployment leaves as it was."""
     remembered = machine.home / "deploy.json"
     return (
@@ -64,10 +64,20 @@ def test_root_is_never_the_site_s_user(bare):
     data.mkdir(parents=True)
     done = bare.deploy("--host", "site.example.org", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "make the user webpy-site\n" in done.stdout
+    assert "create the user webpy-site\n" in done.stdout
     done = bare.deploy("--host", "site.example.org", "--user", "root", "--dry-run")
     assert done.returncode == 2
     assert "--user" in done.stderr
+    shutil.rmtree(bare.home)
+
+
+def test_a_deployment_without_settings_says_that_it_serves_the_example(bare):
+    done = bare.deploy("--host", "site.example.org", "--dry-run")
+    assert f"no settings in {bare.home}/site.env: the example will be served" in done.stdout
+    bare.home.mkdir()
+    (bare.home / "site.env").write_text("DATABASE_URI=sqlite:///nowhere/site.db\n")
+    done = bare.deploy("--host", "site.example.org", "--dry-run")
+    assert (done.returncode, "no settings" in done.stdout) == (0, False), done.stderr
     shutil.rmtree(bare.home)
 
 
@@ -93,22 +103,22 @@ def test_a_first_deployment_that_is_refused_leaves_apache_alone(bare):
     ],
 )
 def test_options_that_apache_refuses_are_not_remembered(machine, options):
-    before = kept(machine)
+    before = unchanged(machine)
     machine.change(f"refused with {options[0]}")
     done = machine.deploy(*options)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert kept(machine) == before
+    assert unchanged(machine) == before
     assert released(machine) == "one"
 
 
 @pytest.mark.timeout(300)
 def test_a_release_that_daemons_serve_from_stays(machine):
-    """Neither the new release nor the one before comes up, so that daemons of both are there."""
+    """Neither the new release nor the one before comes up, so that daemons of both serve."""
     refuse = machine.home / "var" / "refuse"
     first = FAILS.format(path=str(refuse)).strip()
     machine.change("steady", first)
     assert machine.deploy().returncode == 0
-    # Its first daemon comes up, and those that follow do not.
+    # Its first daemon comes up, and the others do not.
     touch = 'if getattr(sys.modules.get("mod_wsgi"), "process_group", ""): refuse.touch()'
     commit = machine.change("half", f"{first}\n        {touch}")
     done = machine.deploy()
@@ -127,7 +137,7 @@ def test_a_release_that_daemons_serve_from_stays(machine):
 
 @pytest.mark.timeout(300)
 def test_a_release_whose_apache_files_are_refused_is_not_rolled_back_to(machine):
-    """The virtual host of the newer release has a Define that the older one cannot take."""
+    """The virtual host of the newer release has a Define that breaks the older one."""
     configuration = machine.repository / "apache" / "site.conf"
     good = configuration.read_text()
     configuration.write_text(f"{good}<IfDefine WEBPY_NEWER>\n    Nonsense\n</IfDefine>\n")
@@ -137,10 +147,10 @@ def test_a_release_whose_apache_files_are_refused_is_not_rolled_back_to(machine)
     machine.change("newer")
     newer = machine.deploy("--define", "WEBPY_NEWER=1")
     assert newer.returncode == 0, newer.stderr
-    before = kept(machine)
+    before = unchanged(machine)
     done = machine.deploy("--rollback")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Nonsense" in done.stderr
-    assert kept(machine) == before
+    assert unchanged(machine) == before
     assert released(machine) == "newer"
     assert "systemctl reload apache2" in newer.stdout

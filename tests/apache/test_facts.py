@@ -13,8 +13,8 @@ pytestmark = pytest.mark.timeout(300)
 
 @fails_on_the_recipe("fact 4: the stock pool closes the connections of mod_wsgi's threads")
 def test_no_request_fails_under_load(mode):
-    """Reads only: nothing but the handling of connections can make them fail."""
-    # Now and then the recipe gets through several loads; it stops at its first failure.
+    """It only reads: only the handling of connections can make a request fail."""
+    # The recipe sometimes survives several loads; the test stops at its first failure.
     loads = 4 if mode == "bundle" else 12
     with counters(mode) as site:
         for _ in range(loads):

@@ -60,7 +60,7 @@ class Faults:
             return dict(raw.execute("SELECT number, COUNT(*) FROM half GROUP BY number"))
 
     def check(self):
-        """Whether all that was acknowledged is there, and nothing is there by half."""
+        """Whether all acknowledged pairs are stored, and none by half."""
         stored = self.stored()
         return self.acknowledged <= set(stored) and set(stored.values()) <= {2}
 
@@ -76,7 +76,7 @@ class Faults:
 
     @contextlib.contextmanager
     def load(self, count=6):
-        """Have clients post pairs all the time; yields what returns how many are acknowledged."""
+        """Have clients post pairs all the time; yields a function: how many are acknowledged."""
         done = threading.Event()
 
         def work(number, client):
@@ -102,7 +102,7 @@ def wait_until(condition, seconds=60):
 
 @contextlib.contextmanager
 def small_disk(size=SIZE):
-    """A file system of that many bytes that the daemons can write; skips the test without root."""
+    """A file system of `size` bytes that the daemons can write; skips the test without root."""
     with own_folder("disk-") as folder:
         mounted = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", str(folder)]
         if subprocess.run(mounted, capture_output=True).returncode:
@@ -132,7 +132,7 @@ def served(processes=2, threads=4, defines=(), **settings):
         path = disk / "faults.db"
         run_as_daemon([sys.executable, "-c", MAKE, str(path)])
         settings = {"PROJECT": str(ROOT), "FAULTS_URI": f"sqlite://{path}", **settings}
-        # All processes are known by `pids`.
+        # `pids` knows all processes then.
         defines = {"WEBPY_ONE_GROUP": 1, **dict(defines)}
         with apache(
             APPLICATION, processes, threads, settings, path="/process", defines=defines
@@ -155,7 +155,7 @@ def alone():
 
 
 @pytest.mark.parametrize("all_at_once", [False, True])
-def test_killed_daemons_lose_nothing_acknowledged_and_leave_nothing_half(faults, all_at_once):
+def test_killed_daemons_lose_nothing_acknowledged_and_leave_nothing_half_done(faults, all_at_once):
     before = faults.site.pids()
     with faults.load() as count:
         slow = threading.Thread(target=lambda: hangs_up(lambda: faults.post("slow", "3")))
@@ -193,7 +193,7 @@ def test_a_stopped_daemon_loses_nothing_and_goes_on(faults):
 
 
 def test_a_full_disk_is_told_loses_nothing_and_recovers_when_there_is_room(faults):
-    # A file that no site has ever opened is first set to keep a log.
+    # SQLite first switches a new file to WAL.
     assert faults.post().status_code == 200
     filler = fill(faults.path.parent)
     refused = 0
@@ -223,12 +223,12 @@ def settled(faults):
 
 
 def answers_until_killed(faults):
-    """Have new daemons, which open the database; return the answers of a GET and a POST."""
+    """Get new daemons, which open the database; return the answers of a GET and a POST."""
     faults.kill()
     return faults.get(), faults.post()
 
 
-def test_a_missing_database_is_told_and_nothing_is_made_in_its_place(settled):
+def test_a_missing_database_is_told_and_nothing_is_created_in_its_place(settled):
     away = settled.path.rename(settled.path.with_name("away"))
     read, write = answers_until_killed(settled)
     assert (read.status_code, write.status_code) == (503, 503)
@@ -279,7 +279,7 @@ def test_a_damaged_database_is_told(settled):
 
 
 def test_a_database_of_a_newer_schema_is_served_by_the_older_code(settled):
-    """While it is replaced; and a column that is gone is told by its name."""
+    """As in the middle of an upgrade; a column that is gone is told by its name."""
 
     def change(query):
         with contextlib.closing(sqlite3.connect(settled.path)) as raw:
@@ -310,7 +310,7 @@ def ask_each_process(faults, path):
 
 def test_a_daemon_without_free_file_descriptors_tells_it_and_recovers(faults):
     faults.kill()
-    # Connections can still be accepted, and the database not be opened.
+    # The process can accept connections, but cannot open the database.
     ask_each_process(faults, "files/2")
     try:
         assert {faults.post().status_code for _ in range(10)} == {503}
@@ -338,7 +338,7 @@ def test_a_handler_that_hangs_past_the_deadline_is_rolled_back(alone):
 
 
 def test_a_handler_that_mod_wsgi_interrupts_is_rolled_back(alone):
-    """By mod_wsgi 6; the process serves on."""
+    """mod_wsgi 6 does it; the process goes on."""
     before = alone.site.pids()
     answer = alone.post("slow", "60")
     assert answer.status_code >= 500
@@ -347,7 +347,7 @@ def test_a_handler_that_mod_wsgi_interrupts_is_rolled_back(alone):
     assert alone.site.pids() == before
 
 
-def test_an_interruption_of_what_comes_after_the_commit_leaves_the_answer_as_it_is(alone):
+def test_an_interruption_after_the_commit_leaves_the_answer_as_it_is(alone):
     before = alone.site.pids()
     answer = alone.post("late", "60")
     assert (answer.status_code, answer.text) == (200, "added")
@@ -361,7 +361,7 @@ def request_line(method, path, *headers):
     return "\r\n".join(lines).encode()
 
 
-def test_a_client_that_leaves_in_mid_answer_pins_no_snapshot(faults):
+def test_a_client_that_leaves_in_mid_answer_holds_no_snapshot(faults):
     for _ in range(12):
         with socket.create_connection(faults.address) as raw:
             raw.sendall(request_line("GET", "stream"))
@@ -376,7 +376,7 @@ def test_a_client_that_leaves_in_mid_answer_pins_no_snapshot(faults):
     assert faults.get().status_code == 200
 
 
-def test_a_client_that_half_closes_has_its_answer(faults):
+def test_a_client_that_half_closes_gets_its_answer(faults):
     with socket.create_connection(faults.address) as raw:
         raw.sendall(request_line("GET", "read/0", "Connection: close"))
         raw.shutdown(socket.SHUT_WR)

@@ -1,6 +1,6 @@
-"""The disk of a database server is full: what is acknowledged is there, the rest is 503 and whole.
+"""A full disk of a database server: acknowledged writes stay, the rest is 503 and whole.
 
-As in test_faults.py for SQLite's.
+test_faults.py shows the same of SQLite's disk.
 """
 
 import pytest
@@ -23,7 +23,7 @@ from tests.apache.test_faults import (
 
 pytestmark = pytest.mark.timeout(180)
 
-# What a new server takes, and some room.
+# The size of a new server, and some room.
 SIZES = {"postgres": 100 * MEGABYTE, "mariadb": 200 * MEGABYTE}
 KEYS = {"postgres": "SERIAL PRIMARY KEY", "mariadb": "INT AUTO_INCREMENT PRIMARY KEY"}
 REFUSED = 20
@@ -57,7 +57,7 @@ def faults(request):
                 f"CREATE TABLE half (id {KEYS[engine]}, number INT, filling TEXT)", "site"
             )
             settings = {"PROJECT": str(ROOT), "FAULTS_URI": uri}
-            # All processes are known by `pids`.
+            # `pids` knows all processes then.
             with apache(
                 APPLICATION, 2, 4, settings, path="/process", defines={"WEBPY_ONE_GROUP": 1}
             ) as site:

@@ -1,4 +1,4 @@
-"""Requests that write have their own processes: they take no thread from those that read."""
+"""Writing requests have their own processes: they take no thread from reading requests."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from scripts.lib.serving.daemons import daemon_pids, groups
 from tests.apache.raw import answer, connect, head
 from tests.apache.server import apache, debian_module, pypi_module, with_script
 
-# Below the 15 s that a body may take, and the minute that a writer waits for the database.
+# Seconds. Below the 15 that a body may take, and the minute that a writer waits for the database.
 ANSWERED = 10
 MANY = 20
 
@@ -64,7 +64,7 @@ def test_slow_bodies_stop_no_page(guarded):
         for connection in slow:
             kind = "Content-Type: application/x-www-form-urlencoded"
             connection.sendall(head("POST", "/add", kind, "Content-Length: 8000") + b"a")
-        # All threads of the writers are taken.
+        # Now all threads of the writers are taken.
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(guarded.url + "/add", data={"a": "b"}, timeout=2)
         read_all(guarded)
@@ -130,7 +130,7 @@ def test_a_request_is_interrupted_after_its_limit(handlers):
         begin = time.monotonic()
         said = httpx.get(site.url + "/sleep", timeout=60)
         assert 4 < time.monotonic() - begin < 12
-        # web.py makes 500 of any exception.
+        # web.py turns any exception into 500.
         assert said.status_code == 500
         assert "Injected RequestTimeout" in site.error_log()
 
@@ -158,7 +158,7 @@ def test_a_write_whose_process_dies_has_an_unknown_outcome(handlers, module):
     ):
         assert httpx.post(site.url + "/group").status_code == 200
         asked = pool.submit(httpx.post, site.url + "/api/sleep", timeout=60)
-        # It is there, or the answer would be of another kind.
+        # Time to arrive; otherwise the answer would be of another kind.
         time.sleep(1)
         for pid in daemon_pids(site.process.pid, site.server.name, "post"):
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Idempotency-Key over several processes: what is sent many times at once is done once."""
+"""Idempotency-Key over several processes: a request sent many times at once is done once."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -41,7 +41,7 @@ def test_a_post_sent_ten_times_at_once_is_done_once(site):
     assert len(names(site)) == before + 8
 
 
-def test_of_ten_edits_of_one_state_at_once_one_is_made(site):
+def test_of_ten_edits_of_one_state_at_once_one_succeeds(site):
     place = f"{site.url}/api/users/1"
     headers = HEADERS | {"If-Match": httpx.get(place).headers["ETag"]}
 

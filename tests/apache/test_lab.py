@@ -128,7 +128,7 @@ def lab_pids(site):
 
 
 def has_loaded_the_application(pid):
-    """Whether it has the driver's module, which nothing else imports."""
+    """Whether it has loaded the database driver, which nothing else imports."""
     return "_sqlite3" in Path(f"/proc/{pid}/maps").read_text()
 
 
@@ -145,7 +145,7 @@ def test_the_lab_s_addresses_say_that_it_is_off_without_the_setting():
             assert "SITE_LAB" in answer.json()["detail"]
 
 
-def test_without_the_define_the_lab_is_not_there(site):
+def test_without_the_define_there_is_no_lab(site):
     with apache(processes=1, threads=2, settings={"SITE_LAB": "1"}) as running:
         assert httpx.get(f"{running.url}/lab/default/keys?ids=1").status_code == 404
 

@@ -1,7 +1,6 @@
-"""What is acknowledged outlives a loss of power: it has been synced before the answer leaves.
+"""Acknowledged writes outlive a loss of power: they are synced before the answer leaves.
 
-A loss of power cannot be had here. What the daemon asks of the kernel, and in which order, can be
-seen by strace.
+A test cannot cut the power. strace shows what the daemon asks of the kernel, and in which order.
 """
 
 import contextlib
@@ -43,7 +42,7 @@ def unsynced_answers(found):
 
 @contextlib.contextmanager
 def traced(pids, file):
-    """Have strace write the system calls of processes and their threads into `file` meanwhile."""
+    """Have strace write the system calls of these processes into `file` during the block."""
     command = [
         "strace",
         "-f",

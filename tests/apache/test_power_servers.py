@@ -1,7 +1,7 @@
-"""What is acknowledged has been synced by the database server before the answer leaves.
+"""The database server syncs acknowledged writes before the answer leaves.
 
-As in test_power.py, by strace on the server's processes and on the daemon that answers: one
-client, so that what is synced between two answers is what the second one acknowledges.
+As in test_power.py strace watches the server's processes and the daemon that answers. With one
+client, a sync between two answers belongs to the second one.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from tests.apache.test_power import ANSWERED, DEFINES, traced
 pytestmark = pytest.mark.timeout(180)
 
 LOGS = {"postgres": r"/pg_wal/", "mariadb": r"/ib_logfile"}
-# What has an acknowledged write be lost with the power, and what has not.
+# Settings with which a loss of power loses an acknowledged write, and safe ones.
 RISKY = {
     "postgres": ["ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()"],
     "mariadb": ["SET GLOBAL innodb_flush_log_at_trx_commit = 0"],
@@ -43,7 +43,7 @@ WRITES = 15
 def answers_without_sync(trace, log):
     """How many of the answers in a trace's lines have no sync of the `log` since the one before.
 
-    Returns (how many, of how many). A call is done where its result stands.
+    Returns (how many, of how many). A call is done where the trace has its result.
     """
     sync = re.compile(rf"f(?:data)?sync\(\d+<[^>]*{log}[^>]*>.*= 0$")
     begun = re.compile(rf"^(\d+) +f(?:data)?sync\(\d+<[^>]*{log}[^>]*> <unfinished")
@@ -105,7 +105,7 @@ def traced_writes(durable, file):
     engine, server, site = durable
     with Client(site.url, "bundle", TOKEN) as client:
         client.reset(2, 0)
-        # A session is open from here on.
+        # From here on there is a session.
         assert client.transact("write", ("write", 1, 0)).ok
         (pid,) = loaded_pids(site.process.pid, "bundle", "lab")
         with traced([pid, *processes_of(server.folder)], file):
@@ -150,7 +150,7 @@ def test_an_answer_between_the_begin_and_the_end_of_its_sync_is_found():
 
 
 def warnings(server):
-    """What scripts/check says of the server's settings, of each the name and the value."""
+    """What scripts/check says of the server's settings, the name and the value of each."""
     connection = connectionForURI(server.address("site"))
     try:
         found = [one.text for one in findings(connection) if one.level == WARNING]

@@ -27,7 +27,7 @@ def test_every_link_of_a_page_stays_below_the_prefix_and_leads_somewhere(site, p
     assert len(found) > 3
     for link in found:
         assert link.startswith("/wiki/"), link
-        # The form's address answers other methods only.
+        # The form's address answers only other methods.
         expected = 405 if link.endswith("/add") else 200
         assert httpx.get(site.url + link).status_code == expected, link
 
@@ -38,7 +38,7 @@ def test_the_prefix_without_its_slash_leads_to_the_site(site):
 
 
 @pytest.mark.parametrize("path", ["/", "/view", "/static/style.css", "/wikiview", "/lab/default"])
-def test_nothing_of_the_site_is_outside_of_the_prefix(site, path):
+def test_nothing_of_the_site_is_outside_the_prefix(site, path):
     assert httpx.get(site.url + path).status_code in (403, 404)
 
 
@@ -69,7 +69,7 @@ def test_the_labs_modes_answer_below_the_prefix(site, mode):
     assert httpx.get(f"{lab}/keys?ids=1").json()["values"] == {"1": 7}
 
 
-def test_a_prefix_is_no_pattern():
+def test_a_prefix_is_not_a_pattern():
     """Of /wiki.c no other address leads to the site."""
     with apache(defines={"WEBPY_PREFIX": "/wiki.c+"}, path="/wiki.c+/") as odd:
         assert httpx.get(f"{odd.url}/wiki.c+").headers["Location"] == "/wiki.c+/"

@@ -1,4 +1,4 @@
-"""Behind a proxy: what a trusted one says of its client holds, what others say changes nothing."""
+"""Behind a proxy: a trusted one is believed, what others say changes nothing."""
 
 import secrets
 import time
@@ -90,7 +90,7 @@ def test_only_the_last_address_is_believed(guarded, proxy):
     assert "198.51.100.7" in line and "203.0.113.9" not in line
 
 
-def test_what_a_trusted_proxy_does_not_say_is_as_it_is(guarded, proxy):
+def test_what_a_trusted_proxy_does_not_say_stays_as_it_is(guarded, proxy):
     page = proxy.get("/")
     assert "Secure" not in page.headers["Set-Cookie"]
     assert "Strict-Transport-Security" not in page.headers

@@ -10,13 +10,13 @@ from tests.apache.raw import answer, ask, connect, head
 JSON = "Content-Type: application/json"
 TOO_MANY = ["Cookie: " + "x" * 9000]
 LARGE = ["Content-Length: 3000000"]
-# What is refused, of an address for programs and another: method, path below it, headers, status.
+# Refused requests, below an address for programs and below another: method, path, headers, status.
 REFUSED = [
     ("GET", "/.hidden", [], 403),
     ("POST", "/users", LARGE, 413),
     ("GET", "/%00", [], 404),
 ]
-# What is refused before Apache knows whom it is for.
+# Requests that Apache refuses before it knows the address.
 MALFORMED = [
     ("GET", "/%zz", [], 400),
     ("GET", "/../../x", [], 400),
@@ -63,7 +63,7 @@ def test_a_malformed_request_gets_problem_details(guarded, method, path, lines, 
     assert is_problem(status, headers, body) and is_safe(headers)
 
 
-def test_trace_is_told_what_else_there_is(guarded):
+def test_the_answer_to_trace_names_the_allowed_methods(guarded):
     headers = ask(guarded, head("TRACE", "/api/users"))[1]
     assert "GET, HEAD, POST" in headers["Allow"]
 
@@ -113,7 +113,7 @@ def test_a_body_in_chunks_above_the_limit_gets_one_answer(guarded):
 
 
 def test_a_body_that_ends_early_is_not_taken(guarded):
-    """mod_wsgi answers 500 in the place of the application, which has read the end as an error."""
+    """mod_wsgi answers 500; the application has seen the end as an error."""
     allowed = f"Authorization: Bearer {guarded.token}"
     whole = b'{"name": "cut-off", "fullname": "Cut Off", "password": "long-enough-12"}'
     longer = f"Content-Length: {len(whole) + 5}"

@@ -1,4 +1,4 @@
-"""Answers of unknown length, and clients that do not read: what is told, and what is not held."""
+"""Answers of unknown length, and clients that do not read: what is logged, and not held."""
 
 import socket
 
@@ -61,7 +61,7 @@ def streams(request, tmp_path_factory):
 
 
 def test_a_stream_that_fails_late_is_logged_with_its_request(streams):
-    """Its client has a whole answer: mod_wsgi has no way to tell Apache of the failure."""
+    """Its client gets a complete answer: mod_wsgi cannot tell Apache of the failure."""
     answer = httpx.get(streams.url + "/late")
     assert (answer.status_code, answer.text) == (200, "there are 0 rows")
     logged = [line for line in streams.error_log().splitlines() if "after a part" in line]
@@ -77,6 +77,6 @@ def test_a_client_that_does_not_read_a_streamed_write_holds_no_lock(streams):
         client.connect(("127.0.0.1", streams.server.port))
         client.sendall(head("POST", "/large", "Content-Length: 0"))
         assert client.recv(12) == b"HTTP/1.1 200"
-        # It is committed; the rest of the answer, 64 MB, cannot be sent.
+        # It is committed, but the rest of the answer, 64 MB, cannot be sent.
         assert int(httpx.get(streams.url + "/one").text) == before + 1
         assert httpx.post(streams.url + "/one", timeout=30).status_code == 200

@@ -1,4 +1,4 @@
-"""apache/tls.conf: HTTPS as Mozilla's intermediate list has it, with a local authority."""
+"""apache/tls.conf: HTTPS by Mozilla's intermediate list, with a local authority."""
 
 import json
 import shutil
@@ -61,7 +61,7 @@ class Authority:
                 " -CA ca.pem -ndays 1".split(),
                 cwd=folder, stdout=said, stderr=said,
             )  # fmt: skip
-        # It serves one connection after the other: one that only looks would block it.
+        # It serves one connection after the other: a connection that only looks would block it.
         deadline = time.monotonic() + 20
         while "waiting for OCSP client" not in (folder / "said").read_text():
             assert time.monotonic() < deadline
@@ -96,7 +96,7 @@ def authority():
 
 
 def by_tls(root, port, secure, defines, extra=""):
-    """A running Apache with tls.conf, by plain HTTP at `port`; as of `apache`."""
+    """A running Apache with tls.conf, by plain HTTP at `port`; see `apache`."""
     addresses = {
         "WEBPY_ADDRESS": f"127.0.0.1:{secure}",
         "WEBPY_HTTP_ADDRESS": f"127.0.0.1:{port}",
@@ -143,7 +143,7 @@ def ask(site, path="/", **options):
 def handshake(site, lowest, highest, ciphers=None):
     """The protocol and the cipher that a client with these limits gets."""
     context = ssl.create_default_context(cafile=site.authority)
-    # Debian's OpenSSL would not offer old ones.
+    # By default Debian's OpenSSL offers no old ones.
     context.set_ciphers(ciphers or "DEFAULT:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = lowest, highest
     with (
@@ -166,7 +166,7 @@ def test_both_addresses_have_one_set_of_daemons(site):
 
 
 def test_http_2_is_spoken(site):
-    """httpx has no HTTP/2 here; what is agreed on in the handshake is told by openssl."""
+    """httpx has no HTTP/2 here; openssl tells what the handshake agrees on."""
     context = ssl.create_default_context(cafile=site.authority)
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
@@ -189,7 +189,7 @@ def test_plain_http_is_redirected_to_the_same_address_whatever_the_host(site, pa
     assert httpx.post(site.url + path).status_code == 308
 
 
-def test_the_authority_is_answered_by_plain_http_and_nothing_else(site):
+def test_plain_http_answers_the_authority_and_nothing_else(site):
     assert httpx.get(f"{site.url}/.well-known/acme-challenge/token").text == "ours"
     assert (
         httpx.get(f"{site.url}/.well-known/acme-challenge/..%2f..%2fsite.key").status_code != 200
@@ -238,7 +238,7 @@ def test_a_site_without_a_certificate_is_refused(tmp_path):
 
 
 def test_with_mod_md_apache_comes_up_before_there_is_a_certificate(tmp_path):
-    """The authority is away here: nothing is fetched, and plain HTTP answers."""
+    """There is no authority here: nothing is fetched, and plain HTTP answers."""
     root = told.make(tmp_path / "root")
     port, secure = free_port(), free_port()
     extra = f"LoadModule md_module modules/mod_md.so\nMDStoreDir {tmp_path}/md\n"
@@ -253,11 +253,11 @@ def test_with_mod_md_apache_comes_up_before_there_is_a_certificate(tmp_path):
         assert (tmp_path / "md" / "domains" / "site.example.org" / "md.json").exists()
 
 
-# Of the local authority and of a test's short certificate, not of the configuration.
+# Findings about the local authority and a test's short certificate, not about the configuration.
 OF_THE_AUTHORITY = {
     "cert_chain_of_trust", "cert_crlDistributionPoints", "cert_caIssuers", "cert_notAfter",
     "DNS_CAArecord", "cert_expirationStatus", "cert_validityPeriod",
-    # Of the tool's openssl.
+    # About the tool's openssl.
     "engine_problem",
 }  # fmt: skip
 

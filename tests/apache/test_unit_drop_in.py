@@ -15,7 +15,7 @@ from tests import told
 from tests.apache.server import apache, debian_module, pypi_module
 
 DROP_IN = ROOT / "apache" / "systemd" / "webpy-site.conf"
-# Debian 12's, as far as it is of interest here.
+# Debian 12's, as far as it matters here.
 UNIT = """\
 [Unit]
 Description=The Apache HTTP Server
@@ -30,7 +30,7 @@ KillMode=mixed
 
 @pytest.fixture(scope="module", params=[pypi_module, debian_module], ids=["own", "Debian"])
 def site(request, tmp_path_factory):
-    """A site that tells its release; its Apache's configuration has been remembered."""
+    """A site that tells its release; its Apache's configuration was remembered."""
     root = told.make(tmp_path_factory.mktemp("unit") / "root")
     with apache(app_root=root, settings=told.SETTINGS, module=request.param()) as running:
         assert command(running, "ExecStartPost").returncode == 0
@@ -47,7 +47,7 @@ def command(site, name):
 
 
 class Load:
-    """Asks all the time, some requests being slow; `end` returns the statuses."""
+    """Asks all the time, with some slow requests; `end` returns the statuses."""
 
     def __init__(self, site):
         self.site = site

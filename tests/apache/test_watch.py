@@ -1,4 +1,4 @@
-"""What is told of requests under a real Apache: the logs, the request's id, the metrics."""
+"""What a site under a real Apache tells of requests: the logs, the request's id, the metrics."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.apache.server import TOKEN, apache, debian_module, pypi_module
 
 @pytest.fixture(scope="module", params=[pypi_module, debian_module], ids=["own", "Debian"])
 def site(request):
-    """The example with all that can be told of it, on both lines of mod_wsgi."""
+    """The example with all logs and metrics on, under mod_wsgi 4.9.4 and 6."""
     with own_folder("metrics-") as folder:
         settings = {
             "SITE_REQUEST_LOG": "on",
@@ -23,7 +23,7 @@ def site(request):
         }
         module, defines = request.param(), {"WEBPY_JSON_LOG": 1}
         with apache(settings=settings, module=module, defines=defines) as running:
-            # Only 6 tells how busy its threads are, and takes levels.
+            # Only mod_wsgi 6 tells how busy its threads are, and knows levels.
             running.tells_more = request.param is pypi_module
             yield running
 
@@ -54,7 +54,7 @@ def test_a_reading_request_is_a_json_object_with_its_runs(site):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d{4}", line["time"])
 
 
-def test_kept_rows_are_counted_and_what_writes_has_its_run(site):
+def test_kept_rows_are_counted_and_a_writing_request_has_its_run(site):
     for _ in range(40):
         httpx.get(f"{site.url}/api/users/2")
     assert {line["kept"] for line in lines(site, "/api/users/2")} >= {0, 1}
@@ -155,6 +155,6 @@ def test_the_metrics_are_of_all_processes(site):
     assert bool(re.search(r"^site_threads [1-9]", text, re.M)) == site.tells_more
 
 
-def test_the_metrics_are_for_nobody_behind_a_proxy(site):
+def test_nobody_behind_a_proxy_gets_the_metrics(site):
     answer = httpx.get(f"{site.url}/metrics", headers={"X-Forwarded-For": "127.0.0.1"})
     assert answer.status_code == 403

@@ -93,7 +93,7 @@ def test_uncaught_exception_leaves_a_full_traceback(tmp_path, module, path):
 
 
 def test_without_the_entry_script_the_frames_are_lost_on_python_3_11(tmp_path):
-    """The fault that app.wsgi cures. Later Pythons keep an exception's frames by themselves."""
+    """app.wsgi cures this fault. Later Pythons keep an exception's frames by themselves."""
     root = application(tmp_path, PAGES)
     (root / "wsgi" / "app.wsgi").write_text("def deep():\n    import no_such_module\n\n\ndeep()\n")
     with apache(app_root=root) as site:

@@ -17,17 +17,17 @@ _LINK = re.compile(r"(?:href|src|action)=\"([^\"]+)\"")
 
 
 class LostUpdate(AssertionError):
-    """Something that was acknowledged is not there any more."""
+    """Something that was acknowledged is missing."""
 
 
 class StaleRead(AssertionError):
-    """A page shows what was so before a change that was acknowledged."""
+    """A page shows the state before a change that was acknowledged."""
 
 
 class Visitor:
     """One browser with its cookies, at the application whose address is `base`.
 
-    It notes what it was answered in `answers`: method, path, status, where to, and what is read.
+    `answers` has what it was answered: method, path, status, where to, and the text.
     """
 
     def __init__(self, base, answers=None, **options):
@@ -58,9 +58,9 @@ class Visitor:
         return address.removeprefix(self.base)
 
     def links(self, answer):
-        """The paths of all that a page refers to and sends to.
+        """The paths to which a page links and sends forms.
 
-        Its scripts and styles are not among them; they are fetched as a browser does.
+        Its scripts and styles are not among them; it fetches them as a browser does.
         """
         addresses = [
             urljoin(str(answer.url), unescape(link)) for link in _LINK.findall(answer.text)
@@ -99,14 +99,14 @@ def text(answer, name):
 
 
 def check_count(expected, found):
-    """Raise LostUpdate where less is found than was acknowledged; fails where it is more."""
+    """Raise LostUpdate if less is found than was acknowledged; fails if more is found."""
     if found < expected:
         raise LostUpdate(f"{expected - found} of {expected} are lost")
     assert found == expected
 
 
 def check_shown(expected, answer):
-    """Raise StaleRead where a good answer lacks the text `expected`."""
+    """Raise StaleRead if a good answer lacks the text `expected`."""
     assert answer.status_code == 200, answer.text
     if expected not in answer.text:
         raise StaleRead(f"{expected!r} is not in {answer.url}:\n{answer.text}")

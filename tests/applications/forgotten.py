@@ -1,4 +1,4 @@
-"""The page's edits, each undone alone in an edited application, and the requests that show it."""
+"""The page's edits, each undone by itself in an edited application, and requests that show it."""
 
 import contextlib
 import sqlite3
@@ -8,11 +8,11 @@ from tests.applications.stock import SHOP, WIKI
 
 
 class Forgotten(NamedTuple):
-    """One edit that was not made.
+    """One edit that is undone.
 
-    changes: file, what the edit made there, what was there. requests: a method, a path and the
-    form's fields. statuses: of the answers, as text; none where the start stops. table: SQL of a
-    table that it has. uri: another DATABASE_URI.
+    changes: file, the edit, what was there before. requests: a method, a path and the
+    form's fields. statuses: of the answers, as text; none if the start stops. table: SQL for
+    another table. uri: another DATABASE_URI.
     """
 
     application: str
@@ -51,7 +51,7 @@ IMPORTS = "import Visit\nfrom wiki import config\nfrom urllib.parse import unquo
 HOOK = _stock(WIKI, "wiki/model.py", "def load_sqlo", "def session_database")
 SESSIONS = _stock(WIKI, "wiki/model.py", "def session_database", "def create_tables")
 SHOP_URI = _stock(SHOP, "config.py", "database_uri", "sessions")
-# It reads a variable of another name, and so has its default.
+# It reads a variable of another name, and so uses its default.
 ELSEWHERE = SHOP_URI.replace("DATABASE_URI", "SHOP_DATABASE")
 CONNECTION = _stock(SHOP, "model.py", "import config", "class Setting")
 COMMIT = "        product = find(sku)\n        sqlhub.threadConnection.commit()"

@@ -20,7 +20,7 @@ def edited(old, place):
 
 
 def settings(old, place, data, uri):
-    """What the page has one write into site.env, with the application's own lines."""
+    """What the page puts into site.env, with the application's own lines."""
     return {
         "SITE_APPLICATION": APPLICATION[old.name],
         "SITE_PATH": str(place),

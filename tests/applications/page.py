@@ -19,7 +19,7 @@ def rows():
 
 
 def messages():
-    """What the table says is seen where an edit is forgotten, by the row: texts of words."""
+    """By row, what the table says is seen if an edit is forgotten: texts of several words."""
     said = {name: [one for one in row[2] if one.count(" ") > 1] for name, row in rows().items()}
     return {name: found for name, found in said.items() if found}
 

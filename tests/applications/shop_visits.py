@@ -21,7 +21,7 @@ ADMIN = ("admin", "secret")
 
 
 def flow(base):
-    """Use all of a shop that was just made; return what was answered."""
+    """Use all of a shop that was just created; return what was answered."""
     answers = []
     with (
         Visitor(base, answers) as ada,
@@ -37,7 +37,7 @@ def flow(base):
 
 
 def shown(base):
-    """What a shop that was used shows of that."""
+    """What a used shop shows."""
     answers = []
     with Visitor(base, answers, auth=ADMIN) as admin:
         for path in ("/", "/prices.csv", "/admin/orders.csv"):
@@ -72,7 +72,7 @@ def _orders(ada, grace):
 
 
 def _oversold(grace):
-    """What fails leaves nothing: neither an order nor less of what there was enough of."""
+    """A failed order leaves nothing: no order, and no smaller stock."""
     grace.post("/cart", sku="B2", quantity="100")
     grace.post("/cart", sku="A1", quantity="1")
     refused = grace.post("/order", status=200, email="grace@example.org")
@@ -114,7 +114,7 @@ def _rows(answer):
 
 
 def nothing_is_lost(base, clients=6, each=4, stock=15):
-    """Of more orders than there is, as many are taken as there is; each has one mail."""
+    """If customers order more than the stock, just the stock is sold; each order has one mail."""
     with Visitor(base, auth=ADMIN) as admin:
         admin.post("/admin/product", sku="RARE", name="Rare", price="1", stock=str(stock))
         mails, before = _mails_and_orders(admin)
@@ -159,7 +159,7 @@ def no_view_is_lost(base, clients=6, each=15):
 
 
 def no_page_is_stale(base, processes, rounds=3):
-    """A price, a stock and a title that were acknowledged are on the pages of any process."""
+    """Acknowledged changes of a price, a stock and a title are on the pages of every process."""
     with Visitor(base, auth=ADMIN) as admin:
         for turn in range(1, rounds + 1):
             price, title = f"{turn}.25", f"Title {turn}"

@@ -19,7 +19,7 @@ from tests.applications import shop_visits, wiki_visits
 HERE = Path(__file__).parent
 PROCESSES, THREADS = 2, 4
 
-# As the people of mod_wsgi's documentation wrote it.
+# As mod_wsgi's documentation shows it.
 SCRIPT = """
 import os, sys
 
@@ -36,7 +36,7 @@ application = app.wsgifunc()
 class Old:
     """An old application in the folder of its `name`.
 
-    module: what has its `app` and serves it as a script; tables: what makes its tables as one.
+    module: has its `app`, and serves it as a script. tables: the script that creates its tables.
     asked: a page that needs no log-in. visits: the module that drives it.
     """
 
@@ -79,7 +79,7 @@ def by_its_own_server(old, data, uri):
     `data`: a folder of data_folder(). `uri`: an empty database.
     """
     if uri.startswith("mysql:"):
-        # Else SQLObject cannot store bytes there.
+        # Without it SQLObject cannot store bytes there.
         uri += "?charset=utf8"
     with folders() as folder:
         place = _copy(old, folder)
@@ -101,7 +101,7 @@ def by_its_own_server(old, data, uri):
         finally:
             process.terminate()
             process.wait(30)
-            # pytest shows it where a test has failed.
+            # pytest shows it if a test has failed.
             print(log.read_text(errors="replace"))
 
 

@@ -38,7 +38,7 @@ def place(request):
 
 @pytest.fixture(scope="module")
 def stock(place):
-    """What it answers stock by its own server, what it shows after that, and its database."""
+    """Its answers as stock by its own server, what it shows afterwards, and its database."""
     old, databases = place
     uri = databases.new()
     with by_its_own_server(old, databases.data, uri) as base:
@@ -47,7 +47,7 @@ def stock(place):
 
 @pytest.fixture(scope="module")
 def moved(place, stock):
-    """Its address in this bundle, with the database that it has had before."""
+    """Its address in this bundle, with the same database as before."""
     old, databases = place
     with moved_in(old, databases.data, stock[2], processes=PROCESSES) as base:
         yield base

@@ -1,4 +1,4 @@
-"""docs/from-an-old-application.md tells what the old applications' edits are, and what is seen."""
+"""docs/from-an-old-application.md tells the old applications' edits, and what is seen."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.applications.forgotten import FORGOTTEN
 from tests.applications.moved import edited, settings
 from tests.applications.stock import HERE, OLD
 
-# Of what the two applications do not have, or nothing is to be seen in them.
+# Rows that the two applications lack, or that show nothing in them.
 NOT_IN_THEM = {
     "A class with a connection",
     "A commit, a rollback",
@@ -24,7 +24,7 @@ NOT_IN_THEM = {
     "SQL past the models",
     "What a thread is given",
 }
-# The browser says it: tests/browser/test_old_application.py.
+# The browser reports it: tests/browser/test_old_application.py.
 IN_THE_BROWSER = {"Inline script and style"}
 
 
@@ -45,7 +45,7 @@ def before_and_after(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", sorted(page.rows().keys() - NOT_IN_THEM))
-def test_a_row_is_of_the_two_applications(before_and_after, name):
+def test_a_row_is_from_the_two_applications(before_and_after, name):
     stock, moved = before_and_after
     before, after, _ = page.rows()[name]
     for span in before:

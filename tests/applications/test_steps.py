@@ -1,4 +1,4 @@
-"""The steps of docs/from-an-old-application.md, run as they stand, with a wiki that was used."""
+"""The steps of docs/from-an-old-application.md, run as written, with a used wiki."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ def at_home(text, folder):
 
 @pytest.fixture
 def srv(tmp_path):
-    """What the page calls /srv: the checkout in `site` and a wiki that was used in `wiki`.
+    """What the page calls /srv: the checkout in `site` and a used wiki in `wiki`.
 
     Yields the folder and what the wiki shows.
     """
@@ -44,7 +44,7 @@ def srv(tmp_path):
 
 
 def files(folder):
-    """Each file of the checkout with what it holds, but what the site itself makes."""
+    """Each file of the checkout with its content, except what the site itself creates."""
     return {
         path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -70,7 +70,7 @@ def test_the_steps_serve_the_wiki_with_all_that_it_had(srv, prefix):
     assert after == before
 
 
-def test_the_page_names_defines_that_are_there():
+def test_the_page_names_defines_that_exist():
     configuration = (ROOT / "apache" / "site.conf").read_text()
     for block in page.blocks("apache"):
         for line in block.splitlines():

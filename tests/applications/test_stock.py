@@ -28,7 +28,7 @@ def several_processes():
 
 @pytest.mark.parametrize("name", OLD)
 def test_views_at_once_are_not_all_counted(several_processes, name):
-    """Two requests read the same count; that all of 90 are counted is as good as impossible."""
+    """Two requests read the same count: it is all but impossible that all of 90 are counted."""
     old = OLD[name]
     with pytest.raises(LostUpdate):
         old.visits.no_view_is_lost(several_processes(old))

@@ -40,7 +40,7 @@ def flow(base):
 
 
 def shown(base):
-    """What a wiki that was used shows of that, without changing it; grace has watched a page."""
+    """What a used wiki shows, without changing it; grace has watched a page."""
     answers = []
     with Visitor(base, answers) as grace:
         grace.post("/login", name="grace", password="hopper")
@@ -125,7 +125,7 @@ def _notices(ada, grace):
 
 
 def wait_for_notices(visitor, expected):
-    """Wait until the visitor's account shows so many notices; fails when there are more."""
+    """Wait until the visitor's account shows `expected` notices; fails if it shows more."""
     ends = time.monotonic() + DEADLINE
     while (shown := number(visitor.http.get(visitor.base + "/account"), "notices")) != expected:
         assert shown < expected and time.monotonic() < ends, f"{shown} notices"
@@ -149,8 +149,8 @@ def no_view_is_lost(base, clients=6, each=15):
 
 
 def nothing_is_lost(base, clients=4, each=4):
-    """Of edits at once of one text one is taken; each that was taken is in the history, and told
-    once to who watches the page."""
+    """Of edits of one text at once one is accepted. Each accepted one is in the history, and told
+    once to those who watch the page."""
     with Visitor(base) as watcher:
         watcher.post("/register", name="watcher", password="secret")
         watcher.post("/edit/Shared", text="first", base="0", comment="first")
@@ -183,7 +183,7 @@ def _edits(base, me, count):
 
 
 def no_page_is_stale(base, processes, rounds=3):
-    """What was acknowledged is on each page that any process serves after it."""
+    """Every process shows acknowledged changes on its next page."""
     with Visitor(base) as visitor:
         visitor.post("/register", name="writer", password="secret")
         for turn in range(rounds):

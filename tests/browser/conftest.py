@@ -25,7 +25,7 @@ ARGUMENTS = [
 
 @contextlib.contextmanager
 def chromium():
-    """A running Chromium; skips where it is not installed."""
+    """A running Chromium; skips the test if it is not installed."""
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("chromium is missing: as root run `apt-get install chromium`")
@@ -49,7 +49,7 @@ def site():
 
 @pytest.fixture(scope="module")
 def editor(browser, site):
-    """What a browser keeps in which the editor "eve" is signed in; a `storage_state`."""
+    """The `storage_state` of a browser in which the editor "eve" is signed in."""
     add_user(site.data, "eve", PASSWORD, "editor")
     with contextlib.closing(browser.new_context(base_url=site.url)) as context:
         sign_in(context.new_page(), "eve")
@@ -66,7 +66,7 @@ def sign_in(page, name, password=PASSWORD):
 
 
 def check_access(page):
-    """Fail where axe-core finds that a page is not for all, as it is shown: contrasts among it."""
+    """Fail if axe-core finds that the page, as it is shown, is not accessible to all."""
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 
@@ -102,7 +102,7 @@ def open_page(browser, site):
             page.complaints.append(text)
 
     def note_failure(page, request):
-        # What is still on its way when the page is left.
+        # The page was left before the answer came.
         if request.failure != "net::ERR_ABORTED":
             page.complaints.append(f"{request.url} {request.failure}")
 

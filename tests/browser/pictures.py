@@ -29,7 +29,7 @@ PEOPLE = [
 
 
 def fill(site):
-    """Have the site's database hold PEOPLE, of whom ada is an editor, and nobody else."""
+    """Have only PEOPLE in the site's database, with ada as an editor."""
     with contextlib.closing(sqlite3.connect(site.data / "site.db")) as raw, raw:
         raw.execute("DELETE FROM users")
         for id, (name, fullname) in enumerate(PEOPLE[1:], 2):
@@ -41,7 +41,7 @@ def fill(site):
 
 
 def conflict(pages):
-    """Leave the first of two pages where both versions of one user are shown."""
+    """Let the first of two pages show both versions of one user."""
     for page in pages:
         page.goto("/users/5/edit")
     for page, fullname in ((pages[1], "Rear Admiral Grace Hopper"), (pages[0], "Grace M. Hopper")):
@@ -51,7 +51,7 @@ def conflict(pages):
 
 
 def run_lab(page):
-    """Run the lab and return the picture that its page makes of it, a Path."""
+    """Run the lab and return the picture that its page saves, a Path."""
     page.goto("/lab/")
     page.get_by_role("button", name="Run").click()
     page.get_by_text(re.compile("and bundle answered")).wait_for(timeout=120_000)

@@ -41,7 +41,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def open_report(browser, run):
-    """A function that opens the report; `requests` of the page are those beyond the file."""
+    """A function that opens the report; the page's `requests` go beyond the file."""
     contexts = []
 
     def open_(width=1100, scheme="light"):
@@ -74,7 +74,7 @@ def test_the_report_is_legible_and_fits(open_report, tmp_path, width, scheme):
     assert (page.complaints, page.requests) == ([], [])
 
 
-def test_the_report_opens_with_the_verdict_and_marks_what_is_wrong_by_words(open_report):
+def test_the_report_opens_with_the_verdict_and_marks_what_is_wrong_in_words(open_report):
     page = open_report()
     assert page.locator("main > *").nth(1).text_content().startswith("Invalid: the bundle has")
     wrong = page.locator("tr.bundle .fault").all_text_contents()
@@ -98,7 +98,7 @@ def test_an_anomaly_leads_to_its_witness(open_report):
     assert page.get_by_text("further additions, acknowledged").count() == 1
 
 
-def test_every_plot_is_there_and_has_words_beside_it(open_report):
+def test_every_plot_is_shown_with_words_beside_it(open_report):
     page = open_report()
     plots = page.locator("figure img")
     assert plots.count() == 4

@@ -1,4 +1,4 @@
-"""The demonstration's button in a real browser, and the addresses that are no pages."""
+"""The demonstration's button in a real browser, and addresses that are not pages."""
 
 import pytest
 
@@ -46,5 +46,5 @@ def test_everything_is_reached_and_pressed_with_the_keyboard(open_page):
 
 
 @pytest.mark.parametrize("path", ["/view", "/api/users"])
-def test_what_is_no_page_breaks_no_content_security_policy(open_page, path):
+def test_an_address_that_is_not_a_page_breaks_no_content_security_policy(open_page, path):
     assert open_page(path).complaints == []

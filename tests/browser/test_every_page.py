@@ -17,7 +17,7 @@ from tests.http_client import add_user
 
 LONG = ("W" * 100, "long " * 20 + "w" * 100)
 EVIL = ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>")
-# What Chromium says of an answer whose status is an error, which some pages are to be.
+# Chromium's message for an answer with an error status, which some pages must have.
 TELLS_STATUS = re.compile(r"the server responded with a status of [45]\d\d")
 
 
@@ -34,7 +34,7 @@ def site():
 
 @contextlib.contextmanager
 def database(site):
-    """The site's database as another process has it."""
+    """The site's database, opened by another process."""
     with contextlib.closing(sqlite3.connect(site.data / "site.db")) as raw, raw:
         yield raw
 
@@ -103,7 +103,7 @@ def with_a_message(page, site):
     page.get_by_role("button", name="Save").click()
 
 
-# What a page is called, how one gets there, and its status. Paths are opened by an editor.
+# The name of a page, how to get there, and its status. An editor opens the paths.
 PAGES = {
     "start": (signed_out("/"), 200),
     "second-page": ("/?after=100#user-101", 200),

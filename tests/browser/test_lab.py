@@ -77,7 +77,7 @@ def test_one_sentence_says_what_is_seen(run_page):
 
 
 def test_the_last_run_is_remembered_and_can_be_saved_as_a_picture(run_page, tmp_path):
-    """By a page that is opened anew, in each colour scheme and width."""
+    """A new page shows it, in each colour scheme and width."""
     said = run_page.locator("#said").text_content()
     before = run_page.locator("#counts").text_content()
     for scheme in ("light", "dark"):
@@ -100,7 +100,7 @@ def test_the_last_run_is_remembered_and_can_be_saved_as_a_picture(run_page, tmp_
         file = tmp_path / f"saved-{scheme}.png"
         saved.value.save_as(file)
         assert file.read_bytes().startswith(b"\x89PNG")
-        # A picture of nothing but the ground has some 5 kB.
+        # An empty picture has some 5 kB.
         assert file.stat().st_size > 30_000
 
 
@@ -113,8 +113,8 @@ def test_another_run_forgets_the_last_one(run_page):
 
 def test_what_is_remembered_of_another_kind_is_not_shown(open_page):
     page = open_page("/lab/")
-    for kept in ("null", "1", "{", '{"runs": []}', '{"runs": [{"mode": "default"}]}'):
-        page.evaluate("kept => localStorage.setItem('lab /lab/', kept)", kept)
+    for stored in ("null", "1", "{", '{"runs": []}', '{"runs": [{"mode": "default"}]}'):
+        page.evaluate("stored => localStorage.setItem('lab /lab/', stored)", stored)
         page.reload()
         expect(page.locator("#said")).to_have_text("Press Run.")
         assert page.complaints == []

@@ -12,7 +12,7 @@ from tests.browser.conftest import ARGUMENTS
 
 LIGHTHOUSE = ROOT / ".venv/lighthouse/node_modules/.bin/lighthouse"
 LEAST = 95
-# It asks for that itself where Chromium's trace came without its beginning.
+# Lighthouse itself asks for another try if Chromium's trace lacks its beginning.
 TRIES = 3
 
 
@@ -23,7 +23,7 @@ def site():
 
 
 def report(url, folder):
-    """What Lighthouse finds of a page, as a telephone of medium speed shows it."""
+    """What Lighthouse finds of a page, as shown by a telephone of medium speed."""
     if not LIGHTHOUSE.exists():
         pytest.skip(f"{LIGHTHOUSE} is missing: scripts/install --test installs it where npm is")
     chromium = shutil.which("chromium")
@@ -47,7 +47,7 @@ def report(url, folder):
     return json.loads((folder / "found.json").read_text())
 
 
-# What it finds depends on the time that is left to it by others.
+# Its findings depend on the processor time that others leave.
 @pytest.mark.alone
 @pytest.mark.parametrize("path", ["/", "/lab/"])
 def test_each_category_has_95_or_more(site, tmp_path, path):

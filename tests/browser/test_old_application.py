@@ -1,4 +1,4 @@
-"""An old application's scripts and styles in a browser: moved into files they work, else not."""
+"""An old application's scripts and styles in a browser: they work only if moved into files."""
 
 import contextlib
 import shutil
@@ -12,7 +12,7 @@ from tests.applications.stock import WIKI, data_folder
 
 @pytest.fixture
 def visit(browser):
-    """Serve the wiki, changed by `change(place)`, and ask its undo button as a user does.
+    """Serve the wiki, changed by `change(place)`, and press its undo button as a user does.
 
     Returns what the browser complained of and the questions that it asked.
     """

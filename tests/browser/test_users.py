@@ -36,7 +36,7 @@ def add(page, name, fullname="Full"):
 
 
 def statuses(page, path, times=12):
-    """The statuses with which `path` is answered, by whichever process it is."""
+    """The statuses of `times` answers to `path`, from any process."""
     return {page.request.get(path, max_redirects=0).status for _ in range(times)}
 
 
@@ -91,7 +91,7 @@ def test_two_browsers_edit_one_user_and_the_later_one_sees_both_versions(open_ed
     assert [text for text in ones.complaints if not TELLS_STATUS.search(text)] == []
 
 
-def test_what_another_has_stored_can_be_kept(open_editors):
+def test_what_another_has_stored_can_be_left(open_editors):
     ones = open_editors()
     place = add(ones, "kept", "As it was")
     ones.goto(place + "/edit")
@@ -236,7 +236,7 @@ def test_a_user_is_added_by_the_keyboard_alone(open_editors):
 
 
 def until(page, name):
-    """Press Tab until what has this label or text has the focus; each stop on the way is seen."""
+    """Press Tab until the element with this label or text has the focus; each stop is visible."""
     for _ in range(30):
         page.keyboard.press("Tab")
         at = page.evaluate(

@@ -1,7 +1,7 @@
 """The engine of each test, its empty database and a site on it.
 
 A test that asks for `engine`, or for what needs it (`server`, `uri`, `make_site`, `site`), runs
-once on each of ENGINES. What only some of them can show is marked with their names, which are in
+once on each of ENGINES. A test for only some of them is marked with their names, which are in
 site.py:
 
     @pytest.mark.engines(*POSTGRES)      a test; `pytestmark = ...` for all of a module
@@ -28,19 +28,19 @@ def pytest_generate_tests(metafunc):
 
 
 def _param(name):
-    """The parameter for an engine; a quick run has each server by one driver only."""
+    """The parameter for an engine; a quick run uses one driver for each server."""
     return pytest.param(name, marks=[pytest.mark.slow] if "-" in name else [])
 
 
 @pytest.fixture
 def engine(request):
-    """The engine's name; behind a hyphen its driver, where that is not the preferred one."""
+    """The engine's name, with a hyphen and its driver if that is not the preferred one."""
     return request.param
 
 
 @pytest.fixture
 def server(engine, request, tmp_path):
-    """Where databases of `engine` are, as tests/servers.py has it."""
+    """The server of `engine`, as in tests/servers.py."""
     scheme = engine.partition("-")[0]
     return Files(tmp_path) if scheme == "sqlite" else request.getfixturevalue(f"{scheme}_server")
 
@@ -55,7 +55,7 @@ def proxy(server):
 
 @pytest.fixture
 def new_uri(engine, server):
-    """Make an empty database and return its URI; they are dropped after the test."""
+    """Create an empty database and return its URI; it is dropped after the test."""
     driver = engine.partition("-")[2]
     made = []
 
@@ -76,7 +76,7 @@ def uri(new_uri):
 
 @pytest.fixture
 def connection(uri, monkeypatch):
-    """The connection for `uri`, which is SQLObject's outside of requests meanwhile."""
+    """The connection for `uri`, which SQLObject uses outside of requests meanwhile."""
     connection = connection_for(uri)
     monkeypatch.setattr(sqlhub, "processConnection", connection, raising=False)
     yield connection
@@ -85,7 +85,7 @@ def connection(uri, monkeypatch):
 
 @pytest.fixture
 def make_site(server, uri):
-    """Make a Site, or one of a class of Sites, on `uri` with the options given."""
+    """Create a Site, or an instance of a subclass, on `uri` with the options given."""
     made = []
 
     def make(site_class=Site, **options):

@@ -1,6 +1,6 @@
 """All that the tests know of the inside of app/transactions, in one place.
 
-What has "in a request" in its docstring is for a handler to call.
+A handler calls the functions that have "in a request" in their docstrings.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def raw_connection():
 
 
 def kept_rows():
-    """How many kept rows this request may use, None for none ever; in a request, and begins it."""
+    """How many kept rows this request may use, or None; in a request, which then begins."""
     rows = sqlhub.threadConnection.snapshot.kept_rows()
     return None if rows is None else len(rows)
 
@@ -82,19 +82,19 @@ def execute(connection, raw, query):
 
 
 def make_idle(raw, seconds):
-    """Have `raw` as it would be had it been idle for `seconds`."""
+    """Have `raw` look as if it had been idle for `seconds`."""
     raw.used -= seconds
 
 
 def close_as_the_driver_does(raw):
-    """Have `raw` as it is when the driver has found the end of its session."""
+    """Have `raw` look as if the driver had found the end of its session."""
     raw._settle()
     raw.close()
 
 
 @contextlib.contextmanager
 def checks_watched(connection, monkeypatch):
-    """Yield a list that gets an item for each check of a kept connection."""
+    """Yield a list that gets an item for each check of an open connection."""
     checked = []
     monkeypatch.setattr(MariaDBSession, "check", lambda self: checked.append(self.ping()))
     yield checked
@@ -145,7 +145,7 @@ def _watch_mysql(connection, raw, saw):
 @contextlib.contextmanager
 def _watch_postgres(connection, raw, saw):
     send, cursor_factory = raw.send, raw.cursor_factory
-    # Statements of our own go past the driver's cursors.
+    # Our own statements bypass the driver's cursors.
     raw.send = lambda query: (saw(query), send(query))[1]
     raw.cursor_factory = _recording(raw.cursor_class(), saw)
     try:
@@ -168,13 +168,13 @@ def _recording(base, saw):
 
 
 def forget_saved_sessions():
-    """Have this process not know when it has last saved a web session."""
+    """Have this process forget when it last saved a web session."""
     web_stores._saved.clear()
 
 
 @contextlib.contextmanager
 def only_connections(*connections):
-    """Have `connections` as those of the only processors of the process during the block."""
+    """Have the process know only the processors of `connections` during the block."""
     others = set(in_transaction._engines)
     in_transaction._engines.clear()
     for connection in connections:
@@ -187,13 +187,13 @@ def only_connections(*connections):
 
 
 def ids_known(connection, cls):
-    """How many ids of `cls` are known outside of transactions, of instances there or gone."""
+    """How many ids of `cls` are known outside of transactions, of live and dead instances."""
     return len(connection.cache.caches[cls.__name__].expiredCache)
 
 
 @contextlib.contextmanager
 def warnings_forgotten():
-    """Have what is warned of once in a process be warned of anew in the block."""
+    """Have warnings that come once in a process come again in the block."""
     before = bypass._warned.copy()
     bypass._warned.clear()
     try:

@@ -62,7 +62,7 @@ class Library(Site):
         self.run(_fill, "POST")
 
     def run(self, function, method="GET"):
-        """Return what `function` returns in a request; `status` is the answer's then."""
+        """Return what `function` returns in a request, and set `status` to the answer's."""
         result = []
         self.status = self.request(lambda: result.append(function()), method).status
         return result[-1] if result else None

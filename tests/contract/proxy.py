@@ -53,7 +53,8 @@ class Proxy:
                 if marked:
                     self.cut_after = None
                     time.sleep(self.delay)
-                    # The answer finds nobody: the sending side is cut before the message is on.
+                    # The client is cut off before the message is passed on, so no answer reaches
+                    # it.
                     if self.at_cut:
                         self.at_cut()
                     source.shutdown(socket.SHUT_RDWR)

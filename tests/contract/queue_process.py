@@ -1,7 +1,7 @@
 """A process that writes to a SQLite database through the bundle: `started("hold", uri)`.
 
 `hold`: begins a writing transaction, prints "begun", commits at the next line of its input.
-`fork`: begins one, makes a child that lives until it is killed, and prints the child's number.
+`fork`: begins one, starts a child that lives until it is killed, and prints the child's number.
 `write THREADS ROWS`: commits that many rows in each of that many threads, and prints the name of
 each once it is acknowledged. A further word names what is done first: one of FIRST.
 """
@@ -45,7 +45,7 @@ def is_free(file):
 
 @contextlib.contextmanager
 def turn_taken(file):
-    """Have the turn in the queue of `file`; raises BlockingIOError where somebody has it."""
+    """Take the turn in the queue of `file`; raises BlockingIOError where somebody has it."""
     with open(file) as opened:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -103,7 +103,7 @@ def write(connection, threads, rows, first=None):
 
 
 def become_nobody():
-    """Have no right to write where others may not."""
+    """Give up root's right to write everywhere."""
     if os.getuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.setgroups([])

@@ -1,4 +1,4 @@
-"""Queries of every shape that SQLObject builds, each answered and told as SQL as well.
+"""Queries of every shape that SQLObject builds, each with its answer and its plain SQL.
 
 A shape is called in a request with a random.Random and returns an Answer: what SQLObject gave, and
 the plain query whose rows say what it should have given.
@@ -101,7 +101,7 @@ ORDERS = (
 
 
 def select(choice):
-    # Both at once PostgreSQL refuses: it orders distinct rows by their own columns only.
+    # PostgreSQL refuses both at once: it orders distinct rows only by their own columns.
     more = choice.choice([{}, {}, {}, {"distinct": True}, {"lazyColumns": True}])
     made = Citizen.select(choice.choice(CLAUSES), orderBy=choice.choice(ORDERS), **more)
     if choice.random() < 0.2:
@@ -271,7 +271,7 @@ SHAPES = (
     raw, joined, joined_with_none, aliased, through, of_another, of_another, inherited,
     inherited_child,
 )  # fmt: skip
-# Kept rows may be all that most of them need.
+# Most of these can be answered by kept rows alone.
 FIRST_SHAPES = (*SHAPES, *[get, get, get, select, whole_table] * (len(SHAPES) // 2))
 
 FAILURES = {

@@ -1,4 +1,4 @@
-"""A web.py application with one route, on any engine, whose handler each request brings along."""
+"""A web.py application with one route, on any engine: each request brings its handler along."""
 
 import io
 
@@ -11,9 +11,9 @@ from tests.threads import in_threads as in_threads
 POSTGRES = ("postgres", "postgres-psycopg2")
 SERVERS = (*POSTGRES, "mariadb")
 ENGINES = ("sqlite", *SERVERS)
-# Where nobody can ask what became of a COMMIT; of the other one is test_postgres_outcome.py.
+# Here nobody can ask what became of a COMMIT. test_postgres_outcome.py has the other driver.
 NOT_ASKED = ("postgres-psycopg2", "mariadb")
-# Those that have a snapshot token, by which rows are kept between reading requests.
+# Engines with a snapshot token, which keep rows between reading requests.
 KEEPING = ("sqlite", *POSTGRES)
 
 _HANDLER = "tests.handler"
@@ -31,7 +31,7 @@ class Site:
 
     def __init__(self, server, uri, models=(Entry,), **options):
         """`server`: where the database is, as tests/servers.py has it; `uri`: the empty database;
-        `models`: the classes whose tables are made; `options`: transaction_per_request's."""
+        `models`: the classes whose tables it creates; `options`: transaction_per_request's."""
         self.server = server
         self.uri = uri
         self.database = database_of(uri)
@@ -47,7 +47,7 @@ class Site:
         self.app.internalerror = web.webapi._InternalError
 
     def add_processors(self):
-        """Add what `app` has; a subclass may have more."""
+        """Add the processors of `app`; a subclass may add more."""
         self.app.add_processor(self.processor)
 
     def request(self, handler, method="POST", env=(), **more):
@@ -58,7 +58,7 @@ class Site:
         return self.app.request("/", method=method, env={**dict(env), _HANDLER: handler}, **more)
 
     def start(self, handler, method="POST", **environ):
-        """Begin to answer as below a WSGI server; returns the answer's chunks, not yet read."""
+        """Begin to answer as under a WSGI server; returns the answer's chunks, not yet read."""
         environ = {"REQUEST_METHOD": method, "PATH_INFO": "/", _HANDLER: handler, **environ}
         return self.app.wsgifunc()({"wsgi.input": io.BytesIO(), **environ}, lambda *_: None)
 

@@ -1,8 +1,8 @@
 """A pytest plugin under which each test of SQLObject's own suite is one writing request.
 
-After the commit its reads, and lists of all rows of its classes, are made again: by SQLObject's
-own connection, and in reading requests with kept rows cold and warm. They must be equal. What
-fails is written to `differences.json` in the current folder: {name of the test: error}.
+After the commit its reads, and lists of all rows of its classes, are repeated: by SQLObject's own
+connection, and in reading requests with kept rows cold and warm. They must be equal. Failures are
+written to `differences.json` in the current folder: {name of the test: error}.
 """
 
 import inspect
@@ -19,14 +19,14 @@ from app.transactions import statistics, transaction_per_request
 from tests.contract.site import in_threads
 from tests.contract.sqlobject_reads import Reads, failed, result_of
 
-# How many of a test's reads are the only one of a request as well.
+# How many of a test's reads are also done alone, each in one request.
 ALONE = 10
 _SETS_UP = ("setupClass", "setupCyclicClasses")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
-    """SQLObject's conftest.py keeps the options before this; dbtest.py looks for the database."""
+    """Change dbtest.py, after SQLObject's conftest.py has stored the options."""
     from sqlobject.tests import dbtest
 
     reads = Reads()
@@ -39,7 +39,7 @@ def pytest_configure(config):
 
 
 def _connection_of_request(stock):
-    """The suite's `getConnection`: that of the request, where it asks for nothing special."""
+    """The suite's `getConnection`: the request's, where it asks for nothing special."""
 
     def get_connection(**options):
         return stock(**options) if options else sqlhub.getConnection()
@@ -66,7 +66,7 @@ def _set_up(stock, reads, apart):
 def _use_hub(classes):
     """Have the classes use the connection of the thread, as they do without the suite's setup."""
     for cls in classes:
-        # A request's transaction is of a subclass.
+        # The class of a request's transaction is a subclass.
         if isinstance(_own_connection(cls), type(sqlhub.processConnection)):
             cls._connection = sqlhub
 
@@ -89,7 +89,7 @@ class _Requests:
         self._app.internalerror = web.webapi._InternalError
 
     def _remember(self, handler):
-        """Keep the error that web.py makes an answer of."""
+        """Remember the error that web.py turns into an answer."""
         try:
             return handler()
         except web.HTTPError as error:

@@ -1,4 +1,4 @@
-"""Reads through SQLObject, recorded to be made again, and their results, to be compared."""
+"""Records reads through SQLObject, to repeat them and to compare their results."""
 
 import inspect
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from sqlobject.sresults import SelectResults
 
 
 class Reads:
-    """The classes that a test sets up, and its reads as functions that make them anew."""
+    """The classes that a test sets up, and its reads as functions that repeat them."""
 
     def __init__(self):
         self.classes = []
@@ -59,7 +59,7 @@ def _fetched(cls, name, db_name, value, connection=None, idxName=None):
 
 
 def result_of(read):
-    """What `read` returns, such that results of different connections can be compared."""
+    """Return what `read` returns, in a form that is comparable between connections."""
     try:
         return _comparable(read())
     except Exception as error:

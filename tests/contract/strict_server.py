@@ -1,4 +1,4 @@
-"""A server that asks by way of wsgiref's validator, and the answers that it is to get."""
+"""A server that calls the site through wsgiref's validator, and handlers for its requests."""
 
 import io
 from wsgiref.util import setup_testing_defaults

@@ -1,4 +1,4 @@
-"""Models of one table in several states, for the tests of what follows when a model changes."""
+"""Models of one table in several states, for tests of a changed model."""
 
 from itertools import count
 
@@ -31,12 +31,12 @@ def update(later):
 
 
 def made(**definitions):
-    """A model whose table is there with two rows."""
+    """A model whose table exists with two rows."""
     earlier = model(text=text(), **definitions)
     earlier.createTable()
     for written in ("first", "second"):
         earlier(text=written)
-    # It goes by the name of the class, which the later model has too.
+    # The cache goes by the name of the class, which the later model has too.
     sqlhub.processConnection.cache.clear()
     return earlier
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.http_client import Browser, serving
+from tests.http_client import Browser, site_client
 from tests.threads import in_threads
 
 PASSWORD = "open sesame"
@@ -10,7 +10,7 @@ PASSWORD = "open sesame"
 
 @pytest.fixture
 def client(tmp_path, uri):
-    with serving(tmp_path, uri=uri) as client:
+    with site_client(tmp_path, uri=uri) as client:
         yield client
 
 

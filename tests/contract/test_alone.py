@@ -68,7 +68,7 @@ def site(make_site):
 
 
 def begin(function):
-    """Call a function in a thread, and go on when it is done or has had the time to be."""
+    """Call a function in a thread, and go on when it is done or has had enough time."""
     thread = threading.Thread(target=function)
     thread.start()
     thread.join(0.5)
@@ -204,7 +204,7 @@ def test_in_transaction_goes_alone_too(site):
 
 
 def test_a_slow_one_that_has_begun_is_not_waited_for_and_all_others_wait(site):
-    """As one whose handler sends mail: who conflicts with nobody must not hold up everybody."""
+    """Such as one that sends mail: it conflicts with nobody and must not hold up the others."""
     site.request(add("b"))
     begun, done = threading.Event(), threading.Event()
     order, others = [], []
@@ -262,7 +262,7 @@ def test_it_waits_for_those_that_have_begun_and_sees_what_they_did(site, monkeyp
     assert site.execute("SELECT number FROM entry") == [(2,)]
 
 
-def test_who_waits_for_it_is_given_up_at_the_handler_s_own_limit(site):
+def test_a_request_that_waits_for_it_is_given_up_at_its_own_limit(site):
     answers = []
 
     @writing(timeout=0.3)
@@ -302,7 +302,7 @@ def test_it_goes_alone_through_a_pooler_too(server, uri):
     assert order == [("alone", 0), ("other", 1)]
 
 
-def test_one_that_does_nothing_for_long_does_not_keep_the_others_away(make_site):
+def test_the_others_do_not_wait_for_one_that_is_idle_for_long(make_site):
     """As in a process that was stopped, or on a host that is away."""
     site = make_site(statement_timeout=1, timeout=0.5)
     site.request(add("a"))

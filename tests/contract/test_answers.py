@@ -36,7 +36,7 @@ class Fails:
 
 
 class LazyText(str):
-    """Text that is made when it is shown, as translations are."""
+    """Text that is produced when it is shown, as translations are."""
 
     def __str__(self):
         return Entry.byName("a").name
@@ -80,7 +80,7 @@ def test_what_a_handler_returns_becomes_text_in_its_transaction(site, made, meth
 
 
 @pytest.mark.parametrize("made", [Fails, lambda: [Fails()], lambda: {"one": Fails()}])
-def test_an_answer_whose_text_cannot_be_made_rolls_back(site, made):
+def test_an_answer_whose_text_cannot_be_produced_rolls_back(site, made):
     called = []
 
     def handler():
@@ -119,7 +119,7 @@ def error_page_by_number():
 
 
 def error_page_by_an_error():
-    # Its making sets the status.
+    # Creating the error sets the status.
     return web.internalerror("sorry")
 
 
@@ -169,7 +169,7 @@ def test_an_error_page_of_a_processor_inside_rolls_back(site, method):
 
 
 def test_an_error_page_of_a_processor_inside_with_a_status_below_500_commits(site):
-    """What a processor makes of an exception counts, and this one says that nothing is wrong."""
+    """The processor's answer counts, and it says that nothing is wrong."""
 
     def pages(handler):
         try:
@@ -184,7 +184,7 @@ def test_an_error_page_of_a_processor_inside_with_a_status_below_500_commits(sit
 
 
 def duplicate(in_savepoint):
-    """Add an Entry that is there, and catch the error."""
+    """Add an Entry that exists, and catch the error."""
     around = savepoint() if in_savepoint else contextlib.nullcontext()
     with contextlib.suppress(dberrors.DuplicateEntryError), around:
         Entry(name="a")
@@ -331,7 +331,7 @@ class TestGivenUp:
 
     @pytest.mark.parametrize("before", [in_transaction, inside])
     def test_is_no_503_where_the_handler_has_changed_something(self, site, reasons, before):
-        """That one says that nothing was changed."""
+        """A 503 would say that nothing was changed."""
 
         @no_transaction
         def handler():
@@ -341,7 +341,7 @@ class TestGivenUp:
         assert site.request(handler).status.startswith("500")
         assert (reasons, site.names()) == ([], ["a"])
 
-    def test_is_no_503_where_the_handler_has_made_its_own_answer(self, site, reasons):
+    def test_is_no_503_where_the_handler_has_its_own_answer(self, site, reasons):
         @no_transaction
         def handler():
             try:
@@ -442,7 +442,7 @@ def test_an_answer_that_cannot_be_sent_rolls_back(site, answer):
 
 
 class OwnError(web.HTTPError):
-    """One that is made in its own way, as applications do."""
+    """An HTTPError with another constructor, as applications define."""
 
     data = "own"
 
@@ -452,7 +452,7 @@ class OwnError(web.HTTPError):
 
 @pytest.mark.parametrize("args", [(), ("sold out",)])
 @pytest.mark.parametrize("status", ["200 OK", "409 Conflict", "503 Busy"])
-def test_an_http_error_made_without_a_status_has_that_of_the_answer(site, status, args):
+def test_an_http_error_without_a_status_has_the_status_of_the_answer(site, status, args):
     def handler():
         Entry(name="a")
         web.ctx.status = status

@@ -1,4 +1,4 @@
-"""What goes past the transactions: an old hook, a connection of its own. Refused where certain."""
+"""What bypasses the transactions, such as an old hook: it is refused where that is certain."""
 
 import gc
 import re
@@ -50,7 +50,7 @@ def other(other_uri):
 
 @pytest.fixture
 def bound():
-    """Make a class whose connection is `connection`; it is gone after the test."""
+    """Define a class whose connection is `connection`; it is gone after the test."""
     made = []
 
     def make(connection):
@@ -72,7 +72,7 @@ def bound():
 
 
 def old_hook(connection):
-    """What people have in their applications, by the recipe or like it."""
+    """The hook of an application, from the recipe or like it."""
 
     def hook(handler):
         transaction = connection.transaction()
@@ -137,7 +137,7 @@ def test_a_class_with_a_connection_to_the_same_database_has_the_processor_refuse
         transaction_per_request(uri)
 
 
-def test_a_class_that_is_made_later_has_each_request_refused(site, stock, bound, capsys):
+def test_a_class_that_is_defined_later_has_each_request_refused(site, stock, bound, capsys):
     assert bound(stock)
     for _ in range(2):
         assert site.request(add()).status.startswith("500")
@@ -167,7 +167,7 @@ def test_a_class_with_a_connection_to_another_database_is_warned_of_once(
 def test_a_connection_of_sqlobject_s_own_to_the_same_database_is_refused_in_a_request(
     site, stock, capsys
 ):
-    """An instance at module level, read with it, goes past the request with each change."""
+    """Each change of a module-level instance that was read with it would bypass the request."""
     site.request(add())
     kept = Entry.get(1, connection=stock)
 
@@ -186,13 +186,13 @@ def test_a_connection_of_sqlobject_s_own_to_the_same_database_is_refused_in_a_re
 
     for handler in (reads, writes, lists, begins):
         assert site.request(handler).status.startswith("500")
-        assert "another connection" in capsys.readouterr().err
+        assert "a connection other than" in capsys.readouterr().err
     assert site.names() == ["a"]
     assert kept.name == "a"
 
 
 def test_outside_of_requests_it_is_what_it_always_was_and_warned_of_once(site, stock, caplog):
-    """As a thread of an old application uses the one that it has always had."""
+    """As in a thread of an old application."""
     Entry(name="a", connection=stock)
     assert Entry.get(1, connection=stock).name == "a"
     assert site.names() == ["a"]
@@ -346,7 +346,7 @@ def test_a_processor_before_web_py_s_own_is_refused(of_process, capsys):
 
 
 def test_a_processor_between_web_py_s_and_ours_is_outside_of_the_transaction(of_process, caplog):
-    """It does as before, and is told of once, because its writes stay whatever happens."""
+    """It works as before, with one warning, because its writes stay even after a rollback."""
 
     def audit(handler):
         Entry(name=f"audit {Entry.select().count()}")
@@ -413,7 +413,7 @@ def test_a_thread_that_reads_or_has_a_transaction_is_not_warned_of(of_process, c
 
 
 def test_a_process_that_serves_no_requests_is_not_warned_of(of_process, caplog):
-    """A script, or a shell: nobody is beside it."""
+    """Such as a script or a shell."""
     Entry(name="a")
     changes()
     assert caplog.records == []
@@ -447,7 +447,7 @@ def test_the_same_server_by_another_name_of_this_machine_is_refused(site, uri, h
         Entry(name="a", connection=stock)
 
     assert site.request(handler).status.startswith("500")
-    assert "another connection" in capsys.readouterr().err
+    assert "a connection other than" in capsys.readouterr().err
     assert site.names() == []
     stock.close()
 

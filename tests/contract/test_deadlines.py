@@ -25,7 +25,7 @@ from tests.contract.site import ENGINES, POSTGRES, SERVERS, Entry, Site, add, in
 from tests.contract.site import no_transaction as left_without
 from tests.contract.test_kinds import SLOW, slow
 
-# By one driver each, where it does not matter.
+# With one driver for each server, because the driver does not matter.
 pytestmark = pytest.mark.engines("sqlite", "postgres", "mariadb")
 
 SHORT = 0.4
@@ -54,7 +54,7 @@ def reasons():
 
 @pytest.fixture
 def hasty(make_site, reasons):
-    """Make a site whose requests have `request_seconds`; `reasons` gets those of its 503."""
+    """Create a site whose requests have `request_seconds`; `reasons` gets those of its 503."""
 
     def make(request_seconds=SHORT, **options):
         def unavailable(headers, reason):
@@ -134,7 +134,7 @@ def test_the_transaction_does_not_begin_after_the_deadline(hasty, reasons):
     assert site.names() == []
 
 
-def test_what_uses_no_database_has_no_deadline(hasty, reasons):
+def test_a_request_without_the_database_has_no_deadline(hasty, reasons):
     assert hasty().request(lambda: time.sleep(SHORT * 2) or "done").data == b"done"
 
 
@@ -423,7 +423,7 @@ def test_a_request_that_does_nothing_holds_its_locks_until_its_deadline_only(has
 
 
 @pytest.mark.engines(*SERVERS)
-def test_only_transactions_with_a_deadline_may_not_do_nothing_for_long(make_site, engine):
+def test_only_a_transaction_with_a_deadline_must_not_be_idle_for_long(make_site, engine):
     site = make_site(Site, request_seconds=40)
     assert site.request(lambda: str(limit(IDLE_LIMIT, engine))).data == b"40.0"
     job = in_transaction(lambda: limit(IDLE_LIMIT, engine), connection=site.connection)
@@ -436,8 +436,8 @@ def test_only_transactions_with_a_deadline_may_not_do_nothing_for_long(make_site
 
 
 @pytest.mark.engines(*SERVERS)
-def test_what_follows_a_request_s_work_may_not_do_nothing_for_long(make_site, engine):
-    """A daemon that is stopped in it would keep its locks, though it has no deadline."""
+def test_a_function_after_a_request_must_not_be_idle_for_long(make_site, engine):
+    """It has no deadline, but a daemon that is stopped in it must not hold locks for ever."""
     site = make_site(Site, request_seconds=40)
     seen = []
 
@@ -462,6 +462,6 @@ def test_what_follows_a_request_s_work_may_not_do_nothing_for_long(make_site, en
     site.request(called)
     assert seen == [40] * 3
     seen.clear()
-    # A script's may, and what it has called after it.
+    # In a script both may.
     in_transaction(called, connection=site.connection)
     assert seen == [0] * 2

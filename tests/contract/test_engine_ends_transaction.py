@@ -1,4 +1,4 @@
-"""A transaction that ends before its request does: nothing that comes after it is there."""
+"""A transaction that ends before its request does: nothing after it is stored."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from sqlobject import dberrors, sqlhub
 from app.transactions import TransactionLost, doom, on_commit, savepoint
 from tests.contract.site import Entry, add
 
-# What has SQLite roll the whole transaction back.
+# Here SQLite rolls the whole transaction back.
 OR_ROLLBACK = "INSERT OR ROLLBACK INTO entry (name, number) VALUES ('first', 0)"
 TRIGGER = "UPDATE entry SET number = -1 WHERE name = 'first'"
 
@@ -215,7 +215,7 @@ def test_the_driver_s_connection_refuses_to_end_the_transaction_and_says_why(sit
 
 
 @pytest.mark.parametrize("way", RAW)
-def test_what_comes_after_a_refused_end_is_still_of_the_transaction(site, way):
+def test_what_comes_after_a_refused_end_still_belongs_to_the_transaction(site, way):
     def handler():
         raw = sqlhub.threadConnection.getConnection()
         Entry(name="before")

@@ -1,4 +1,4 @@
-"""Foreign keys on SQLite: enforced unless told otherwise, and tables that go with their rows."""
+"""Foreign keys on SQLite: enforced by default, also where a table is dropped."""
 
 import subprocess
 import sys
@@ -101,7 +101,7 @@ def drop(model, cascade):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("cascade", [False, True])
-def test_a_table_to_which_none_refers_is_dropped_in_a_request(site, cascade, method):
+def test_a_table_to_which_no_row_refers_is_dropped_in_a_request(site, cascade, method):
     assert site.request(drop(Poem, cascade), method).data == b"dropped"
     assert not site.connection.tableExists("poem")
     assert counts(site, "writer", "note") == [2, 1]
@@ -162,7 +162,7 @@ def test_a_drop_outside_of_requests_is_as_in_them(site, enforced, monkeypatch):
 
 
 def test_a_reference_that_is_written_in_another_way_is_not_left_behind(make_site):
-    """What the bundle cannot remove, it does not break: every later write would fail."""
+    """The bundle cannot remove it. Left behind, it would let every later write fail."""
     site = make_site(models=MODELS)
     site.request(fill)
     site.execute('CREATE TABLE "odd" ("writer" INT REFERENCES "writer" ("id") ON DELETE CASCADE)')

@@ -57,7 +57,7 @@ def test_a_deleted_row_is_gone(library):
 
 @pytest.mark.engines(*KEEPING)
 def test_a_commit_after_kept_rows_were_used_has_the_request_run_again(library):
-    """Else it would answer with rows of two instants."""
+    """Otherwise it would answer with rows of two instants."""
     runs = []
 
     def both():
@@ -74,7 +74,7 @@ def test_a_commit_after_kept_rows_were_used_has_the_request_run_again(library):
     assert runs == ["Ada", "Grace"]
 
 
-def test_a_write_after_kept_rows_were_used_is_made_on_what_is_there_now(library):
+def test_a_write_after_kept_rows_were_used_starts_from_the_present_row(library):
     runs = []
 
     def append():

@@ -1,4 +1,4 @@
-"""A request leaves nothing to the garbage collector, which stops all threads at its work."""
+"""A request leaves nothing to the garbage collector, which stops all threads while it works."""
 
 import gc
 
@@ -26,7 +26,7 @@ def left_by(site, handler, method):
     """How many objects REQUESTS requests left to the garbage collector."""
     gc.disable()
     try:
-        # The first ones open the connection and fill what is kept.
+        # The first ones open the connection and fill the caches.
         for _ in range(2):
             gc.collect()
             for _ in range(REQUESTS):

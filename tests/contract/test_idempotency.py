@@ -11,7 +11,7 @@ from app.transactions import Verdict
 from app.transactions.current import current
 from app.web import idempotency
 from tests.contract.site import Entry, Site, database_of
-from tests.http_client import serving
+from tests.http_client import site_client
 
 KEY = '"8e03978e-40d5-43e8-bc93-6894a57f9324"'
 ADA = {"name": "ada", "fullname": "Ada Łovelace", "password": "open sesame"}
@@ -19,13 +19,13 @@ ADA = {"name": "ada", "fullname": "Ada Łovelace", "password": "open sesame"}
 
 @pytest.fixture
 def client(uri, tmp_path):
-    with serving(tmp_path, uri=uri) as client:
+    with site_client(tmp_path, uri=uri) as client:
         yield client
 
 
 @pytest.fixture
 def table(server, uri):
-    """What runs SQL on the database, outside of the bundle."""
+    """A function that runs SQL on the database, outside of the bundle."""
     return lambda query: server.execute(query, database_of(uri))
 
 
@@ -55,7 +55,7 @@ def test_the_same_request_again_gets_the_same_answer_and_does_nothing(client):
     assert len(names(client)) == 4
 
 
-def test_a_patch_again_is_answered_as_at_first_though_its_condition_holds_no_more(client):
+def test_a_patch_again_is_answered_as_at_first_though_its_condition_no_longer_holds(client):
     tag = client.get("/api/users/1").headers["ETag"]
     headers = {"HTTP_IF_MATCH": tag, "HTTP_IDEMPOTENCY_KEY": KEY}
     first = client.send("PATCH", "/api/users/1", {"fullname": "once"}, **headers)
@@ -65,7 +65,7 @@ def test_a_patch_again_is_answered_as_at_first_though_its_condition_holds_no_mor
     assert client.get("/api/users/1").json["fullname"] == "changed since"
 
 
-def test_the_order_of_the_fields_makes_no_other_request(client):
+def test_the_same_fields_in_another_order_are_the_same_request(client):
     assert same(post(client), post(client, dict(reversed(ADA.items()))))
 
 
@@ -89,7 +89,7 @@ def test_another_key_is_another_request(client):
 
 
 def test_a_key_is_free_again_after_a_request_that_was_refused(client):
-    """Nothing was changed, so the client may mend it and send it under its key."""
+    """Nothing was changed, so the client may correct it and send it under its key."""
     post(client, key='"of ada"')
     assert post(client).status == 409
     assert post(client, ADA | {"name": ""}).status == 422
@@ -140,8 +140,8 @@ def test_a_malformed_key_is_400_with_the_cure(lasting, key):
 
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory):
-    """A client of the site on SQLite, for what differs on no engine."""
-    with serving(tmp_path_factory.mktemp("keys")) as client:
+    """A client of the site on SQLite, for tests that need no other engine."""
+    with site_client(tmp_path_factory.mktemp("keys")) as client:
         yield client
 
 
@@ -154,7 +154,7 @@ def test_any_other_text_is_a_key(client, key):
 
 def test_keys_of_two_callers_have_nothing_to_do_with_each_other(client, uri, tmp_path):
     post(client)
-    with serving(tmp_path, uri=uri, api_token="another token of sixteen") as other:
+    with site_client(tmp_path, uri=uri, api_token="another token of sixteen") as other:
         made = other.send(
             "POST",
             "/api/users",
@@ -171,9 +171,9 @@ def test_the_table_holds_neither_the_key_nor_what_was_sent(client, table):
     assert "8e03978e" not in repr(row) and "sesame" not in repr(row)
 
 
-def test_a_key_is_kept_for_a_day(client, table):
+def test_a_key_is_stored_for_a_day(client, table):
     post(client)
-    day = idempotency.SECONDS_KEPT
+    day = idempotency.LIFETIME
     table(f"UPDATE stored_answers SET created = {int(time.time()) - day + 60}")
     assert post(client).status == 201
     assert post(client, ADA | {"name": "bob"}).status == 422
@@ -262,7 +262,7 @@ def raised():
 
 @pytest.mark.parametrize("refuse", [returned, raised])
 def test_what_a_refused_request_has_done_is_undone_and_its_key_is_free(make_site, refuse):
-    """Without a key it would be there; sent again under its key it would be there twice."""
+    """Without a key it is committed. Under a key, a second request would do it twice."""
     site = make_site(Keyed)
     names = iter("abcd")
 

@@ -1,4 +1,4 @@
-"""Who has no answer sends again under its key, and has its effect once, whatever broke."""
+"""A client without an answer sends again under its key, and has its effect once."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from tests.contract.site import NOT_ASKED, SERVERS
-from tests.http_client import serving
+from tests.http_client import site_client
 
 pytestmark = pytest.mark.engines(*SERVERS)
 
@@ -16,7 +16,7 @@ ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
 
 @pytest.fixture
 def client(new_uri, proxy, tmp_path):
-    with serving(tmp_path, uri=proxy.address(new_uri())) as client:
+    with site_client(tmp_path, uri=proxy.address(new_uri())) as client:
         yield client
 
 
@@ -44,7 +44,7 @@ def test_a_lost_outcome_may_be_sent_again_and_is_there_once(client, proxy):
 @pytest.mark.engines(*NOT_ASKED)
 @pytest.mark.parametrize("key", [{}, {"HTTP_IDEMPOTENCY_KEY": '"a"'}])
 def test_a_request_whose_key_was_not_heeded_is_not_told_to_be_sent_again(client, proxy, key):
-    """DELETE heeds none: nobody can tell whether a user was deleted by it or before."""
+    """DELETE takes no key: nobody could tell which of two requests has deleted the user."""
     proxy.cut_after = b"COMMIT"
     answer = client.send("DELETE", "/api/users/1", **key)
     assert answer.status == 503 and answer.json["type"] == "/problems/outcome-unknown"
@@ -54,7 +54,7 @@ def test_a_request_whose_key_was_not_heeded_is_not_told_to_be_sent_again(client,
 class Senders:
     """Clients that send each request, under its key, until it is answered with its effect.
 
-    `answers`: by the names of the users that were made. `lost`: the types of the problems between.
+    `answers`: by the names of the created users. `lost`: the types of the problems in between.
     """
 
     def __init__(self, client):

@@ -102,7 +102,7 @@ def count():
 
 
 def conflicting(busy, last):
-    """A function that adds the Entry that `busy` keeps it from adding until its run `last`."""
+    """A function that adds an Entry; until its run `last`, `busy` prevents that."""
 
     def work():
         busy.impatient(sqlhub.threadConnection)
@@ -129,7 +129,7 @@ def test_a_conflict_is_called_again(site):
 
 
 @pytest.mark.parametrize("limits", [{"attempts": 2}, {"attempts": 1000, "seconds": 0.05}])
-def test_a_conflict_without_end_raises_what_says_so(site, limits):
+def test_a_conflict_without_end_raises_given_up(site, limits):
     busy = Busy(site)
     seen = []
     work = conflicting(busy, 10_000)
@@ -304,12 +304,12 @@ def test_on_commit_of_a_function_is_called_after_its_commit(site):
     assert left_without()
 
 
-def test_without_a_connection_it_says_how_to_have_one():
+def test_without_a_connection_it_says_how_to_get_one():
     with only_connections(), pytest.raises(RuntimeError, match=r"connection_for\(uri\)"):
         in_transaction(count)
 
 
-def test_of_two_databases_one_is_to_be_named(site, server):
+def test_one_of_two_databases_must_be_named(site, server):
     other = Site(server, server.new_database())
     with only_connections(site.connection, other.connection):
         with pytest.raises(RuntimeError, match=r"connection_for\(uri\)"):
@@ -319,7 +319,7 @@ def test_of_two_databases_one_is_to_be_named(site, server):
     other.connection.close()
 
 
-def test_sqlhub_tells_its_connection_where_no_processor_does(site):
+def test_without_a_processor_it_uses_the_connection_of_sqlhub(site):
     with only_connections():
         sqlhub.processConnection = site.connection
         in_transaction(add("a"))

@@ -1,4 +1,4 @@
-"""An instance is its request's and its thread's own: used elsewhere it fails loudly."""
+"""An instance belongs to its request and its thread: used elsewhere it fails loudly."""
 
 import pickle
 import threading
@@ -51,7 +51,7 @@ def test_an_instance_used_by_another_thread_during_its_request_fails_loudly(site
     assert seen == [True] * 3
 
 
-def test_an_instance_out_of_a_pickle_and_the_one_of_its_row_lose_no_update(site):
+def test_an_instance_from_a_pickle_and_the_one_of_its_row_lose_no_update(site):
     site.request(add("a"))
     pickled = []
     site.request(lambda: pickled.append(pickle.dumps(Entry.byName("a"))), "GET")

@@ -1,4 +1,4 @@
-"""A request that is interrupted at any point, as mod_wsgi does, leaves nothing and tells no lie.
+"""A request that is interrupted at any point leaves nothing, and its answer is true.
 
 mod_wsgi raises an exception in a request that takes too long; a signal does so in a script.
 """
@@ -22,14 +22,14 @@ from tests.contract.site import Entry, in_threads
 from tests.contract.site import no_transaction as left_without
 
 FOLDER = os.path.dirname(app.transactions.__file__)
-# Nobody waits for ever where the test fails.
+# A test that fails must not wait for ever.
 PATIENCE = {
     "postgres": "SET lock_timeout = '2s'",
     "postgres-psycopg2": "SET lock_timeout = '2s'",
     "mariadb": "SET SESSION innodb_lock_wait_timeout = 2",
 }
 
-# One that hits a finalizer is lost, as Python has it.
+# Python drops an interruption that hits a finalizer.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
@@ -38,7 +38,7 @@ class Interruption(BaseException):
 
 
 def interrupt(thread, exception=Interruption):
-    """Raise `exception` in the thread of that number, as mod_wsgi does."""
+    """Raise `exception` in the thread with that number, as mod_wsgi does."""
     exception = ctypes.py_object(exception)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), exception)
 
@@ -85,7 +85,7 @@ def write_after_kept_rows(called):
 
 
 @no_transaction
-def write_in_a_transaction_of_its_own(called):
+def write_in_a_separate_transaction(called):
     return in_transaction(lambda: write(called))
 
 
@@ -99,10 +99,10 @@ def number(site):
 
 
 def interrupted(site, handler, method, point):
-    """Answer a request that is interrupted; return its status, or None, and whether it was."""
+    """Answer a request and interrupt it; return its status or None, and whether that worked."""
     interrupter = Interrupter(point)
     status = None
-    # While web.ctx is put back, web.py cannot make an error of it; the server does.
+    # While web.ctx is put back, web.py cannot answer with an error; the server does.
     with contextlib.suppress(Interruption, AttributeError), interrupter.at_work():
         status = site.request(handler, method).status
     return status, interrupter.done
@@ -130,12 +130,12 @@ def interrupt_at_each_point(site, engine, work, method):
             if status is not None and status.startswith("200"):
                 assert after > before
             if status is not None and status.startswith("500"):
-                # What it has done by in_transaction is done, whatever comes after it.
-                assert after == before or work is write_in_a_transaction_of_its_own
+                # What it has done by in_transaction stays, whatever comes after it.
+                assert after == before or work is write_in_a_separate_transaction
             assert not ("committed" in called and after == before)
             assert not (called == ["rolled back"] and after != before)
             assert left_without()
-            # Nobody waits for a lock that is left, and the next request is not taken for a part.
+            # No lock is left, and the next request does not become a part of this one.
             site.execute("UPDATE entry SET number = number + 1 WHERE id = 1")
             assert site.request(add_one).data == b"added"
             assert number(site) == after + 2
@@ -153,7 +153,7 @@ def test_an_interruption_at_any_point_leaves_nothing_and_is_told(make_site, engi
 
 @pytest.mark.slow
 @pytest.mark.engines("sqlite")
-@pytest.mark.parametrize("work", [write_in_a_transaction_of_its_own, write_after_the_commit])
+@pytest.mark.parametrize("work", [write_in_a_separate_transaction, write_after_the_commit])
 def test_an_interruption_of_a_separate_transaction_is_the_same(make_site, engine, work):
     interrupt_at_each_point(make_site(timeout=1), engine, work, "POST")
 
@@ -171,7 +171,7 @@ class Worker(threading.Thread):
 
     def run(self):
         while not self.stopped:
-            # Where web.py does not make an answer of it, and between two requests.
+            # It also comes between two requests, and where web.py does not answer with an error.
             with contextlib.suppress(Interruption):
                 while not self.stopped:
                     self.sent += 1
@@ -187,8 +187,8 @@ class Worker(threading.Thread):
 
 
 @pytest.mark.slow
-def test_an_interruption_at_any_time_is_told_for_what_it_is(make_site, engine, monkeypatch):
-    """As mod_wsgi makes it: an exception raised in the thread, here every few milliseconds."""
+def test_an_interruption_at_any_time_is_told_as_one(make_site, engine, monkeypatch):
+    """As by mod_wsgi: an exception is raised in the thread, here every few milliseconds."""
     # pytest's own cannot be interrupted.
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
     site = make_site(timeout=2)
@@ -204,9 +204,9 @@ def test_an_interruption_at_any_time_is_told_for_what_it_is(make_site, engine, m
         worker.interrupt()
     worker.stop()
     assert worker.sent - done["200"] > 10
-    # What was answered 500 was rolled back.
+    # A request that was answered 500 was rolled back.
     assert done["200"] <= number(site) <= worker.sent - done["500"]
-    # Nobody waits for what one of them has left, in its thread or in another.
+    # None of them has left a lock, neither for its thread nor for another.
     (answer,) = in_threads(lambda: site.request(add_one))
     assert answer.data == b"added"
     assert site.request(add_one).data == b"added"

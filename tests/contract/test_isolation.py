@@ -62,7 +62,7 @@ def test_a_write_skew_has_one_request_run_again(site):
     assert sorted(map(len, counts.values())) == [1, 2]
 
 
-def test_a_lock_that_is_not_had_in_time_is_a_conflict_and_503(make_site):
+def test_a_lock_that_does_not_come_in_time_is_a_conflict_and_503(make_site):
     site = make_site(timeout=1, attempts=1)
     site.request(add("a"))
     statuses = []

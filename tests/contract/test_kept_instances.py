@@ -1,4 +1,4 @@
-"""Every request has its own instances, whether made from a kept row or read."""
+"""Every request has its own instances, whether they come from a kept row or a query."""
 
 import threading
 
@@ -91,7 +91,7 @@ def test_a_kept_row_can_be_synced_expired_and_changed_like_any_other(library):
 
 
 def test_instances_that_nobody_holds_can_go_within_a_request(library, monkeypatch):
-    """As with SQLObject's own cache; one that is held stays the only one of its row."""
+    """As with SQLObject's own cache. One that somebody holds stays the only one of its row."""
     monkeypatch.setattr(HELD, 2)
 
     def read_all():
@@ -117,7 +117,7 @@ class OwnNew(SQLObject):
 
 
 class OwnGet(SQLObject):
-    """Its `get` is no method, and what it gives is not the instance."""
+    """Its `get` is no method, and does not return the instance."""
 
     name = StringCol(default="")
 

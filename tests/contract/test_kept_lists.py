@@ -1,4 +1,4 @@
-"""Lists of rows that are kept: their ids are read, the rows are not decoded again."""
+"""Lists of kept rows: their ids are read, and the rows are not decoded again."""
 
 import itertools
 import threading
@@ -112,7 +112,7 @@ def test_a_row_that_another_process_adds_or_deletes_is_in_the_next_list_or_not(l
 
 
 @pytest.mark.engines(*KEEPING)
-def test_a_list_of_rows_of_which_one_is_not_kept_is_whole(library):
+def test_a_list_is_whole_where_one_of_its_rows_is_not_kept(library):
     for _ in range(4):
         library.run(titles)
     library.run(lambda: forget_kept_row(Novel, 2))
@@ -226,7 +226,7 @@ def test_an_error_in_a_list_of_kept_rows_is_that_of_its_query(library):
 
 @pytest.mark.engines(*KEEPING)
 def test_the_models_that_the_tests_share_keep_their_rows(library):
-    """Else the tests above would show nothing."""
+    """Otherwise the tests above would show nothing."""
     for _ in range(4):
         library.run(titles)
     assert Novel in MODELS and library.run(lambda: keeps_whole_list(Novel))

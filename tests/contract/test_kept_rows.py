@@ -1,4 +1,4 @@
-"""Rows that are kept between reading requests: what saves a query, and what bounds them."""
+"""Rows kept between reading requests: which queries they save, and how many they are."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Queries and classes for which kept rows would be wrong have none, in the same requests."""
+"""Queries and classes for which kept rows would be wrong use none."""
 
 import threading
 import time
@@ -49,7 +49,7 @@ class Dated(SQLObject):
 
 @pytest.fixture
 def elsewhere(tmp_path, server):
-    """Change the name in the attached database, as another process does; it is its path too."""
+    """The path of a database to attach; as another process `rename` changes the name in it."""
 
     class Path(type(tmp_path)):
         def rename(self, name):
@@ -173,7 +173,7 @@ def test_a_column_compared_with_the_word_now_has_the_time_stand_still(library):
     assert library.run(handler) == (1, 1)
 
 
-# What psycopg2 sends past its cursors is not seen.
+# The test does not see what psycopg2 sends without its cursors.
 @pytest.mark.engines("sqlite", "postgres")
 @pytest.mark.parametrize(
     "clause",
@@ -288,7 +288,7 @@ def test_after_a_first_query_that_fails_no_kept_row_is_used(make_site, failure, 
             try:
                 seen.append(read())
             except Exception as error:
-                # PostgreSQL refuses all that comes after an error.
+                # PostgreSQL refuses everything after an error.
                 seen.append(type(error).__name__)
         return seen
 

@@ -20,13 +20,13 @@ from tests.contract.site import KEEPING
 from tests.contract.town import IDS, PLAIN, listed, one_row
 from tests.contract.world import NEXT_VERSION, World, write
 
-# In which a broken comparison is found, usually in the first hundred.
+# A broken comparison is found in this number, usually in the first hundred.
 MANY = 3000
 STEPS = 7
 
 
-class Reading:
-    """A reading request of random steps; `wrong` has what it finds not to be right."""
+class ReadingRequest:
+    """A reading request of random steps; `wrong` has the differences that it finds."""
 
     def __init__(self, world, calm, seed):
         self.world = world
@@ -50,7 +50,7 @@ class Reading:
             if choice.random() < (0.05 if step else 0.25):
                 self.fail(choice)
             if self.hurt:
-                answers += [("after a failure", answer) for answer in rows_that_are_had()]
+                answers += [("after a failure", answer) for answer in rows_still_given()]
                 break
             shape = choice.choice(SHAPES if step else FIRST_SHAPES)
             answers.append((shape.__name__, shape(choice)))
@@ -98,15 +98,15 @@ class Reading:
         )
 
 
-def rows_that_are_had():
-    """The rows that are given where nothing more is executed: kept ones, if any."""
+def rows_still_given():
+    """The rows that a request still gets where nothing more is executed: kept ones, if any."""
     for cls in PLAIN:
         for id in IDS:
             with contextlib.suppress(dberrors.Error):
                 yield one_row(cls, id)
 
 
-def writing(world, choice):
+def writing_request(world, choice):
     """A writing request of random steps; returns what is wrong."""
     wrong = []
 
@@ -137,9 +137,9 @@ def differences(world, requests, until_found=False):
         if choice.random() < (0.05 if calm else 0.35):
             world.change()
         if choice.random() < 0.05:
-            wrong += writing(world, choice)
+            wrong += writing_request(world, choice)
             continue
-        reading = Reading(world, calm, choice.random())
+        reading = ReadingRequest(world, calm, choice.random())
         answer = world.request(reading, "GET")
         assert answer.status == "200 OK", (number, answer, reading.hurt)
         wrong += reading.wrong
@@ -172,13 +172,13 @@ def test_every_answer_of_many_requests_is_that_of_a_plain_select(make_world):
 
 
 def _open_without_a_look(rows, token):
-    """Keep the rows of another token."""
+    """Use the rows of another token."""
     rows.steady = True
     rows.token = token
 
 
 def _arrive_unseen(snapshot, session, token, begun=True, arrive=Snapshot.arrive):
-    """Do not compare the transaction's token with that of the rows already used."""
+    """Do not compare the transaction's token with the one of the rows already used."""
     snapshot._seen = None
     return arrive(snapshot, session, token, begun)
 

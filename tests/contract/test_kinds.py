@@ -24,7 +24,7 @@ SLOW = {
 
 
 def slow(engine, seconds):
-    """Have the database at work for about that many seconds, in a request."""
+    """Have the database busy for about that many seconds, in a request."""
     sqlhub.threadConnection.queryAll(SLOW[engine].format(seconds))
 
 
@@ -38,7 +38,7 @@ class Unmarked(SQLObject):
 
 @pytest.fixture
 def processors(make_site):
-    """Make a site with `processor` between the transaction and the handler."""
+    """Create a site with `processor` between the transaction and the handler."""
 
     def make(processor, **options):
         site = make_site(models=(Entry, Unmarked), **options)
@@ -49,7 +49,7 @@ def processors(make_site):
 
 
 def reads_before(handler):
-    """A processor that reads, as one that looks for the user does."""
+    """A processor that reads, such as one that looks for the user."""
     web.ctx.first = Entry.selectBy(name="first").count()
     return handler()
 
@@ -176,7 +176,7 @@ def test_outside_of_requests_a_mark_does_nothing(site):
     assert no_transaction(lambda: "called")() == "called"
 
 
-def test_a_reading_post_s_generator_is_sent_as_it_is_made(site):
+def test_a_reading_post_s_generator_is_sent_chunk_by_chunk(site):
     site.request(add())
 
     @reading
@@ -190,7 +190,7 @@ def test_a_reading_post_s_generator_is_sent_as_it_is_made(site):
     assert b"".join(answer) == b"1"
 
 
-def test_attempts_are_those_of_the_handler(make_site):
+def test_the_handler_s_mark_sets_the_attempts(make_site):
     site = make_site(timeout=0.01)
     busy = Busy(site)
     seen = []
@@ -260,11 +260,11 @@ def test_waiting_for_a_lock_counts_for_the_timeout(make_site, engine):
     assert response.status.startswith("503")
     assert waited < 10
     assert site.names() == []
-    # Nor is anything left of it for the next request.
+    # Nothing of it is left for the next request.
     assert site.request(lambda: slow(engine, 0.5) or add("b")()).data == b"added"
 
 
-def test_the_timeout_of_a_handler_is_not_left_for_the_next(site, engine):
+def test_the_timeout_of_a_handler_does_not_hold_for_the_next(site, engine):
     site.request(writing(timeout=0.2)(add()))
     site.request(reading(timeout=0.2)(lambda: str(Entry.select().count())))
 
@@ -297,14 +297,14 @@ def test_a_handler_without_transaction_holds_nothing_and_its_models_raise(site, 
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_a_processor_reads_before_such_a_handler_is_done(processors, method):
-    """The user who is logged in, say; PostgreSQL and MariaDB would hold a lock on the row."""
+def test_a_processor_s_transaction_ends_before_such_a_handler(processors, method):
+    """Such as one that reads the user: PostgreSQL and MariaDB would hold a lock on the row."""
 
     def processor(handler):
         web.ctx.user = Entry.get(1)
         assert web.ctx.user.name == "a"
         answer = handler()
-        # Anew: another has changed it meanwhile, and no update is lost.
+        # It is read anew: somebody has changed it meanwhile, and no update is lost.
         web.ctx.user.number += 1
         return f"{answer} {web.ctx.user.number} {Entry.get(1) is web.ctx.user}"
 
@@ -409,7 +409,7 @@ def test_what_a_processor_writes_after_such_a_handler_is_committed(processors):
     assert seen == [1]
 
 
-def test_such_a_handler_s_generator_holds_nothing_and_is_sent_as_it_is_made(site):
+def test_such_a_handler_s_generator_holds_nothing_and_is_sent_chunk_by_chunk(site):
     site.request(add())
     with only_connections(site.connection):
 

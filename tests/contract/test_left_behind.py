@@ -1,4 +1,4 @@
-"""What a request has changed in its session ends with the request; nothing is taken for it."""
+"""What a request has changed in its session ends with it; similar text is not taken for that."""
 
 import contextlib
 import shutil
@@ -89,7 +89,7 @@ def execute(query, through):
 
 
 def ends_as(before, site, look, method):
-    """Whether requests see `before` by `look` again, at the latest after a moment.
+    """Whether requests see `before` by `look` again, at once or after a moment.
 
     A server releases what a closed session held once it has noticed.
     """
@@ -160,7 +160,7 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("query", HARMLESS)
-def test_a_statement_that_only_looks_like_one_keeps_the_connection(site, query):
+def test_a_statement_that_only_looks_like_one_costs_no_connection(site, query):
     held = []
 
     def handler():
@@ -173,7 +173,7 @@ def test_a_statement_that_only_looks_like_one_keeps_the_connection(site, query):
     assert held[0] is held[1]
 
 
-def test_text_of_a_user_that_looks_like_a_statement_keeps_the_connection(site):
+def test_text_of_a_user_that_looks_like_a_statement_costs_no_connection(site):
     held = []
 
     def handler(name):
@@ -348,7 +348,7 @@ def _refused_as_read_only(site):
 
 
 @pytest.mark.engines(*POSTGRES)
-def test_a_kept_connection_to_a_server_that_is_read_only_now_is_not_kept(
+def test_an_open_connection_to_a_server_that_has_become_read_only_is_closed(
     site, server, refused_as_read_only
 ):
     """As after a failover: the connection leads to the old primary, a new one to the new."""
@@ -362,10 +362,10 @@ def test_a_kept_connection_to_a_server_that_is_read_only_now_is_not_kept(
 
 
 @pytest.mark.engines("mariadb")
-def test_a_kept_connection_to_a_mariadb_that_is_read_only_now_is_not_kept(
+def test_an_open_connection_to_a_mariadb_that_has_become_read_only_is_closed(
     site, server, refused_as_read_only
 ):
-    # Who may administer the server is not refused.
+    # An administrator of the server is not refused.
     socket = str(server.folder / "socket")
     with contextlib.closing(MySQLdb.connect(unix_socket=socket, user="root")) as root:
         root.cursor().execute("CREATE OR REPLACE USER plain IDENTIFIED BY 'plain'")

@@ -1,4 +1,4 @@
-"""A lost connection costs a request at most; nothing is half done; the site comes back by itself.
+"""A lost connection costs at most one request; nothing is half done, and the site recovers.
 
 The faults under load are in tests/apache/test_engines.py.
 """
@@ -11,7 +11,7 @@ from sqlobject import dberrors, sqlhub
 
 from app.transactions import writing
 from tests.contract.site import NOT_ASKED, SERVERS, Entry, add, no_transaction
-from tests.http_client import serving
+from tests.http_client import site_client
 
 pytestmark = pytest.mark.engines(*SERVERS)
 
@@ -97,7 +97,7 @@ def test_a_connection_that_breaks_during_commit_is_503_once_without_retry_after(
     assert b"may have succeeded" in response.data
     assert "Retry-After" not in response.headers
     assert runs == [1]
-    # The server may still be at it when its client has given up.
+    # The server may still be at work when its client has given up.
     deadline = time.monotonic() + 30
     while site.request(read, "GET").data != b"1":
         assert time.monotonic() < deadline
@@ -122,7 +122,7 @@ def test_a_commit_is_not_called_given_up_where_the_deadline_passes_before_its_an
 @pytest.mark.engines(*NOT_ASKED)
 def test_the_api_says_that_the_outcome_is_unknown(uri, tmp_path, proxy):
     user = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
-    with serving(tmp_path, uri=uri) as client:
+    with site_client(tmp_path, uri=uri) as client:
         proxy.cut_after = b"COMMIT"
         answer = client.send("POST", "/api/users", user)
         assert answer.status == 503
@@ -132,7 +132,7 @@ def test_the_api_says_that_the_outcome_is_unknown(uri, tmp_path, proxy):
 
 
 def test_the_api_says_that_nothing_was_changed_where_the_server_is_away(uri, tmp_path, server):
-    with serving(tmp_path, uri=uri) as client:
+    with site_client(tmp_path, uri=uri) as client:
         server.stop("fast")
         try:
             answer = client.send("DELETE", "/api/users/1")
@@ -189,7 +189,7 @@ def test_a_statement_that_takes_too_long_is_given_up(make_site, engine):
     assert site.request(read).data == b"0"
 
 
-# What a server says whose disk is full.
+# The errors of servers whose disk is full.
 FULL = {
     "postgres": "DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$",
     "mariadb": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'is full'",
@@ -221,7 +221,7 @@ def test_a_connection_outside_of_a_request_is_replaced_after_it_was_lost(site, s
 
 
 def test_a_connection_killed_in_mid_request_is_not_replaced_by_another(site):
-    """SQLObject's stock class connects anew, and what comes then is committed by itself."""
+    """SQLObject's stock class connects anew, and commits each later statement by itself."""
 
     def handler():
         Entry(name="before")

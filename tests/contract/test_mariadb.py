@@ -1,4 +1,4 @@
-"""What is MariaDB's own: refusals, lost transactions, lost connections."""
+"""What only MariaDB does: refusals, lost transactions, lost connections."""
 
 import socket
 import sys
@@ -165,7 +165,7 @@ def test_a_transaction_that_the_raw_connection_has_ended_is_lost(connection, ser
 
 
 def deadlock(connection):
-    """Have the calling thread's transaction chosen as a deadlock's victim; returns it, raw."""
+    """Have a deadlock end the calling thread's transaction; returns its driver's connection."""
     first = begin(connection, True)
     for name in ("a", "b"):
         execute(connection, first, INSERT.format(name))
@@ -255,7 +255,7 @@ def test_a_connection_is_checked_before_use_when_it_was_idle_for_long(connection
             assert checked == expected
 
 
-def test_another_server_than_mariadb_is_refused(uri, monkeypatch):
+def test_a_server_that_is_not_mariadb_is_refused(uri, monkeypatch):
     other = SimpleNamespace(get_server_info=lambda: "8.0.36", close=lambda: None)
     monkeypatch.setattr(MYSQLDB_CONNECT, lambda **options: other)
     with pytest.raises(dberrors.NotSupportedError, match="MariaDB"):

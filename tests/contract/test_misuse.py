@@ -1,4 +1,4 @@
-"""What would wait for itself, or do without a transaction, is refused at once with the cure."""
+"""A request that would wait for itself, or bypass its transaction, is refused with the cure."""
 
 import contextlib
 import time
@@ -23,7 +23,7 @@ def site(make_site, monkeypatch):
 
 
 def refused(site, use, match):
-    """Whether `use()`, in a request that has written, is refused at once and the write kept."""
+    """Whether `use()`, in a request that has written, is refused at once and the write stays."""
 
     def handler():
         Entry(name="a")
@@ -37,7 +37,7 @@ def refused(site, use, match):
 
 
 def test_another_transaction_after_a_write_is_refused_at_once(site):
-    message = r"another connection than.*transaction\(\).*savepoint"
+    message = r"a connection other than.*transaction\(\).*savepoint"
     assert refused(site, lambda: sqlhub.processConnection.transaction(), message)
 
 
@@ -49,7 +49,7 @@ def test_the_request_s_own_connection_refuses_another_transaction_too(site):
 def test_another_transaction_of_the_same_database_is_refused_whatever_its_options(site):
     other = connection_for(site.uri, timeout=PATIENCE - 1)
     try:
-        assert refused(site, other.transaction, "another connection than")
+        assert refused(site, other.transaction, "a connection other than")
     finally:
         other.close()
 
@@ -57,7 +57,7 @@ def test_another_transaction_of_the_same_database_is_refused_whatever_its_option
 @pytest.mark.parametrize("name", ["getConnection", "makeConnection"])
 @pytest.mark.engines("sqlite")
 def test_another_connection_to_the_file_that_is_locked_is_refused_at_once(site, name):
-    assert refused(site, getattr(site.connection, name), "another connection than")
+    assert refused(site, getattr(site.connection, name), "a connection other than")
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_another_connection_to_the_file_that_is_locked_is_refused_at_once(site, 
     ],
 )
 def test_the_process_s_connection_past_the_request_s_transaction_is_refused(site, use):
-    """What it writes would be there whatever becomes of the request."""
-    assert refused(site, lambda: use(sqlhub.processConnection), "another connection than")
+    """Its writes would stay even if the request is rolled back."""
+    assert refused(site, lambda: use(sqlhub.processConnection), "a connection other than")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -106,9 +106,7 @@ def makes(connection):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("use", [begins, takes, makes])
 @pytest.mark.parametrize("before", [lambda: None, lambda: Entry.select().count()])
-def test_nothing_of_the_process_s_connection_s_goes_past_a_request(
-    site, use, method, before, capsys
-):
+def test_nothing_of_the_process_s_connection_bypasses_a_request(site, use, method, before, capsys):
     def handler():
         before()
         use(sqlhub.processConnection)
@@ -138,7 +136,7 @@ def test_a_transaction_that_is_older_than_the_request_is_refused_in_it(site, cap
         Entry(name="past", connection=begun[0])
 
     assert site.request(handler).status.startswith("500")
-    assert "another connection" in capsys.readouterr().err
+    assert "a connection other than" in capsys.readouterr().err
     begun[0].rollback()
     assert site.names() == []
 
@@ -251,7 +249,7 @@ def test_a_load_hook_is_refused_before_anything_is_written(site, hook, method, m
 
 
 def _error_of(site, method):
-    """The error that a request ends with, which web.py shows to nobody."""
+    """The error with which a request ends; web.py shows it to nobody."""
     caught = []
 
     def outermost(handler):
@@ -283,8 +281,8 @@ def test_load_sqlo_in_a_request_that_has_a_transaction_changes_nothing(site):
     assert site.names() == ["a"]
 
 
-def test_what_the_bundle_cannot_see_is_given_up_and_nothing_acknowledged(make_site):
-    """A connection made by the driver, which waits for the lock of its own request."""
+def test_a_wait_that_the_bundle_cannot_see_is_given_up_and_nothing_acknowledged(make_site):
+    """A connection that the driver has opened waits for the lock of its own request."""
     site = make_site(timeout=1, attempts=1)
     site.request(add("a"))
 

@@ -138,7 +138,7 @@ def test_an_inner_request_may_be_vetoed_alone(make_site):
 
 
 @pytest.mark.parametrize("then", [lambda: web.seeother("/done"), web.notfound])
-def test_an_inner_request_below_500_is_kept(site, then):
+def test_what_an_inner_request_below_500_did_stays(site, then):
     site.request(asking(site, add("inner", then)))
     assert site.names() == ["before", "inner", "after"]
 

@@ -1,4 +1,4 @@
-"""Functions that are called after what was begun has come to nothing."""
+"""Functions that are called after a rollback."""
 
 import pytest
 import web
@@ -16,7 +16,7 @@ def seen():
 
 @pytest.fixture
 def audited(seen):
-    """Make a handler that asks for an audit row and adds an Entry; then it calls `then()`."""
+    """Return a handler that asks for an audit row and adds an Entry; then it calls `then()`."""
 
     def make(then=lambda: "added"):
         def audit():

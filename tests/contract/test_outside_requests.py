@@ -141,7 +141,7 @@ def test_joins_and_foreign_keys_show_what_is_committed(site):
     assert shelf.books == []
 
 
-def test_a_value_changed_in_place_is_not_kept(site):
+def test_a_value_changed_in_place_is_not_stored(site):
     book = Book(title="a", shelf=Shelf(name="a"), data={"pages": 1})
     book.data["pages"] = 2
     assert book.data == {"pages": 1}

@@ -1,4 +1,4 @@
-"""A pickled instance names its row: out of the pickle it shows what is committed."""
+"""A pickled instance names its row: loaded from the pickle it shows what is committed."""
 
 import copy
 import pickle
@@ -74,7 +74,7 @@ def test_outside_of_requests_it_shows_what_is_committed(library, monkeypatch):
     assert in_transaction(lambda: author.name) == "Grace"
 
 
-def test_one_that_is_pickled_outside_of_requests_is_as_another(library, monkeypatch):
+def test_one_that_is_pickled_outside_of_requests_is_like_any_other(library, monkeypatch):
     monkeypatch.setattr(sqlhub, "processConnection", library.connection, raising=False)
     data = pickle.dumps(Author.get(1))
     library.execute("UPDATE author SET name = 'Grace'")
@@ -195,7 +195,7 @@ def test_one_of_a_kept_row_can_be_pickled(library):
 
 
 @each_method
-def test_a_copy_is_as_one_out_of_a_pickle(library, method):
+def test_a_copy_is_like_one_from_a_pickle(library, method):
     copied = library.run(lambda: copy.deepcopy([Author.get(1)]), method)
     assert library.run(lambda: copied[0].name, method) == "Ada"
 

@@ -53,13 +53,13 @@ def test_begin_goes_out_with_the_first_query(make_site):
 
 
 def limit():
-    # Without its whole name, by which the connection would notice.
+    # Not by its whole name, which the connection would notice.
     query = "SELECT setting FROM pg_settings WHERE name LIKE 'statement_timeou_'"
     return sqlhub.threadConnection.queryOne(query)[0]
 
 
 @pytest.mark.engines("postgres")
-def test_the_limits_of_a_session_of_ones_own_are_not_set_in_each_transaction(make_site):
+def test_without_a_pooler_the_limits_are_not_set_in_each_transaction(make_site):
     site = make_site(statement_timeout=7)
     site.request(add("a"))
     assert not any("SET" in sent for sent in sent_for(site, lambda: Entry.get(1).name))
@@ -143,7 +143,7 @@ def test_writers_of_two_rows_of_a_small_table_do_not_conflict(site):
 
 
 def test_commit_of_a_failed_transaction_is_not_acknowledged(site):
-    """The error came up on the raw connection, where nobody but COMMIT's answer tells of it."""
+    """The error came up on the raw connection, so only the answer to COMMIT tells of it."""
 
     def handler():
         Entry(name="a")
@@ -282,7 +282,7 @@ FAR_AWAY = (
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_lost_connection_of_the_server_s_own_is_an_error_of_the_query(site, method):
-    """As of dblink or a foreign table; it comes with the first query of a session that lives."""
+    """As with dblink or a foreign table: it comes with the first query of a live session."""
     site.execute(FAR_AWAY)
     site.request(add("a"))
     runs = []

@@ -32,7 +32,7 @@ def read(counts=None):
 def read_until_kept(site, expected):
     """Read until the row comes from the cache; return the rows kept before the first read.
 
-    Anything that commits in the cluster, autovacuum too, has them dropped: so once is not enough.
+    Anything that commits in the cluster, autovacuum too, drops the rows. So it may take several.
     """
     counts = []
     while not (counts and counts[-1]):
@@ -256,7 +256,7 @@ def standby_of(server):
             standby.stop("immediate")
 
 
-# It is the server's way, whatever the driver: once is enough.
+# The server does this, so one driver is enough.
 @pytest.mark.engines("postgres")
 def test_on_a_standby_nothing_is_kept_and_what_the_primary_commits_is_seen(make_site, server):
     primary = make_site(cache_rows=10)
@@ -291,7 +291,7 @@ def test_what_a_writing_request_sets_in_the_session_ends_with_it(make_site):
     assert site.request(read(), "GET").data == b"0"
 
 
-def test_a_request_that_takes_the_driver_s_connection_is_not_run_again_for_that(make_site):
+def test_taking_the_driver_s_connection_does_not_have_a_request_run_again(make_site):
     site = make_site(cache_rows=10)
     site.request(add())
 

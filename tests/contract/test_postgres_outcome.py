@@ -28,14 +28,14 @@ def uri(new_uri, proxy):
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    """A server that is at work again within a second is waited for all the same."""
+    """Wait longer than usual: a server needs up to a second to be back."""
     monkeypatch.setattr(outcome, "PATIENCE", 10)
 
 
 def cutting(proxy, runs=(), conflicts=0):
     """A handler that adds an Entry and has the answer to its COMMIT cut off.
 
-    `runs`: a list to which it adds one in each run. It conflicts in so many runs before.
+    `runs`: a list to which each run adds one. The first `conflicts` runs conflict.
     """
 
     def handler():
@@ -106,7 +106,7 @@ def test_one_whose_server_was_killed_and_started_meanwhile_is_unknown(site, prox
 
 
 def test_one_whose_server_began_anew_without_a_start_is_unknown(site, proxy, server):
-    """As after the crash of one process, of which the time of the start tells nothing."""
+    """As after the crash of one process, which does not change the time of the start."""
     proxy.swallow = True
     started = server.execute("SELECT pg_postmaster_start_time()")
     victims = []
@@ -125,7 +125,7 @@ def test_one_whose_server_began_anew_without_a_start_is_unknown(site, proxy, ser
     assert site.names() == []
 
 
-def test_one_that_is_still_at_it_when_patience_ends_is_unknown(site, proxy, monkeypatch):
+def test_one_that_is_still_at_work_when_patience_ends_is_unknown(site, proxy, monkeypatch):
     monkeypatch.setattr(outcome, "PATIENCE", 0.2)
     site.execute("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
                  "'BEGIN PERFORM pg_sleep(2); RETURN NULL; END'")  # fmt: skip
@@ -196,7 +196,7 @@ def test_an_ordinary_user_may_ask(site, uri, proxy):
 def test_the_outcome_is_unknown_where_the_server_does_not_tell_its_run(
     make_site, proxy, monkeypatch
 ):
-    """As services do that lack one of the functions: their requests are served all the same."""
+    """As on a hosted server that lacks one of the functions: its requests are still served."""
     monkeypatch.setattr(outcome, "_RUN", "there_is_no_such_function()")
     site = make_site()
     assert site.request(add("b")).data == b"added"

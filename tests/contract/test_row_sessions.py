@@ -34,7 +34,7 @@ class Browser:
         return response
 
     def get(self, name):
-        """A value of the session, read in a request of its own."""
+        """A value of the session, read in a separate request."""
         found = []
         self.request(lambda: found.append(sessions.get(name)), "GET")
         return found[0]
@@ -47,7 +47,7 @@ class Browser:
 
 @pytest.fixture
 def make_browser(make_site, monkeypatch):
-    """Make a Browser, whose session has the count 0."""
+    """Create a Browser whose session has the count 0."""
 
     def make(**options):
         site = make_site(Site, models=(Entry, WebSession, Failure), **options)
@@ -89,7 +89,7 @@ def test_the_database_has_the_sha_256_of_the_token_and_not_the_token(browser):
     assert browser.token not in str(row)
 
 
-def test_a_session_is_renewed_with_its_values_and_the_token_of_before_is_worth_nothing(browser):
+def test_a_session_is_renewed_with_its_values_and_the_old_token_is_worth_nothing(browser):
     before = browser.token
     browser.request(lambda: sessions.begin(account=7))
     assert browser.token != before
@@ -104,7 +104,7 @@ def test_the_values_of_one_account_are_not_given_to_another(browser):
     assert browser.get("count") is None
 
 
-def test_a_token_that_a_client_brings_is_not_made_a_session(browser):
+def test_a_token_that_a_client_invents_begins_no_session(browser):
     chosen = Browser(browser.site, "a" * 43)
     chosen.request(lambda: sessions.put("count", 5))
     assert chosen.token != "a" * 43
@@ -289,7 +289,7 @@ def test_a_value_that_was_got_and_changed_is_a_copy(browser):
     assert browser.get("cart") == ["ä\x00"]
 
 
-def test_webpys_own_sessions_are_kept_in_the_same_table(make_site, tmp_path, monkeypatch):
+def test_webpys_own_sessions_are_stored_in_the_same_table(make_site, tmp_path, monkeypatch):
     monkeypatch.setitem(STORES, "rows", lambda site: RowStore())
     forget_saved_sessions()
     site = make_site(SiteWithSessions, folder=tmp_path, store="rows", place="after")

@@ -63,7 +63,7 @@ def test_an_instance_is_that_of_its_row_after_a_rollback(site):
     assert site.request(handler).data == b"7"
 
 
-def test_a_row_made_in_the_block_is_not_there_after_its_rollback(site):
+def test_a_row_created_in_the_block_is_not_there_after_its_rollback(site):
     def handler():
         fail_with(lambda: Entry(name="c"))
         return str([entry.name for entry in Entry.select()])
@@ -129,7 +129,7 @@ def test_a_savepoint_inside_a_savepoint_undoes_its_own_writes_only(site):
 
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("error", [lambda: web.seeother("/there"), web.notfound, web.notmodified])
-def test_a_block_left_by_an_http_error_below_500_is_kept(site, error, depth):
+def test_what_a_block_left_by_an_http_error_below_500_did_stays(site, error, depth):
     called = []
 
     def handler():
@@ -187,7 +187,7 @@ def query(text):
     sqlhub.threadConnection.query(text)
 
 
-# What another transaction is in the way of, by the engine.
+# Statements that another transaction can block, by the engine.
 EXPECTED = {
     "FOR UPDATE NOWAIT": lambda: query("SELECT * FROM entry WHERE name = 'a' FOR UPDATE NOWAIT"),
     "lock timeout": lambda: query("UPDATE entry SET number = 1 WHERE name = 'a'"),

@@ -37,7 +37,7 @@ def test_a_wrong_uri_is_refused_at_the_start(uri):
         transaction_per_request(uri)
 
 
-def test_a_thread_keeps_its_connections_and_shares_them_with_no_other(connection):
+def test_a_thread_gets_the_same_connections_again_and_shares_them_with_no_other(connection):
     def twice():
         raws = []
         for writing in (True, False, True, False):
@@ -52,7 +52,9 @@ def test_a_thread_keeps_its_connections_and_shares_them_with_no_other(connection
     assert not {id(raw) for raw in mine} & {id(raw) for raw in others}
 
 
-def test_a_thread_that_python_does_not_list_keeps_its_connection(connection, monkeypatch):
+def test_a_thread_that_python_does_not_list_gets_the_same_connection_again(
+    connection, monkeypatch
+):
     """mod_wsgi's threads are not in threading.enumerate(); SQLite's stock class closes theirs."""
     monkeypatch.setattr("threading.enumerate", list)
     monkeypatch.setattr("sqlobject.sqlite.sqliteconnection.enumerate_threads", list)
@@ -117,7 +119,7 @@ def test_a_child_process_has_its_own_connections(connection):
 def test_the_engine_itself_refuses_a_write_in_a_reading_transaction(connection, query):
     raw = begin(connection, False)
     execute(connection, raw, "SELECT * FROM entry")
-    # Past SQLObject: it is not the class that refuses it.
+    # Without SQLObject: its class is not what refuses it.
     with pytest.raises(connection.module.Error) as caught:
         raw.cursor().execute(query)
     assert connection.verdict(caught.value) is Verdict.REFUSED

@@ -70,7 +70,7 @@ def test_a_stock_transaction_reads_one_snapshot(connection):
     transaction.rollback()
 
 
-def test_a_lock_that_is_not_had_in_time_is_a_conflict(connection):
+def test_a_lock_that_does_not_come_in_time_is_a_conflict(connection):
     raw = begin(connection, True)
 
     def another():
@@ -142,7 +142,7 @@ def test_a_disk_that_fails_during_commit_leaves_the_outcome_unknown(site, caplog
     assert site.names() == ["a", "c"]
 
 
-def test_dropping_a_table_or_column_keeps_the_rows_that_refer_to_it(connection):
+def test_dropping_a_table_or_column_leaves_the_rows_that_refer_to_it(connection):
     Tome(rack=Rack(name="a", colour="red"))
     Rack.sqlmeta.delColumn("colour", changeSchema=True)
     assert Tome.select().count() == 1
@@ -189,8 +189,8 @@ def test_a_database_in_memory_is_refused():
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("cls", [Entry, Creature])
-def test_an_error_at_a_row_that_somebody_keeps_pins_no_snapshot(make_site, cls, method):
-    """As a log does that shows the error later, with its traceback and so the query."""
+def test_an_error_at_a_row_that_somebody_holds_pins_no_snapshot(make_site, cls, method):
+    """Such as a log that shows the error later, with its traceback and so the query."""
     site = make_site(models=(Entry, Creature), timeout=1)
     site.request(lambda: [cls(name=name) for name in "abc"] and "made")
     table = cls.sqlmeta.table
@@ -210,7 +210,7 @@ def test_an_error_at_a_row_that_somebody_keeps_pins_no_snapshot(make_site, cls, 
 
 @pytest.mark.parametrize(("method", "kept"), [("GET", 100), ("GET", 0), ("POST", 100)])
 def test_after_a_request_nothing_is_read_any_more(make_site, method, kept):
-    """The cursor that a thread keeps would else hold back the log: it grew with each commit."""
+    """Otherwise the cursor of a thread would hold back the log, which grows with each commit."""
     site = make_site(cache_rows=kept)
     site.request(lambda: [Entry(name=name) for name in "abc"] and "made")
     for _ in range(3):
@@ -224,8 +224,10 @@ def test_after_a_request_nothing_is_read_any_more(make_site, method, kept):
     assert (busy, pages) == (0, [0, 0])
 
 
-def test_a_file_that_is_gone_is_not_made_and_nothing_acknowledged_is_lost(make_site, uri, caplog):
-    """By a new thread, which has no session yet, while the log lies beside."""
+def test_a_file_that_is_gone_is_not_created_and_nothing_acknowledged_is_lost(
+    make_site, uri, caplog
+):
+    """A new thread has no session yet, and the log is still there."""
     path = Path(uri.removeprefix("sqlite://"))
     path.touch()
     site = make_site(create=False)

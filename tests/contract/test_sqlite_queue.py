@@ -229,7 +229,7 @@ def test_the_turn_lasts_until_the_engine_has_ended_the_transaction(
 
 
 @pytest.mark.parametrize("how", ["the thread ends", "the connection is closed"])
-def test_who_goes_in_the_middle_of_a_transaction_ends_its_turn(connection, file, how):
+def test_a_thread_that_goes_in_the_middle_of_a_transaction_ends_its_turn(connection, file, how):
     def go():
         begin(connection, True)
         assert not is_free(file)

@@ -1,4 +1,4 @@
-"""Without a queue the writers of SQLite do as they would: turned off, or where it cannot be."""
+"""Without a queue, turned off or impossible, the writers of SQLite wait as SQLite has them."""
 
 import contextlib
 import os
@@ -67,7 +67,7 @@ def assert_one_line_with_the_cure(logged, uri, error):
         assert "queue=False" in line
 
 
-def test_a_folder_in_which_no_file_can_be_made_is_told_once_and_served():
+def test_a_folder_in_which_no_file_can_be_created_is_told_once_and_served():
     with folder_of("nobody") as (folder, _):
         path = folder / "site.db"
         uri = f"sqlite://{path}"

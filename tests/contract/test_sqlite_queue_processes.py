@@ -82,7 +82,7 @@ def test_the_wait_for_a_turn_ends_with_the_timeout(make_site, file):
         with pytest.raises(sqlite3.OperationalError, match="locked: .* timeout") as caught:
             begin(site.connection, True)
         assert site.connection.verdict(caught.value) is Verdict.CONFLICT
-        # Those who have gone away do not keep the ones behind them.
+        # Those who have gone away do not hold up the ones behind them.
         process.kill()
         wait_until_free(file)
         assert site.request(add()).status == "200 OK"
@@ -102,7 +102,7 @@ def test_the_wait_for_a_turn_ends_with_the_handlers_own_timeout(make_site):
 
 
 def test_a_writer_whose_turn_does_not_come_asks_sqlite_itself(make_site, file):
-    """As where the process whose turn it is was stopped before it has begun, or is stuck."""
+    """As where the process whose turn it is was stopped before its transaction began, or hangs."""
     site = make_site(timeout=0.2)
     assert site.request(add("a")).status == "200 OK"
     with turn_taken(file):
@@ -110,7 +110,7 @@ def test_a_writer_whose_turn_does_not_come_asks_sqlite_itself(make_site, file):
     assert site.names() == ["a", "b"]
 
 
-def test_who_has_given_up_its_place_does_not_keep_the_next_one(make_site, file):
+def test_a_writer_that_has_given_up_does_not_hold_up_the_next_one(make_site, file):
     """It stands in the queue of this process, which waits for another process."""
     site = make_site(timeout=PATIENCE)
     site.request(add("a"))
@@ -134,7 +134,7 @@ def test_nothing_of_a_killed_process_is_in_the_queue(make_site, file):
     assert is_free(file)
 
 
-def test_a_child_does_not_keep_the_turn_of_its_parent(make_site, file):
+def test_a_child_does_not_hold_the_turn_of_its_parent(make_site, file):
     site = make_site(timeout=PATIENCE)
     with started("fork", site.uri) as process:
         child = int(process.stdout.readline())

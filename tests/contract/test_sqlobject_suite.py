@@ -36,10 +36,10 @@ def failures(report):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_it_passes_as_it_does_on_the_stock_class_or_better(tmp_path, engine, new_uri):
-    """On PostgreSQL one fails on both, which asks for TLS that the tests' server does not speak.
+    """On PostgreSQL one fails on both: it asks for TLS, which the tests' server does not have.
 
     On MariaDB the stock class fails three: bytes, and the empty text, from a URI without options.
-    On every engine ours fails the one that wants a value which has been changed since.
+    On every engine ours fails the one that wants a value that was changed since.
     """
     (stock_report, stock), (report, ours) = in_threads(
         lambda: outcome(tmp_path / "stock", new_uri()),

@@ -1,4 +1,4 @@
-"""SQLObject's own test suite, each test as one writing request, whose reads are made again."""
+"""SQLObject's own test suite, each test as one writing request, whose reads are repeated."""
 
 import json
 from typing import NamedTuple
@@ -12,18 +12,16 @@ PLUGIN = ("-p", "tests.contract.sqlobject_in_requests_plugin")
 
 
 class Difference(NamedTuple):
-    """What a test does that a request cannot be part of, and what its error says."""
+    """What a test does that no request can do, and what its error says."""
 
     reason: str
     error: str
 
 
-OWN_TRANSACTION = Difference(
-    "begins a transaction of its own", "a request has one transaction already"
-)
+OWN_TRANSACTION = Difference("begins another transaction", "a request has one transaction already")
 OWN_CONNECTION = Difference(
     "opens another connection to the same database",
-    "another connection than that of the request was used in it",
+    "a connection other than the request's was used in it",
 )
 MODULES_CONNECTION = Difference(
     "uses the process's connection, which its module has taken", OWN_CONNECTION.error
@@ -106,7 +104,7 @@ DIFFERENCES = {
         "tests/test_auto.py::TestPeople::test_collidingName": NO_COLUMN,
         "tests/test_create_drop.py::test_create_drop": DDL,
         "tests/test_datetime.py::test_microseconds": Difference(
-            "makes its table anew, for which the setup waits until the request ends",
+            "creates its table anew, and the setup waits until the request ends",
             "Lock wait timeout exceeded",
         ),
         "tests/test_mysql.py::test_list_databases": MODULES_CONNECTION,
@@ -120,7 +118,7 @@ DIFFERENCES = {
 def test_each_passes_as_one_writing_request_and_kept_rows_are_what_stock_reads(
     tmp_path, engine, new_uri
 ):
-    """What is listed above fails, for its reason; all else passes, and its reads are equal."""
+    """The tests listed above fail with their errors; all others pass, with equal reads."""
     folder = tmp_path / "suite"
     report, counts = outcome(folder, new_uri(), *PLUGIN, str(SUITE / "inheritance"))
     found = json.loads((folder / "differences.json").read_text())

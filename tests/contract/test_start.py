@@ -18,7 +18,7 @@ from tests.contract.site import SERVERS
 from tests.servers import QUOTED_PASSWORD
 
 WRONG_PASSWORD = "s3cret%2Fpass"
-# Whichever command makes the first table is overtaken before the second one.
+# The command that creates the first table is overtaken before the second one.
 OVERTAKEN = """
 import time
 
@@ -47,14 +47,14 @@ CONSTRAINTS = {
 
 
 def command(uri, tmp_path, *options, folder=ROOT, **environ):
-    """What runs `python -m app.database`, with which scripts/serve begins, on `uri`."""
+    """Arguments of subprocess for `python -m app.database` on `uri`, as scripts/serve calls it."""
     (tmp_path / "empty.env").touch()
     environ |= {"DATABASE_URI": uri, "SITE_SETTINGS": str(tmp_path / "empty.env")}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SITE_")}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SITE_")}
     return {
         "args": [sys.executable, "-m", "app.database", *options],
         "cwd": folder,
-        "env": kept | environ,
+        "env": others | environ,
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
         "text": True,
@@ -82,7 +82,7 @@ def check_refusal(done):
     assert "s3cret" not in done.stderr
 
 
-def test_the_tables_and_sample_users_are_made_once(server, uri, tmp_path):
+def test_the_tables_and_sample_users_are_created_once(server, uri, tmp_path):
     first, second = (make_database(uri, tmp_path) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "sample users" in first.stdout
@@ -90,7 +90,7 @@ def test_the_tables_and_sample_users_are_made_once(server, uri, tmp_path):
     assert users(server, uri) == 3
 
 
-def test_commands_at_once_make_them_once(server, uri, tmp_path):
+def test_commands_at_once_create_them_once(server, uri, tmp_path):
     processes = [subprocess.Popen(**command(uri, tmp_path)) for _ in range(4)]
     said = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, said
@@ -98,7 +98,7 @@ def test_commands_at_once_make_them_once(server, uri, tmp_path):
 
 
 @pytest.mark.engines(*SERVERS)
-def test_commands_at_once_make_tables_that_refer_to_each_other_once(server, uri, tmp_path):
+def test_commands_at_once_create_tables_that_refer_to_each_other_once(server, uri, tmp_path):
     """Each table, constraint, join and sample row, though the first command is overtaken."""
     models = own_application.MODELS + OVERTAKEN
     own = own_application.make(tmp_path / "own", models=models)
@@ -106,7 +106,7 @@ def test_commands_at_once_make_tables_that_refer_to_each_other_once(server, uri,
     said = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, said
     for table in own_application.TABLES:
-        assert sum(f"table {table}: made" in out for out, _ in said) == 1, said
+        assert sum(f"table {table}: created" in out for out, _ in said) == 1, said
     tags = server.execute("SELECT word FROM tag", name_of(uri))
     assert [word for (word,) in tags] == ["first"]
     [[constraints]] = server.execute(CONSTRAINTS[uri.partition(":")[0]], name_of(uri))
@@ -138,7 +138,7 @@ def test_the_command_waits_for_a_server_that_is_not_there_yet(server, uri, tmp_p
     out, further = waiting.communicate()
     assert first == "waiting at most 60 s for the database of DATABASE_URI\n"
     assert (waiting.returncode, further) == (0, "")
-    assert "table users: made" in out
+    assert "table users: created" in out
 
 
 def test_the_command_does_not_wait_for_ever(tmp_path):
@@ -148,8 +148,8 @@ def test_the_command_does_not_wait_for_ever(tmp_path):
 
 
 @pytest.mark.engines(*SERVERS)
-def test_a_table_made_after_the_look_for_it_is_found_at_the_next(server, uri, monkeypatch):
-    """What the loser of a race of two commands meets: CREATE TABLE for one that is there."""
+def test_a_table_created_after_the_first_look_is_found_at_the_next(server, uri, monkeypatch):
+    """Of two commands at once the later one sends CREATE TABLE for a table that exists."""
     monkeypatch.setattr(sqlhub, "processConnection", connection_for(uri), raising=False)
     database.make_database()
     look, looks = User.tableExists, []

@@ -1,4 +1,4 @@
-"""An answer in chunks: sent as it is made, or, of a writing request, once it is committed."""
+"""An answer in chunks: sent chunk by chunk, or, in a writing request, after the commit."""
 
 import gc
 import os
@@ -250,7 +250,7 @@ def test_the_temporary_file_of_held_back_chunks_is_closed(site, read):
             yield b"x" * 100_000
 
     b"".join(site.start(handler))
-    # What earlier tests have left would else be closed in between.
+    # Otherwise files that earlier tests have left would be closed in between.
     gc.collect()
     before = os.listdir("/proc/self/fd")
     answer = site.start(handler)

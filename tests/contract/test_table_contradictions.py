@@ -1,4 +1,4 @@
-"""A table that contradicts its model in what cannot be added is refused, and left as it was."""
+"""A table that contradicts its model is refused, and left as it was."""
 
 import MySQLdb
 import pytest
@@ -102,7 +102,7 @@ def test_a_column_that_is_shorter_than_the_model_is_refused():
 
 # SQLite knows no users.
 @pytest.mark.engines(*SERVERS)
-def test_a_user_who_may_make_no_table_uses_the_table_as_it_is(server, uri, monkeypatch):
+def test_a_user_who_may_create_no_table_uses_the_table_as_it_is(server, uri, monkeypatch):
     made()
     name = uri.rpartition("/")[2].partition("?")[0]
     make_user(server, name)
@@ -116,7 +116,7 @@ def test_a_user_who_may_make_no_table_uses_the_table_as_it_is(server, uri, monke
 
 
 def make_user(server, name):
-    """Make the user `name`, who may read and write the rows of the database of the same name."""
+    """Create the user `name`, who may read and write the rows of the database of the same name."""
     if isinstance(server, Postgres):
         server.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
         server.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")

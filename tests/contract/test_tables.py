@@ -1,4 +1,4 @@
-"""Tables follow their models: what is missing is added, what is too many is left."""
+"""Tables follow their models: missing columns and indexes are added, others stay."""
 
 import ast
 import subprocess

@@ -8,7 +8,7 @@ from sqlobject import BLOBCol, SQLObject, StringCol, UnicodeCol, dberrors, sqlhu
 
 from app.transactions import connection_for, transaction_per_request
 from tests.contract.site import SERVERS
-from tests.http_client import serving
+from tests.http_client import site_client
 
 AWKWARD = st.sampled_from("\x00\\'\"`%_;$\n\r\t\b\x1a\x7f\u2028\ufffe\U0001f600\ud800é{}?: ")
 TEXT = st.text(AWKWARD | st.characters(), min_size=1, max_size=40)
@@ -67,7 +67,7 @@ def test_text_is_stored_as_sent_or_refused(uri, text):
 
 @pytest.fixture
 def api_client(uri, tmp_path):
-    with serving(tmp_path, uri=uri) as client:
+    with site_client(tmp_path, uri=uri) as client:
         yield client
 
 

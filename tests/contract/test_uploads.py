@@ -1,4 +1,4 @@
-"""What was sent to a request is there in each run of its handler, whoever has read it before."""
+"""Each run of a handler finds what the client has sent, whoever has read it before."""
 
 import csv
 import gc

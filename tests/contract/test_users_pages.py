@@ -9,7 +9,7 @@ import pytest
 
 from app.models import HashedPassword, User
 from app.transactions import connection_for, in_transaction
-from tests.http_client import Browser, password_hash, serving
+from tests.http_client import Browser, password_hash, site_client
 from tests.threads import in_threads
 
 PASSWORD = "open sesame"
@@ -21,7 +21,7 @@ ROW = re.compile(r'<tr id="user-(\d+)">.*?<a href="/users/\d+">(.*?)</a>')
 def client(tmp_path, uri, monkeypatch):
     """The site with NAMES, of whom every third has the same full name, and the editor "eve"."""
     monkeypatch.setattr("app.listing.PAGE_LENGTH", 4)
-    with serving(tmp_path, uri=uri) as client:
+    with site_client(tmp_path, uri=uri) as client:
         hashed = HashedPassword(password_hash(PASSWORD))
 
         def add():

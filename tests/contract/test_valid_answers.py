@@ -1,6 +1,6 @@
-"""Each answer keeps the rules of WSGI (PEP 3333), as wsgiref's validator has them.
+"""Each answer follows the rules of WSGI (PEP 3333), as wsgiref's validator checks them.
 
-Besides what it checks, an answer is started once, and the last run's headers are all it has.
+Moreover, an answer is started only once, and has only the headers of the last run.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Answers that are sent as they are made keep the rules of WSGI, also where they break off."""
+"""Answers that are sent chunk by chunk follow the rules of WSGI, even where they break off."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def failing_late():
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_stream_that_fails_late_is_broken_off_and_never_started_again(site, method):
-    """The only way in which a server can tell its client, after the first chunk."""
+    """After the first chunk a server can tell its client in no other way."""
     answer = ask(site, failing_late, method)
     assert answer.next() == b"0"
     with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""web.py's sessions: changed and saved once, by the run that counts, wherever they are kept."""
+"""web.py's sessions: changed and saved once, by the run that counts, in every store."""
 
 import os
 import shutil
@@ -27,14 +27,14 @@ ELSEWHERE = ("disk", "shelf", "memory", "db")
 
 each_place = pytest.mark.parametrize("place", ["before", "after"])
 each_store = pytest.mark.parametrize("store", STORES)
-# One that pickles, one that does not, one in the way, one inside the transaction.
+# A store that pickles, one that does not, one in the way, one inside the transaction.
 each_kind = pytest.mark.parametrize("store", ["disk", "memory", "same-db", "models"])
 each_of_models = pytest.mark.parametrize("store", OF_MODELS)
 
 
 @pytest.fixture
 def make_visitor(make_site, tmp_path, monkeypatch):
-    """Make a Visitor whose site keeps its sessions in `store`; it has a session already."""
+    """Create a Visitor whose site stores its sessions in `store`; it has a session already."""
 
     def make(store, place, **options):
         site = make_site(SiteWithSessions, folder=tmp_path, store=store, place=place, **options)
@@ -48,7 +48,7 @@ def make_visitor(make_site, tmp_path, monkeypatch):
 
 
 def count_and_write(session, runs):
-    """A handler that counts, and then writes: a GET is run again for that."""
+    """A handler that counts, and then writes: a GET is run again because of that."""
 
     def handler():
         runs.append(1)
@@ -148,7 +148,7 @@ def test_parallel_requests_of_a_visitor_lose_nothing_in_a_store_of_models(make_v
     assert len(visitor.get("cart")) == 15
 
 
-# The next two are of web.py's cookbook.
+# The next two are from web.py's cookbook.
 def csrf_token(session):
     if "csrf_token" not in session:
         session.csrf_token = uuid.uuid4().hex
@@ -327,7 +327,7 @@ def test_a_store_in_the_same_database_does_not_wait_for_its_own_request(make_vis
 
 @each_place
 @each_of_models
-def test_a_session_that_has_not_changed_makes_no_get_a_writing_request(make_visitor, store, place):
+def test_an_unchanged_session_makes_no_get_a_writing_request(make_visitor, store, place):
     visitor = make_visitor(store, place)
     seen = []
 
@@ -491,7 +491,7 @@ each_free_kind = pytest.mark.parametrize("store", ["disk", "memory", "models"])
 @each_place
 @each_free_kind
 @pytest.mark.parametrize("how", ["in_transaction", "on_commit"])
-def test_a_request_that_no_request_makes_has_its_session(make_visitor, store, place, how):
+def test_a_request_that_comes_from_no_request_has_its_session(make_visitor, store, place, how):
     """As a thread asks the site for the page that it sends by mail."""
     visitor = make_visitor(store, place)
     answers = []

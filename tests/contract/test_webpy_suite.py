@@ -1,7 +1,7 @@
 """web.py's own test suite passes with the processor in each of its applications.
 
 scripts/install --test unpacks the suite from web.py's source distribution. `test_db.py` is left
-out: it makes no application, and wants its own servers.
+out: it creates no application, and needs its own servers.
 """
 
 import re
@@ -23,8 +23,8 @@ PLUGIN = ("-p", "tests.contract.webpy_suite_plugin")
 ARRANGEMENTS = list(product(("outside", "inside"), ("nothing", "read", "write")))
 
 # A GET that writes comes to nothing once and is run again. These two count in memory how often a
-# hook is called, and a hook inside of the processor is called in each run; what is to happen once
-# belongs in on_commit. The one sub-application's hook is inside of the outer application's.
+# hook is called, and a hook inside of the processor is called in each run; work to be done only
+# once belongs in on_commit. The one sub-application's hook is inside of the outer application's.
 RUN_AGAIN = {
     ("outside", "write"): {"testUnload": "failed", "test_processors": "failed"},
     ("inside", "write"): {"test_processors": "failed"},

@@ -22,7 +22,7 @@ from sqlobject.sqlbuilder import (
     SQLObjectState,
 )
 
-# More than there are, so that some are missed.
+# More than the rows have, so that some are missing.
 IDS = range(1, 13)
 LETTERS = "abcdef"
 
@@ -93,9 +93,9 @@ PLAIN = (Town, Citizen, Label, Mayor)
 
 
 class Answer(NamedTuple):
-    """`got`: tuples, which are to be the rows of `query`, in this order if `ordered`.
+    """`got`: tuples, which should be the rows of `query`, in this order if `ordered`.
 
-    `cls`: the class whose columns the rows have, None where they are as they come.
+    `cls`: the class whose columns decode the rows; None for rows as they come.
     """
 
     query: str

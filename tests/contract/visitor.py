@@ -1,4 +1,4 @@
-"""A visitor with a cookie, on a site that has web.py's sessions in one of the stores there are."""
+"""A visitor with a cookie, on a site with web.py's sessions in one of all stores."""
 
 import http.cookies
 import shelve

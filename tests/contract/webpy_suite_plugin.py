@@ -1,8 +1,8 @@
 """A pytest plugin that has web.py's own test suite use the processor in each application.
 
-Without --database it changes nothing but the address of the servers that the suite starts: a
-free port of 127.0.0.1. With it the end of the report has a line "acknowledged N, there M": how
-many answers below 500 the applications have given, and how many rows their requests have left.
+Without --database it changes only the address of the servers that the suite starts: a free port of
+127.0.0.1. With it the end of the report has a line "acknowledged N, there M": how many answers
+below 500 the applications have given, and how many rows their requests have left.
 """
 
 import uuid

@@ -10,10 +10,10 @@ from tests.docker.project import CLUSTER, project
 
 @pytest.fixture(scope="session")
 def engine():
-    """A Docker engine that has the official images, or stand-ins for them: it says which."""
+    """A Docker engine with the official images, or with stand-ins, whose names it prints."""
     with running_engine() as running, stand_ins(running) as names:
         if names:
-            # A process of pytest-xdist has no terminal, but its parent's standard error.
+            # A process of pytest-xdist has no terminal, but has its parent's standard error.
             told = f"\nstand-ins made from Debian's packages: {', '.join(names)}\n"
             sys.__stderr__.write(told)
         yield running

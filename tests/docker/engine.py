@@ -1,7 +1,7 @@
-"""A Docker engine for the tests: the one that answers, else one started here, as root.
+"""A Docker engine for the tests: the one that answers, or one that root starts here.
 
-Its Compose is the plugin that scripts/install --test unpacks. One started here has its images in
-.venv/docker/data, so that a second run is quick; its containers and networks go.
+Its Compose is the plugin that scripts/install --test unpacks. An engine started here has its
+images in .venv/docker/data, for a quick second run; its containers and networks are removed.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class Engine:
         return self.run("info", check=False).returncode == 0
 
     def has_image(self, name):
-        """Whether the image is there or can be pulled."""
+        """Whether the engine has the image or can pull it."""
         return any(
             self.run(*verb, name, check=False).returncode == 0
             for verb in (("image", "inspect"), ("pull", "--quiet"))
@@ -71,10 +71,10 @@ class Engine:
 
 @contextlib.contextmanager
 def stand_ins(engine):
-    """Make those of the three official images that cannot be had from Debian's packages.
+    """Build from Debian's packages those of the three official images that cannot be pulled.
 
-    Yields the names of all that are stand-ins. Those made here go again at the end, from an engine
-    that is not of the tests' own.
+    Yields the names of all stand-ins. On an engine that the tests did not start, those built here
+    are removed at the end.
     """
     made = _make_stand_ins(engine)
     try:
@@ -93,14 +93,14 @@ def _make_stand_ins(engine):
             done = subprocess.run(command, env=engine.environment, capture_output=True, text=True)
         if done.returncode != 0:
             pytest.skip(
-                "debian:trixie-slim can neither be pulled nor made by debootstrap: run "
+                "debian:trixie-slim can neither be pulled nor built by debootstrap: run "
                 f"scripts/install --test as root\n{done.stdout[-500:]}\n{done.stderr[-500:]}"
             )
         made.append("debian:trixie-slim")
     for name in ("postgres:17", "haproxy:3.0"):
         if not engine.has_image(name):
             folder = str(STAND_INS / name.partition(":")[0])
-            # By the engine's own builder: newer clients have BuildKit as one more plugin only.
+            # By the Docker engine's builder: newer clients have BuildKit only as another plugin.
             builder = {"DOCKER_BUILDKIT": "0"}
             engine.run("build", "--quiet", "--tag", name, folder, env=builder)
             made.append(name)
@@ -109,7 +109,7 @@ def _make_stand_ins(engine):
 
 @contextlib.contextmanager
 def running_engine():
-    """Yield an Engine that answers; skips the test where there is none and none can be started."""
+    """Yield an Engine that answers; skips the test if there is none and none can be started."""
     if not shutil.which("docker") or not PLUGIN.exists():
         pytest.skip("Docker or its Compose plugin is missing: run scripts/install --test")
     engine = Engine()
@@ -127,7 +127,7 @@ def _own_engine():
         pytest.skip("no Docker engine answers: as root run scripts/install --test, then the tests")
     bridge = Path("/sys/class/net/docker0").exists()
     mounted = _mount_cgroups()
-    # The path of a socket may have 108 bytes at most.
+    # The path of a socket has at most 108 bytes.
     with tempfile.TemporaryDirectory(prefix="docker-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         engine = Engine(f"unix://{folder}/socket")
@@ -153,7 +153,7 @@ def _own_engine():
 
 
 def _mount_cgroups():
-    """Mount the control groups where nothing else has; returns whether that was done."""
+    """Mount the control groups unless they are mounted; returns whether it did."""
     groups = Path("/sys/fs/cgroup")
     if os.path.ismount(groups / "memory") or (groups / "cgroup.controllers").exists():
         return False

@@ -1,4 +1,4 @@
-"""Clients that read and write the site all the time, and know what was acknowledged to them."""
+"""Clients that read and write the site all the time, and know which writes were acknowledged."""
 
 import contextlib
 import threading
@@ -9,7 +9,7 @@ import httpx
 
 from tests.docker.project import client
 
-# How long a client waits for an answer: longer than the balancer for that of a reading request.
+# Seconds that a client waits for an answer: longer than the balancer waits for a reading request.
 SECONDS = 14
 
 _numbers = count(1)

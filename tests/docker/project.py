@@ -17,7 +17,7 @@ IMAGE = "webpy-sqlobject-site-test"
 TOKEN = "token-of-the-tests-in-containers"
 SINGLE = ("compose.yaml",)
 CLUSTER = ("compose.yaml", "docker/cluster.yaml")
-# After one of these: your application.
+# With your application; further files may follow.
 APPLICATION = ("docker/application.yaml",)
 
 _numbers = count(1)
@@ -41,7 +41,7 @@ class Project:
             "WEBPY_IMAGE": IMAGE,
             "CA_BUNDLE": CA_BUNDLE,
             "COMPOSE_PROJECT_NAME": self.name,
-            # Several run at once.
+            # Several projects run at once.
             "WEBPY_NETWORK": free_network(),
             **settings,
         }
@@ -88,8 +88,8 @@ class Project:
 def free_network():
     """The first three numbers of a network of 256 addresses that this machine has no route to.
 
-    Docker takes the network that it is given also where an interface has it, such as one that a
-    killed Docker engine has left, and then no request reaches the containers.
+    Docker takes a given network even if an interface has it, such as one that a killed Docker
+    engine has left: then no request reaches the containers.
     """
     lines = Path("/proc/net/route").read_text().splitlines()[1:]
     routes = [_network(*line.split()[1:8:6]) for line in lines]
@@ -108,7 +108,7 @@ def _network(address, mask):
 
 @contextlib.contextmanager
 def project(engine, files=SINGLE, up=True, **settings):
-    """A Project, started if `up`; gone at the end, its volumes too."""
+    """A Project, started if `up`; removed at the end with its volumes."""
     made = Project(engine, files, {"SITE_API_TOKEN": TOKEN, **settings})
     try:
         if up:

@@ -13,9 +13,9 @@ from tests.docker.load import SECONDS, load
 from tests.docker.project import TOKEN, client, user_names
 
 pytestmark = pytest.mark.timeout(600)
-# What the balancer needs to take note of a container that is gone: two checks a second apart.
+# Seconds in which the balancer notices that a container is gone: two checks, a second apart.
 SECONDS_TO_NOTICE = 4
-# How long a network is cut.
+# Seconds for which a network is cut.
 SECONDS_CUT = SECONDS_TO_NOTICE + 2
 
 
@@ -28,7 +28,7 @@ def hosts(made, number=30):
 
 
 def short(containers):
-    """The host names of containers, which Docker makes from their ids."""
+    """The host names of containers, which Docker takes from their ids."""
     return {container[:12] for container in containers}
 
 
@@ -55,22 +55,22 @@ def test_what_a_client_says_of_itself_is_not_believed(cluster):
     assert "198.51.100.7" not in line and address not in line
 
 
-# HAProxy takes a bare line feed for the end of a line: it reads, and passes on, two requests.
+# HAProxy takes a bare line feed as the end of a line: it reads, and passes on, two requests.
 @pytest.mark.parametrize("form", [form for form in AMBIGUOUS if form != "a bare line feed"])
 def test_an_ambiguous_request_carries_no_second_one(cluster, form):
     assert refused(int(cluster.settings["WEBPY_PORT"]), form)
     assert "/smuggled" not in cluster.log("web")
 
 
-def test_of_the_containers_that_started_together_one_made_the_users(cluster):
+def test_of_the_containers_that_started_together_one_created_the_users(cluster):
     log = cluster.log("web")
-    assert log.count("table users: made") == 1
+    assert log.count("table users: created") == 1
     assert log.count("sample users: ") == 1
     assert log.count("table users: exists") == 2
 
 
-def test_the_secrets_are_made_and_known_only_where_they_are_needed(cluster):
-    """The database has the password, the web containers the address with it; no environment."""
+def test_the_secrets_are_known_only_where_they_are_needed(cluster):
+    """The database has the password, web containers the address with it; no environment does."""
     password = cluster.sh("cat /run/site-secrets/password", "database").stdout
     assert re.fullmatch("[0-9a-f]{64}", password)
     uri = cluster.sh("cat secrets/web/database-uri").stdout
@@ -129,7 +129,7 @@ def script(made, *command):
 
 
 def test_a_killed_web_container_costs_no_acknowledged_write_and_soon_no_request(cluster):
-    """kill -9 under load. A read is sent to another host; a write cut off may have to be asked."""
+    """kill -9 under load. A read goes to another host; a write may have an unknown outcome."""
     in_rotation(cluster, 3)
     victim = cluster.containers("web")[0]
     # So many readers that the victim is answering some of them.
@@ -147,7 +147,7 @@ def test_a_killed_web_container_costs_no_acknowledged_write_and_soon_no_request(
 
 
 def test_a_write_that_a_kill_cut_off_is_not_sent_to_another_host(cluster):
-    """In the mode nocache a write is kept at once, a second before its host would answer."""
+    """In the mode nocache a write is committed at once, a second before its host would answer."""
     in_rotation(cluster, 3)
     victim = cluster.containers("web")[0]
     statuses = []
@@ -175,7 +175,7 @@ def test_a_write_that_a_kill_cut_off_is_not_sent_to_another_host(cluster):
 
 
 def test_a_web_container_that_hangs_costs_no_read(cluster):
-    """One that is paused: the balancer gives up waiting for it and asks another."""
+    """The container is paused: the balancer stops waiting for it and asks another."""
     in_rotation(cluster, 3)
     victim = cluster.containers("web")[0]
     with load(cluster, readers=12, writers=0) as running:
@@ -222,9 +222,9 @@ def test_a_restarted_database_is_found_again_unaided(cluster):
     ("service", "network"), [("web", "default"), ("web", "database"), ("database", "database")]
 )
 def test_a_network_that_is_cut_and_healed_costs_no_acknowledged_write(cluster, service, network):
-    """Between balancer and one web container, one of these and the database, it and all of them.
+    """The network between balancer and one web container, and between the database and one or all.
 
-    Without help all is well again; while it is cut the balancer reads from the others.
+    All is well again without help; while it is cut, the balancer reads from the others.
     """
     in_rotation(cluster, 3)
     victim = cluster.containers(service)[0]

@@ -1,4 +1,4 @@
-"""The documents' Docker commands run, from a fresh clone, and what they say of them is so."""
+"""The documents' Docker commands run, from a fresh clone, and what they say of them is true."""
 
 import re
 import shlex
@@ -26,7 +26,7 @@ def clone(tmp_path_factory):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_serves_the_site(engine, image, clone, command):
-    """With --detach and --wait, so that it ends; on a port and with an image of the tests."""
+    """With --detach and --wait, so that it ends; with a port and an image of the tests."""
     words = shlex.split(command)
     given = dict(word.split("=", 1) for word in words[: words.index("docker")])
     made = Project(engine, (), given, clone)
@@ -56,7 +56,7 @@ def test_the_document_gives_the_images_size(engine, image):
 
 
 def test_compose_passes_every_setting_on():
-    """All that the settings know; SITE_SETTINGS and SITE_PATH would name what is inside of it."""
+    """All but SITE_SETTINGS and SITE_PATH, which would name something in the container."""
     variables = {item.metadata["variable"] for item in fields(Settings) if item.metadata}
     text = (ROOT / "compose.yaml").read_text()
     passed = set(re.findall(r"^ +- ((?:SITE|DATABASE)_\w+)$", text, re.MULTILINE))

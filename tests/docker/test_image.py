@@ -1,4 +1,4 @@
-"""The image: its size, what is not in it, and that changed code makes only the last layers new."""
+"""The image: its size, what is not in it, and that changed code renews only the last layers."""
 
 import json
 import re
@@ -119,7 +119,7 @@ def test_a_change_of_code_builds_neither_packages_nor_environment_again(engine, 
 
 
 def test_the_builder_finds_no_fault_in_the_dockerfile(changed):
-    """Those of BuildKit from 0.15 on check each build and say `1 warning found`."""
+    """BuildKit from 0.15 on checks each build and says `1 warning found`."""
     _, said = changed
     assert not re.search(r"\bwarnings? found\b|\bdeprecated\b", said, re.IGNORECASE), said
 

@@ -29,7 +29,7 @@ def test_every_service_of_the_cluster_is_hardened(engine):
 
 
 def test_a_stop_waits_longer_than_the_longest_request_takes(engine):
-    """Apache for its daemons, the balancer for Apache, and Compose for both."""
+    """Apache waits for its daemons, the balancer for Apache, and Compose for both."""
     config = Project(engine, CLUSTER, {}).compose("config", "--format", "json").stdout
     services = json.loads(config)["services"]
     site, server, balancer = (
@@ -49,7 +49,7 @@ def test_a_stop_waits_longer_than_the_longest_request_takes(engine):
     assert services["balancer"]["stop_grace_period"] == "1m50s"
 
 
-def test_the_longest_request_is_as_long_wherever_it_is_calculated_with():
+def test_all_files_calculate_with_the_same_longest_request():
     site = (ROOT / "apache" / "site.conf").read_text()
     entrypoint = (ROOT / "docker" / "entrypoint").read_text()
     assert _seconds(r"Define WEBPY_REQUEST_TIMEOUT (\d+)", site) == REQUEST_TIMEOUT

@@ -32,7 +32,7 @@ def checkout():
 def served(request, engine, image, tmp_path):
     """An application in the image with SQLite on its volume, and its address.
 
-    The shop is served as the page has it of the wiki.
+    The page shows the steps with the wiki; the shop is served by the same ones.
     """
     old = OLD[request.param]
     before = checkout()

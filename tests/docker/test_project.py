@@ -1,4 +1,4 @@
-"""The tests' Compose projects: what they take of the machine is free."""
+"""The tests' Compose projects: they take only what is free on the machine."""
 
 import os
 import subprocess

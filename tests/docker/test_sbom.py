@@ -31,7 +31,7 @@ def test_the_bill_has_debians_packages_and_pythons_and_nothing_that_was_taken_ou
     assert all(one["version"] for one in bill["components"])
 
 
-def test_an_image_that_is_not_there_ends_it_with_the_cure(engine):
+def test_a_missing_image_ends_it_with_the_cure(engine):
     done = sbom(engine, "no-such-image")
     assert (done.returncode, done.stdout) == (2, "")
     assert "no-such-image" in done.stderr and "docker compose build" in done.stderr

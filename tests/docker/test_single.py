@@ -27,7 +27,7 @@ def test_the_start_prints_the_address(single):
 
 
 def test_a_start_with_the_lab_logs_no_error(engine, image):
-    """SITE_LAB=1 is as good as on; all its processes have loaded the lab."""
+    """SITE_LAB=1 means on; all its processes have loaded the lab."""
     with project(engine, SITE_LAB="1") as made:
         made.wait_until(lambda: made.log("web").count("lab.wsgi'") >= 16, "16 have loaded the lab")
         assert not re.search(r":(error|crit|alert|emerg)\]|Traceback", made.log("web"))
@@ -51,7 +51,7 @@ def test_requests_and_errors_are_logged_to_the_containers_output(single):
 
 
 def test_good_answers_of_the_balancers_probes_are_not_logged(single):
-    """Others of the same address are."""
+    """Other requests from the same address are logged."""
     with client(single) as http:
         assert http.get("/healthz").status_code == 200
         assert http.delete("/healthz?from=the-probe-test").status_code == 405
@@ -67,7 +67,7 @@ def test_the_root_file_system_cannot_be_written(single):
 
 
 def test_every_process_is_unprivileged_and_without_capabilities(single):
-    """Of all processes in the container, Apache's parent and the daemons among them."""
+    """All processes in the container, Apache's parent and the daemons included."""
     status = single.sh("cat /proc/[0-9]*/status").stdout.splitlines()
     values = {}
     for line in status:
@@ -84,7 +84,7 @@ def test_memory_and_processes_are_limited(single):
     limits = single.inspect(container)["HostConfig"]
     assert limits["Memory"] == 1024**3
     assert limits["PidsLimit"] == 512
-    # With the lab on, all its processes and those of a full load fit in.
+    # All processes of the site with the lab, under full load, fit in.
     assert int(single.sh("ls -d /proc/[0-9]*/task/* | wc -l").stdout) < 400
 
 
@@ -100,7 +100,7 @@ def test_data_survive_down_and_up(engine, image):
 
 
 def test_a_backup_goes_out_and_comes_back_while_it_serves(engine, image):
-    """By the entrypoint's words, which `docker compose run` takes as well."""
+    """By the commands of the entrypoint, which `docker compose run` takes as well."""
     with project(engine) as made, client(made) as http:
         before = user_names(made)
         made.sh("docker/entrypoint backup >/tmp/site.backup")
@@ -115,7 +115,7 @@ def test_the_health_check_asks_the_database(engine, image):
         [container] = made.containers("web")
         assert made.inspect(container)["State"]["Health"]["Status"] == "healthy"
         assert made.sh("docker/healthcheck").returncode == 0
-        # Users that no longer are in the database: the application runs and is not ready.
+        # The database has no users any more: the application runs, but is not ready.
         drop = "import sqlite3; sqlite3.connect('var/site.db').execute('DROP TABLE users')"
         made.sh(f'python -c "{drop}"')
         with client(made) as http:
@@ -150,7 +150,7 @@ def test_a_stop_lets_begun_requests_end(engine, image):
 
 
 def test_a_stop_waits_longer_for_a_begun_request_than_docker_does_by_default(engine, image):
-    """A user whose sending takes 14 s, of which the stop cuts none; Docker's default is 10 s."""
+    """A user sends for 14 s, and the stop cuts nothing; Docker waits 10 s by default."""
     with project(engine) as made:
         begun, answers = threading.Event(), []
 
@@ -177,8 +177,8 @@ def test_a_stop_waits_longer_for_a_begun_request_than_docker_does_by_default(eng
 
 
 def test_a_container_with_a_balancer_says_so_before_it_stops(engine, image):
-    """With WEBPY_DRAIN it is out of order for health checks and serves everything else; then it
-    ends as without."""
+    """With WEBPY_DRAIN it fails health checks and serves everything else; then it ends as it does
+    without."""
     with project(engine, WEBPY_DRAIN="20") as made, client(made) as http:
         [container] = made.containers("web")
         assert http.get("/healthz").status_code == 200
@@ -203,7 +203,7 @@ def test_without_a_balancer_apache_is_the_first_process(engine, image):
 
 
 def _running(made):
-    """How many connections to the site's port Apache has, its own health check's aside."""
+    """How many connections to the site's port Apache has, except those of its health check."""
     table = made.sh("cat /proc/net/tcp /proc/net/tcp6").stdout
     # Columns: number, local address:port in hexadecimal, remote, state; 01 is established.
     rows = [line.split() for line in table.splitlines()]
@@ -227,7 +227,7 @@ def _healthy(made):
     return made.inspect(container)["State"]["Health"]["Status"] == "healthy"
 
 
-def test_without_the_lab_there_is_none(engine, image):
+def test_without_the_setting_there_is_no_lab(engine, image):
     with project(engine, SITE_LAB="") as made, client(made) as http:
         assert http.get("/lab/bundle/keys?ids=1").status_code == 404
 

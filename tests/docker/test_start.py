@@ -50,7 +50,7 @@ def test_a_volume_that_cannot_be_written_stops_the_start(engine, image):
     assert "Let the user www-data write the file and its directory" in ended.stderr
 
 
-def test_a_database_server_that_is_not_there_is_waited_for_but_not_for_ever(engine, image):
+def test_a_missing_database_server_is_waited_for_but_not_for_ever(engine, image):
     uri = "postgres://site:secret-password@127.0.0.1:1/site"
     ended = start(engine, image, DATABASE_URI=uri, **WAIT)
     assert ended.returncode == 2
@@ -73,7 +73,7 @@ sqlite3.connect('var/site.db').execute('ALTER TABLE users DROP COLUMN fullname')
 
 
 def test_a_column_that_the_model_does_not_have_is_left_and_the_site_starts(engine, image):
-    """As for the containers of an earlier image, which use it during a rolling deployment."""
+    """The containers of an earlier image use it during a rolling deployment."""
     script = """
         set -e
         python -m app.database
@@ -98,15 +98,15 @@ def test_a_secret_can_be_given_in_a_file(engine, image, name, tmp_path):
     assert (ended.returncode, ended.stdout) == (0, f"{value}\n"), ended.stderr
 
 
-def test_an_empty_address_of_the_database_counts_as_none(engine, image):
-    """As from a line `DATABASE_URI=` in .env: the database is the file."""
+def test_an_empty_address_of_the_database_counts_as_not_set(engine, image):
+    """A line `DATABASE_URI=` in .env gives it: the database is the file."""
     command = ("python", "-m", "app.database")
     ended = start(engine, image, command=command, DATABASE_URI="")
     assert "database sqlite:///srv/site/var/site.db" in ended.stdout, ended.stderr
 
 
-def test_containers_that_start_at_the_same_time_make_one_database(engine, image):
-    """Of six with one volume: one table, made once, with one set of sample users."""
+def test_containers_that_start_at_the_same_time_create_one_database(engine, image):
+    """Six with one volume: one table, created once, with one set of sample users."""
     engine.run("volume", "create", "site-test-race")
     command = ["docker", "run", "--rm", "--volume", "site-test-race:/srv/site/var"]
     making = [*command, image, "python", "-m", "app.database"]
@@ -115,7 +115,7 @@ def test_containers_that_start_at_the_same_time_make_one_database(engine, image)
         started = [subprocess.Popen(making, env=engine.environment, **options) for _ in range(6)]
         said = [process.communicate()[0] for process in started]
         assert [process.returncode for process in started] == [0] * 6, said
-        assert sum("table users: made" in text for text in said) == 1
+        assert sum("table users: created" in text for text in said) == 1
         counted = engine.output(
             *command[1:], image, "python", "-c",
             "from app import load_sqlo; load_sqlo(); from app.models import User; "

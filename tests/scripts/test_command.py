@@ -14,7 +14,7 @@ from scripts.lib.command import ROOT
 
 SCRIPTS = sorted(path for path in (ROOT / "scripts").iterdir() if os.access(path, os.X_OK))
 SCRIPTS = [path for path in SCRIPTS if path.is_file()]
-# Those that are a Python module, with its name.
+# Scripts that run a Python module, with its name.
 MODULES = {
     path.name: found[1]
     for path in SCRIPTS
@@ -33,9 +33,9 @@ run("scripts/some", main)
 
 
 def ended(body, hangup="--default-signal=HUP"):
-    """A process of a script with such a `main`, which has ended.
+    """Run a script with such a `main` to its end.
 
-    hangup: an option of env(1), for whoever runs the tests may have SIGHUP ignored, as by nohup.
+    hangup: an option of env(1). Whoever runs the tests may ignore SIGHUP, as nohup does.
     """
     script = [sys.executable, "-c", ENDING.format(body=body), "--some", "option"]
     return subprocess.run(["env", hangup, *script], cwd=ROOT, capture_output=True, text=True)
@@ -91,7 +91,7 @@ def test_what_keeps_a_script_from_running_is_told_with_status_2(body, message):
     assert done.stderr == f"scripts/some: {message}\n"
 
 
-def test_an_error_of_the_script_itself_shows_where_and_is_not_taken_for_what_it_finds():
+def test_an_error_of_the_script_itself_shows_its_place_and_has_its_own_status():
     done = ended("return {}['none']")
     assert done.returncode == 2
     assert "Traceback" in done.stderr and "KeyError: 'none'" in done.stderr

@@ -44,7 +44,7 @@ def test_closed_folder_on_the_way_is_named_with_the_cure(folder):
     assert f"chmod o+x {closed}" in done.stdout
 
 
-def test_python_home_that_is_not_there_is_refused(folder):
+def test_a_missing_python_home_is_refused(folder):
     with pytest.raises(CannotRun, match="run scripts/install"):
         check_python_home(folder / "nowhere")
 

@@ -84,7 +84,7 @@ def test_a_group_with_a_short_name_is_found():
 
 
 @pytest.mark.slow
-def test_group_that_is_not_there_is_named(site):
+def test_a_missing_group_is_named(site):
     command = [ROOT / "scripts" / "reload", "--name", "another", "--pid-file"]
     command.append(site.server.directory / "apache.pid")
     done = subprocess.run(command, capture_output=True, text=True)
@@ -121,7 +121,7 @@ def test_code_that_does_not_load_is_not_served(tmp_path, broken):
         script.write_text(broken)
         reload = subprocess.run(command, capture_output=True, text=True)
         assert reload.returncode == 1, reload.stderr
-        assert "the old code goes on serving" in reload.stderr
+        assert "the old code goes on" in reload.stderr
         assert site.pids() == before
         assert httpx.get(site.url).text == "old"
         script.write_text(ANSWER % "new")
@@ -141,11 +141,11 @@ def test_a_replacement_that_does_not_answer_stops_the_reload(tmp_path, module):
         command.append(site.server.directory / "apache.pid")
         before = site.pids()
         told.write(site.root, "two", "raise LookupError('no answer of mine')")
-        # What is tried first shows it, before anything is replaced.
+        # The first try shows it, before anything is replaced.
         tried = subprocess.run(command, capture_output=True, text=True)
         assert tried.returncode == 1
         assert "LookupError: no answer of mine" in tried.stderr
-        assert "the old code goes on serving" in tried.stderr
+        assert "the old code goes on" in tried.stderr
         assert site.pids() == before
         untried = subprocess.run([*command, "--untried"], capture_output=True, text=True)
         assert untried.returncode == 1
@@ -157,7 +157,7 @@ def test_a_replacement_that_does_not_answer_stops_the_reload(tmp_path, module):
 
 
 @pytest.mark.slow
-def test_daemons_are_found_where_apache_was_started_by_a_short_name(monkeypatch):
+def test_daemons_are_found_if_apache_was_started_by_a_short_name(monkeypatch):
     monkeypatch.setattr("scripts.lib.serving.apache.find_apache", lambda: "apache2")
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/bin")
     with apache() as site:

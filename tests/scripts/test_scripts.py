@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -39,15 +40,28 @@ def test_install_without_root_names_the_missing_packages(tmp_path):
 
 
 def test_install_leaves_a_release_s_environment_alone(tmp_path):
-    """scripts/deploy has made it, and daemons run from it."""
+    """scripts/deploy has created it, and daemons run from it."""
     (tmp_path / "scripts").mkdir()
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".release").touch()
     install = shutil.copy(ROOT / "scripts" / "install", tmp_path / "scripts")
     done = subprocess.run([install], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "scripts/deploy has made" in done.stderr
+    assert "scripts/deploy has created" in done.stderr
     assert (tmp_path / ".venv").is_dir()
+
+
+def test_install_says_first_that_it_takes_a_while(tmp_path):
+    """Its Python here has no venv, so that it ends after that."""
+    (tmp_path / "scripts").mkdir()
+    install = shutil.copy(ROOT / "scripts" / "install", tmp_path / "scripts")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    python = f'[ "$1" != -m ] || exit 7\nexec {sys.executable} "$@"'
+    environment = fake_commands(tmp_path, dpkg_query="printf installed", python=python)
+    environment |= {"PYTHON": str(tmp_path / "python")}
+    done = subprocess.run([install], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (7, "")
+    assert done.stderr == "scripts/install: installing first, which takes a minute or more\n"
 
 
 def test_install_names_an_unknown_option():

@@ -28,7 +28,7 @@ def free_again(port):
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_serve_makes_the_database_and_answers(folder):
+def test_serve_creates_the_database_and_answers(folder):
     with serving(folder, "--processes", "3", "--threads", "2") as serve:
         assert httpx.get(serve.url + "/").status_code == 200
         assert "<User 1 " in httpx.get(serve.url + "/view").text
@@ -64,7 +64,7 @@ def test_a_database_whose_creation_was_stopped_is_created_again(folder, engine):
         assert "<User 1 " in httpx.get(serve.url + "/view").text
 
 
-def test_demo_is_on_and_the_key_is_kept_and_closed_to_others(folder):
+def test_the_settings_file_has_demo_on_and_stays_and_is_closed_to_others(folder):
     path = folder / "var" / "site.env"
     with serving(folder) as serve:
         assert "<form" in httpx.get(serve.url + "/").text

@@ -82,7 +82,7 @@ def test_what_would_be_served_wrongly_is_told_at_the_start(folder, own):
     number = lines[: lines.index("doInTransaction")].count("\n") + 1
     with serving(folder, checkout=own) as serve:
         serve.wait_for(f"wrong   {code}:{number}: calls doInTransaction in a request")
-        assert "scripts/check tells all of it" in serve.text()
+        assert "scripts/check tells everything" in serve.text()
 
 
 def test_an_application_that_does_not_load_stops_the_start(folder, own):

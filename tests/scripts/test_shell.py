@@ -34,13 +34,26 @@ def test_it_opens_on_the_database_with_the_models(folder):
 
 
 def test_it_leaves_the_site_s_pages_alone(folder, checkout):
-    """An old application's end in their own server: whoever runs them waits for ever."""
+    """The pages of an old application run their own server: importing them would never end."""
     pages = checkout / "app" / "pages.py"
     pages.write_text(pages.read_text() + "\n\nopen('pages were imported', 'w').close()\n")
     (checkout / "scripts" / "install").write_text("#!/bin/sh\n")
     os.symlink(ROOT / ".venv", checkout / ".venv")
     assert "users: 3" in shell(folder, "print('users:', User.select().count())\n", checkout)
     assert not list(folder.rglob("pages were imported"))
+
+
+@pytest.mark.parametrize("option", ["--nonsense", "-V", "file.py"])
+def test_an_option_ends_it_with_status_2(folder, option):
+    done = subprocess.run(
+        [ROOT / "scripts" / "shell", option],
+        stdin=subprocess.DEVNULL,
+        env=hermetic_environment(folder),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"scripts/shell: unknown option {option}; it has only --help\n"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +71,7 @@ def test_a_wrong_setting_ends_it_before_the_first_prompt(folder, variable, value
     assert done.stderr.startswith(f"error: {variable} ")
 
 
-def test_it_has_the_classes_of_ones_own_application_without_its_pages(folder):
+def test_it_has_the_classes_of_your_own_application_without_its_pages(folder):
     own = folder / "srv"
     own.mkdir()
     (own / "notes.py").write_text(
@@ -77,7 +90,7 @@ def test_it_has_the_classes_of_ones_own_application_without_its_pages(folder):
         "SITE_DATABASE": "notes:make",
     }
     subprocess.run(MAKE_DATABASE, cwd=ROOT, env=environment, check=True, capture_output=True)
-    # That one looks at the whole application.
+    # app.database imports the pages, too.
     (own / "pages were imported").unlink()
     done = subprocess.run(
         [ROOT / "scripts" / "shell"],

@@ -2,8 +2,8 @@
 
     python tests/unit/look.py lab|benchmark|nothing|site MODE URI
 
-Prints as JSON the statuses of the answers, the modules of app.transactions that were imported,
-and the names of what is written in app/ though it is in a module or a class of SQLObject's.
+Prints as JSON the statuses of the answers, the modules of app.transactions that were imported, and
+the names of functions from app/ that are in a module or a class of SQLObject's.
 """
 
 import inspect
@@ -20,7 +20,7 @@ TOKEN = "the-token-of-these-tests"
 
 
 def lab(mode, uri):
-    """Reset, write and read keys of the lab; the last one is not there."""
+    """Reset, write and read keys of the lab; the last one is missing."""
     from app.lab.modes import application
 
     bundle = None
@@ -43,7 +43,7 @@ def _json(value):
 
 
 def benchmark(mode, uri):
-    """Ask for each page of the benchmark; `bare` has one without database only."""
+    """Ask for each page of the benchmark; `bare` has only one, without a database."""
     [folder] = [
         place for place, _, files in os.walk(f"{ROOT}/scripts") if "benchmark_site.py" in files
     ]
@@ -72,14 +72,14 @@ def nothing(_mode, _uri):
 
 
 def site(_mode, _uri):
-    """Make the site, as app.wsgi and the recipe's interpreter do."""
+    """Create the site, as app.wsgi and the recipe's interpreter do."""
     namespace = {}
     exec("from app.models import *\nfrom app import *\nload_sqlo()\napp", namespace)
     yield namespace["app"].request("/nothing")
 
 
 def changed():
-    """Yield the names of functions in modules and classes of SQLObject's that are not its own."""
+    """Yield the names of functions in SQLObject's modules and classes that are not SQLObject's."""
     for place, module in list(sys.modules.items()):
         if place.partition(".")[0] != "sqlobject":
             continue

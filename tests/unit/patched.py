@@ -1,11 +1,11 @@
-"""Tells in its own process what becomes of SQLObject and web.py.
+"""Tells, in a new process, what becomes of SQLObject and web.py.
 
     python tests/unit/patched.py import|install
     python tests/unit/patched.py without MODULE CLASS ATTRIBUTE
 
-`import` imports all of app.transactions, `install` has the changes made too; both print as JSON
-the names of what is another object than before. `without` takes the attribute away first, tries
-to install, and prints what install() says and what has changed all the same.
+`import` imports all of app.transactions, `install` also applies the changes. Both print as JSON
+the names whose objects have changed. `without` removes the attribute first, tries to install, and
+prints the error of install() and the names that have changed anyway.
 """
 
 import importlib
@@ -21,7 +21,7 @@ PACKAGES = ("sqlobject", "web", "pydispatch", "formencode")
 
 
 def load_packages():
-    """Import what app.transactions imports of PACKAGES, so that it is there to compare."""
+    """Import what app.transactions imports of PACKAGES, for the comparison."""
     import MySQLdb.connections  # noqa: F401
     import psycopg2.extensions  # noqa: F401
     import sqlobject.mysql.mysqlconnection
@@ -49,7 +49,7 @@ def attributes():
 def changed(before):
     """Return the names in attributes() whose value is another object than `before`."""
     after = attributes()
-    # Nothing is a change here that Python does by itself.
+    # What Python does by itself is no change here.
     own = ("__abstractmethods__", "_abc_impl", "__annotations__", "__builtins__")
     # A module that is imported is an attribute of its package.
     return sorted(
@@ -69,7 +69,7 @@ def import_all():
 
 
 def install():
-    """Have the changes made as a processor does."""
+    """Apply the changes as a processor does."""
     import_all()
     from app.transactions import patches, web_sessions
 
@@ -78,7 +78,7 @@ def install():
 
 
 def without(module, owner, attribute):
-    """Take an attribute away; return what install() says of that."""
+    """Remove an attribute; return what install() says then."""
     delattr(getattr(importlib.import_module(module), owner), attribute)
     before = attributes()
     try:

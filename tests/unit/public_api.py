@@ -1,7 +1,7 @@
-"""Uses all of the public API, for mypy to check: test_types.py. It is never run.
+"""Uses all of the public API: test_types.py has mypy check it, and nobody runs it.
 
-`assert_type` says what a type checker is to find. A line with `type: ignore` is an error that it
-is to find; where it finds none, it says so.
+`assert_type` says which type a checker must find. In a line with `type: ignore` it must find an
+error, and it reports where it finds none.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Signing in and out, the password, one's sessions, and who may do what: the whole application."""
+"""Signing in and out, passwords, sessions and rights, through the whole application."""
 
 import contextlib
 import itertools
@@ -22,7 +22,7 @@ from app.models import _hasher
 from app.transactions.request import RequestTransaction
 from app.web import sessions
 from app.web.redirects import see_other
-from tests.http_client import FORM, Browser, add_user, serving
+from tests.http_client import FORM, Browser, add_user, site_client
 from tests.threads import in_threads
 
 PASSWORD = "open sesame"
@@ -41,7 +41,7 @@ class Edit:
 
 
 class Fail:
-    """What an application of one's own may do wrong: it raises, or returns with this status."""
+    """What another application may do wrong: it raises, or returns with this status."""
 
     def POST(self, status):
         sessions.begin(sessions.session().account)
@@ -53,7 +53,7 @@ class Fail:
 
 
 class Flash:
-    """An application's own form that tells what it has done."""
+    """A form of another application, which tells what it has done."""
 
     def POST(self):
         sessions.flash("x" * 3000)
@@ -66,19 +66,19 @@ OWN_URLS = ("/edit", Edit, "/fail/(.*)", Fail, "/flash", Flash)
 @pytest.fixture
 def client(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.http_client.urls", (*urls, *OWN_URLS))
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         yield client
 
 
 @pytest.fixture
 def browser(client, tmp_path):
-    """That of Ada, an editor, who is not signed in yet."""
+    """The browser of Ada, an editor, who is not signed in yet."""
     add_user(tmp_path, "ada", PASSWORD, "editor")
     return Browser(client, HTTP_USER_AGENT="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")
 
 
 def query(folder, statement, *values):
-    """Do it as another process does; returns the rows."""
+    """Execute a statement as another process does; returns the rows."""
     with contextlib.closing(sqlite3.connect(folder / "site.db")) as raw, raw:
         return raw.execute(statement, values).fetchall()
 
@@ -173,7 +173,7 @@ def test_no_lock_is_held_while_a_password_is_checked_or_hashed(browser, tmp_path
     assert len(counted) == 2
 
 
-def test_a_hash_of_lesser_parameters_is_made_anew_as_one_signs_in(browser, tmp_path):
+def test_a_hash_of_lesser_parameters_is_replaced_at_the_sign_in(browser, tmp_path):
     lesser = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     query(tmp_path, "UPDATE users SET password = ?", lesser)
     assert browser.sign_in("ada", "not this").status == 422
@@ -210,7 +210,7 @@ def test_failures_by_one_address_stop_all_its_tries(client, browser, tmp_path):
         assert Browser(client, REMOTE_ADDR=other).sign_in("ada", PASSWORD).status == 303
 
 
-def test_tries_at_the_same_time_are_counted_as_well(client, browser):
+def test_tries_at_the_same_time_are_all_counted(client, browser):
     def tries():
         mine = Browser(client)
         return [mine.sign_in("ada", "wrong").status for _ in range(4)]
@@ -329,7 +329,7 @@ def test_a_password_that_a_program_changes_ends_all_sessions_too(browser, client
 def test_the_change_of_a_password_is_told_once(browser):
     browser.sign_in("ada", PASSWORD)
     change(browser, PASSWORD, "another one")
-    # Its body, which nobody sees, is left out by the server.
+    # The server leaves out its body, so nobody has seen it.
     assert browser.get("/account", method="HEAD").status == 200
     assert "The password is changed." in browser.get("/account").text
     assert "The password is changed." not in browser.get("/account").text
@@ -391,7 +391,7 @@ def test_a_password_is_changed_together_with_all_that_is_told_of_it(browser, tmp
     assert browser.sign_in("ada", PASSWORD).status == 303
 
 
-def test_guesses_of_others_keep_nobody_from_changing_the_password(browser, client):
+def test_guesses_of_others_do_not_hinder_the_change_of_a_password(browser, client):
     browser.sign_in("ada", PASSWORD)
     other = Browser(client, REMOTE_ADDR="192.0.2.1")
     assert [other.sign_in("ada", "wrong").status for _ in range(6)] == [422] * 5 + [429]
@@ -399,7 +399,7 @@ def test_guesses_of_others_keep_nobody_from_changing_the_password(browser, clien
 
 
 def test_a_password_that_could_not_be_checked_is_not_told_to_be_wrong(browser, tmp_path):
-    """Such as where memory is short: the owner would be counted as one who guesses."""
+    """Such as where memory is short. The owner must not count as somebody who guesses."""
     gibibyte = "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHQxMjM$" + "A" * 43
     query(tmp_path, "UPDATE users SET password = ? WHERE name = 'ada'", gibibyte)
     browser.get("/sign-in")
@@ -541,7 +541,7 @@ def test_below_a_prefix_all_stays_there_and_its_cookie_is_no_other_sites(client,
     assert not is_signed_in(other)
 
 
-def test_a_session_that_has_expired_is_none(browser, tmp_path):
+def test_an_expired_session_is_no_session(browser, tmp_path):
     for column, days in (("seen", 7), ("begun", 30)):
         browser.sign_in("ada", PASSWORD)
         assert is_signed_in(browser)
@@ -572,7 +572,7 @@ LATIN = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_charac
 @pytest.fixture(scope="module")
 def lasting_client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("accounts")
-    with serving(folder) as client:
+    with site_client(folder) as client:
         add_user(folder, "grace", PASSWORD)
         yield client
 
@@ -591,7 +591,7 @@ def test_no_header_is_a_500(lasting_client, cookie, agent, address, query, origi
         assert answer.status == 403
 
 
-# Each example comes from another one, or they would be told to wait.
+# Each example has another address, because one address would be told to wait.
 addresses = itertools.count()
 FIELDS = ("name", "password", "next", "current", "new", "again", "token")
 

@@ -12,7 +12,7 @@ from app import models
 from app.models import User
 from app.transactions import connection_for
 from tests.contract import internals
-from tests.http_client import TOKEN, serving
+from tests.http_client import TOKEN, site_client
 
 METHODS = {
     "/api/users": "GET, HEAD, POST, OPTIONS",
@@ -24,13 +24,13 @@ ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
 
 @pytest.fixture
 def client(tmp_path):
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def lasting_client(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("api"), max_body=2000) as client:
+    with site_client(tmp_path_factory.mktemp("api"), max_body=2000) as client:
         yield client
 
 
@@ -159,7 +159,7 @@ def test_a_name_that_is_taken_is_409_and_changes_nothing(client):
     assert client.get("/api/users").json == before
 
 
-def test_a_user_keeps_its_own_name_in_a_patch(client):
+def test_a_patch_may_contain_the_user_s_own_name(client):
     client.send("POST", "/api/users", ADA)
     assert client.send("PATCH", "/api/users/4", ADA).status == 200
 
@@ -176,7 +176,7 @@ def test_an_id_that_no_user_has_is_404(client, method, user_id):
 
 
 def test_writing_is_off_without_a_token_in_the_settings(tmp_path):
-    with serving(tmp_path, api_token=None) as client:
+    with site_client(tmp_path, api_token=None) as client:
         for method, path in [("POST", ""), ("PATCH", "/1"), ("DELETE", "/1")]:
             answer = client.send(method, "/api/users" + path, ADA)
             assert is_problem(answer, 403) and "SITE_API_TOKEN" in answer.json["detail"]
@@ -263,7 +263,7 @@ def test_a_content_type_may_have_parameters_and_capitals(client):
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_beyond_the_limit_is_413_and_one_at_the_limit_is_not(tmp_path, chunked):
-    with serving(tmp_path, max_body=200) as client:
+    with site_client(tmp_path, max_body=200) as client:
         body = json.dumps(ADA).encode()
         at_limit = body + b" " * (200 - len(body))
         answer = client.send("POST", "/api/users", at_limit + b" ", chunked=chunked)
@@ -283,7 +283,7 @@ def test_no_more_than_the_limit_and_one_byte_is_read_of_a_body_in_chunks(tmp_pat
         readline = readlines = __iter__ = read
 
     stream = Endless()
-    with serving(tmp_path, max_body=200) as client:
+    with site_client(tmp_path, max_body=200) as client:
         answer = client.send("POST", "/api/users", b"", chunked=True, **{"wsgi.input": stream})
     assert is_problem(answer, 413)
     assert stream.read_so_far == 201
@@ -293,7 +293,7 @@ def test_no_more_than_the_limit_and_one_byte_is_read_of_a_body_in_chunks(tmp_pat
     "length, status", [("9" * 30, 413), ("1000000000", 413), ("300", 400), ("x", 400), ("٣", 400)]
 )
 def test_a_wrong_content_length_is_a_clean_error(tmp_path, length, status):
-    with serving(tmp_path, check=None) as client:
+    with site_client(tmp_path, check=None) as client:
         assert is_problem(client.send("POST", "/api/users", ADA, CONTENT_LENGTH=length), status)
 
 
@@ -343,7 +343,7 @@ def test_an_error_of_the_handler_is_a_500_problem_that_shows_nothing_of_it(clien
 
 
 def test_a_conflict_that_lasts_is_a_503_problem_with_retry_after(tmp_path):
-    with serving(tmp_path, attempts=1) as client:
+    with site_client(tmp_path, attempts=1) as client:
         other = connection_for(f"sqlite://{tmp_path}/site.db").transaction()
         User.get(1, connection=other).fullname = "held"
         try:

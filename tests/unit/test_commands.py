@@ -15,7 +15,7 @@ COMMANDS = [command for command in all_commands() if "docker compose" not in com
 SHORT = "--rounds 1 --seconds 1"
 AS_SITE = f"--user {daemon_user()}" if daemon_user() else ""
 NOTHING = "-k test_no_link"
-# What a command needs to come to an end here: options that shorten it, lines to type.
+# What a command needs to end soon here: options that shorten it, lines to type.
 SHORTENED = {
     "scripts/check": ("", ""),
     "scripts/serve": ("--help", ""),
@@ -37,7 +37,7 @@ SHORTENED = {
     "scripts/restore /srv/backups/site.backup": (AS_SITE, ""),
     ".venv/bin/python -m app.database": ("", ""),
     ".venv/bin/python -m app.database --check": ("", ""),
-    # Its first line is a password as any other.
+    # Its first line is as good a password as any.
     ".venv/bin/python -m app.database --add-editor ada": ("--password-file LICENSE", ""),
 }
 NEED_TABLES = (

@@ -1,8 +1,8 @@
-"""Conditional requests: what is overwritten, and what need not be sent again."""
+"""Conditional requests: which changes are done, and which answers are not sent again."""
 
 import pytest
 
-from tests.http_client import serving
+from tests.http_client import site_client
 from tests.unit.test_api import is_problem
 
 ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
@@ -10,7 +10,7 @@ ADA = {"name": "ada", "fullname": "Ada Lovelace", "password": "open sesame"}
 
 @pytest.fixture
 def client(tmp_path):
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         yield client
 
 
@@ -24,7 +24,7 @@ def fullname(client):
     return client.get("/api/users/1").json["fullname"]
 
 
-def test_a_change_of_what_was_read_is_made_and_one_of_what_has_changed_since_is_412(client, tag):
+def test_a_change_is_done_unless_the_user_has_changed_since_it_was_read(client, tag):
     change = {"fullname": "first"}
     first = client.send("PATCH", "/api/users/1", change, HTTP_IF_MATCH=tag)
     assert (first.status, fullname(client)) == (200, "first")
@@ -39,7 +39,7 @@ def test_a_change_of_what_was_read_is_made_and_one_of_what_has_changed_since_is_
 
 
 def test_a_password_that_was_changed_changes_the_tag_too(client, tag):
-    """The answer shows nothing of it, but a change of a password is one not to be overwritten."""
+    """The answer does not show it, but nobody may overwrite a change of a password."""
     answer = client.send("PATCH", "/api/users/1", {"password": "sesame, open"}, HTTP_IF_MATCH=tag)
     assert answer.status == 200
     assert answer.headers["ETag"] == client.get("/api/users/1").headers["ETag"] != tag
@@ -91,7 +91,7 @@ def test_a_list_of_tags_is_read_in_time_that_does_not_explode(client):
     assert is_problem(answer, 400)
 
 
-def test_if_none_match_keeps_a_change_from_what_it_names(client, tag):
+def test_if_none_match_prevents_a_change_of_what_it_names(client, tag):
     for value in ("*", tag, f"W/{tag}"):
         answer = client.send("PATCH", "/api/users/1", ADA, HTTP_IF_NONE_MATCH=value)
         assert is_problem(answer, 412)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.http_client import FORM, serving
+from tests.http_client import FORM, site_client
 
 TOKEN = "a" * 43
 OTHER = "b" * 43
@@ -10,7 +10,7 @@ OTHER = "b" * 43
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("cookies")) as client:
+    with site_client(tmp_path_factory.mktemp("cookies")) as client:
         yield client
 
 
@@ -28,7 +28,7 @@ def accepts_form(client, cookies, token=TOKEN):
         f"__Host-form={TOKEN}",
         f"a=1; __Host-form={TOKEN};b=2",
         f"a=1;\t__Host-form = {TOKEN} ; b",
-        # Python's parser gives up at what another application has set.
+        # Python's parser gives up at the other application's cookies.
         f'a="1" [; __Host-form={TOKEN}; b="',
     ],
 )

@@ -1,4 +1,4 @@
-"""`python -m app.database`: it makes the tables of the models, brings them up to date, checks."""
+"""`python -m app.database` creates the tables of the models, updates and checks them."""
 
 import contextlib
 import json
@@ -45,7 +45,7 @@ def run(uri, *options, folder=ROOT, **environ):
 
 
 def lines(said):
-    """What is said of each table of the example."""
+    """The lines that say this of each table of the example."""
     return "".join(
         f"table {name}: {said}\n" for name in ("users", "web_session", "failure", "stored_answers")
     )
@@ -62,10 +62,10 @@ def change(tmp_path, statement):
         file.commit()
 
 
-def test_it_makes_the_database_once_and_says_what_it_did(uri, tmp_path):
+def test_it_creates_the_database_once_and_says_what_it_did(uri, tmp_path):
     first = run(uri)
     assert (first.returncode, first.stderr) == (0, "")
-    assert f"database {uri}\n" + lines("made") + "sample users: <User 1 name=" in first.stdout
+    assert f"database {uri}\n" + lines("created") + "sample users: <User 1 name=" in first.stdout
     assert "argon2" not in first.stdout
     second = run(uri)
     assert (second.returncode, second.stderr) == (0, "")
@@ -73,7 +73,7 @@ def test_it_makes_the_database_once_and_says_what_it_did(uri, tmp_path):
     assert ids(tmp_path) == [1, 2, 3]
 
 
-def test_it_makes_the_folder_of_the_file(tmp_path):
+def test_it_creates_the_folder_of_the_file(tmp_path):
     assert run(f"sqlite://{tmp_path}/var/of/site.db").returncode == 0
     assert (tmp_path / "var" / "of" / "site.db").exists()
 
@@ -84,7 +84,7 @@ def test_it_brings_no_deleted_sample_user_back(connection, uri, tmp_path):
     assert ids(tmp_path) == []
 
 
-def test_a_column_that_the_model_has_more_is_added_and_told(connection):
+def test_a_column_that_only_the_model_has_is_added_and_told(connection):
     User.sqlmeta.addColumn(UnicodeCol(name="email", default=None))
     try:
         done = make_database()
@@ -111,7 +111,7 @@ def test_a_table_that_contradicts_the_model_is_a_clear_error_with_status_3(
     assert ids(tmp_path) == [1, 2, 3]
 
 
-def test_commands_at_the_same_time_make_the_sample_users_once(uri, tmp_path):
+def test_commands_at_the_same_time_create_the_sample_users_once(uri, tmp_path):
     environ = {"DATABASE_URI": uri, "PATH": os.environ["PATH"]}
     started = [subprocess.Popen(command(), cwd=ROOT, env=environ) for _ in range(4)]
     assert [process.wait() for process in started] == [0, 0, 0, 0]
@@ -119,8 +119,8 @@ def test_commands_at_the_same_time_make_the_sample_users_once(uri, tmp_path):
 
 
 @pytest.mark.parametrize("options", [(), ("--wait", "60")], ids=["at once", "waiting"])
-def test_a_database_that_cannot_be_made_is_a_clear_error_with_status_2(tmp_path, options):
-    """Also with --wait at once, because no waiting helps a file."""
+def test_a_database_that_cannot_be_created_is_a_clear_error_with_status_2(tmp_path, options):
+    """Also with --wait it ends at once, because waiting does not help a file."""
     (tmp_path / "file").write_text("")
     done = run(f"sqlite://{tmp_path}/file/site.db", *options)
     assert (done.returncode, done.stdout) == (2, "")
@@ -192,7 +192,7 @@ def test_a_check_waits_for_no_writer(connection, uri, tmp_path):
         assert run(f"{uri}?timeout=0.1", "--check").returncode == 0
 
 
-def test_a_check_does_not_make_the_file(uri, tmp_path):
+def test_a_check_does_not_create_the_file(uri, tmp_path):
     done = run(uri, "--check")
     assert (done.returncode, done.stdout) == (3, "")
     assert f"the file {tmp_path}/site.db is not there\n{tables.CURE}" in done.stderr
@@ -237,8 +237,8 @@ def own(tmp_path):
     return own_application.make(tmp_path / "own")
 
 
-def test_an_application_of_ones_own_has_all_its_tables_made(own, uri, tmp_path):
-    made = [f"table {name}: made" for name in own_application.TABLES]
+def test_all_tables_of_an_own_application_are_created(own, uri, tmp_path):
+    made = [f"table {name}: created" for name in own_application.TABLES]
     said = run(uri, folder=own).stdout
     assert said.splitlines() == [f"database {uri}", *made, "a tag: first"]
     again = run(uri, folder=own)
@@ -285,7 +285,7 @@ def test_models_that_set_another_connection_get_their_tables_in_the_sites_databa
     own = own_application.make(tmp_path / "own", models=OTHERS.format(folder=tmp_path))
     done = run(uri, folder=own)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("table thing: made\ntries: 2\n")
+    assert done.stdout.endswith("table thing: created\ntries: 2\n")
     assert run(uri, "--check", folder=own).returncode == 0
     assert not (tmp_path / "other.db").exists()
 
@@ -314,7 +314,7 @@ print(json.dumps([ask(path) for path in ("/", "/healthz", "/readyz", "/nowhere")
 """
 
 
-def test_an_application_of_ones_own_is_served_and_answers_health_checks(own, uri):
+def test_an_own_application_is_served_and_answers_health_checks(own, uri):
     run(uri, folder=own)
     environ = {"DATABASE_URI": uri, "PATH": os.environ["PATH"]}
     done = subprocess.run(
@@ -341,7 +341,7 @@ def test_a_file_that_is_no_sound_database_is_told(tmp_path, uri, content, said):
     if content is None:
         run(uri)
         content = path.read_bytes()
-        # What stands behind the header: the list of the tables.
+        # The list of the tables, which stands behind the header.
         content = content[:100] + bytes(range(156)) + content[256:]
     path.write_bytes(content)
     done = run(uri)
@@ -361,8 +361,8 @@ def test_a_full_disk_is_told(tmp_path, uri):
     assert (done.returncode, "Make room on the disk" in done.stderr) == (2, True), done.stderr
 
 
-def test_beside_the_log_of_a_file_that_is_gone_none_is_made(tmp_path, uri):
-    """SQLite would delete the log, in which what was acknowledged last may be."""
+def test_beside_the_log_of_a_file_that_is_gone_no_file_is_created(tmp_path, uri):
+    """SQLite would delete the log, which may have the last acknowledged changes."""
     run(uri)
     (tmp_path / "site.db").rename(tmp_path / "away.db")
     (tmp_path / "site.db-wal").write_bytes(b"a log")
@@ -378,7 +378,7 @@ def test_a_database_that_this_user_cannot_write_stops_the_start(tmp_path, uri):
     for path in (tmp_path, *tmp_path.parents[:2]):
         path.chmod(0o755)
     (tmp_path / "site.db").chmod(0o444)
-    # For root no file is closed.
+    # root may write every file.
     other = {"user": "nobody", "group": "nogroup", "extra_groups": []}
     done = subprocess.run(
         command(),

@@ -1,4 +1,4 @@
-"""What the documents must name stands in exactly one place, and what they name is there."""
+"""The documents define each name in exactly one place, and every name in them exists."""
 
 import argparse
 import importlib
@@ -21,7 +21,7 @@ COMPOSE = "\n".join(
     for name in ("compose.yaml", "docker/cluster.yaml", "docker/application.yaml")
 )
 LONGEST_README = 1200
-# A name that is a setting's, a Define's or a variable's of a container.
+# The name of a setting, of a Define or of a container's variable.
 VARIABLE = "(?:SITE|WEBPY|DATABASE|CA)_[A-Z_]+"
 SCRIPTS = sorted(
     path for path in (ROOT / "scripts").iterdir() if path.is_file() and os.access(path, os.X_OK)
@@ -41,7 +41,7 @@ class ParserUsed(Exception):
 
 
 def defined_once(names):
-    """{name: how often the documents define it} for those of `names` that stand not just once."""
+    """{name: how often the documents define it} for each of `names` that is not defined once."""
     found = Counter(name for _, _, name in DEFINED)
     return {name: found[name] for name in names if found[name] != 1}
 
@@ -52,9 +52,9 @@ def settings():
 
 
 def defines():
-    """The Defines that whoever includes the files of apache/ may make.
+    """The Defines for whoever includes the files of apache/.
 
-    One that the files make for themselves has no <IfDefine !…> around it.
+    The files' own Defines have no <IfDefine !…> around them.
     """
     made = set(re.findall(r"^\s*Define (WEBPY_\w+)", APACHE, re.MULTILINE))
     given = set(re.findall(r"<IfDefine !(WEBPY_\w+)>", APACHE))
@@ -110,7 +110,7 @@ def test_every_script_is_documented_once():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_every_option_of_a_script_is_documented_once(script, monkeypatch):
-    """In the section of scripts/README.md that is named as the script."""
+    """In the section of scripts/README.md with the name of the script."""
     listed = listed_below("scripts/README.md", f"scripts/{script.name}")
     assert sorted(listed) == sorted(options(script, monkeypatch))
 

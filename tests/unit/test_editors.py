@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from app.settings import ROOT
-from tests.http_client import Browser, add_user, serving
+from tests.http_client import Browser, add_user, site_client
 
 PASSWORD = "öpen sesame"
 
@@ -18,7 +18,7 @@ PASSWORD = "öpen sesame"
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the site's database, and the password in a file."""
-    with serving(tmp_path):
+    with site_client(tmp_path):
         pass
     (tmp_path / "password").write_text(f"{PASSWORD}\r\nanother line\n")
     return tmp_path
@@ -44,19 +44,19 @@ def users(folder):
         return raw.execute("SELECT name, role FROM users WHERE id > 3").fetchall()
 
 
-def test_the_first_editor_is_made_and_signs_in(folder):
+def test_the_first_editor_is_created_and_signs_in(folder):
     done = add_editor(folder, "ada", "--password-file", folder / "password")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"database sqlite://{folder}/site.db\nuser 4 ada: made, an editor\n"
+    assert done.stdout == f"database sqlite://{folder}/site.db\nuser 4 ada: created, an editor\n"
     assert users(folder) == [("ada", "editor")]
-    with serving(folder) as client:
+    with site_client(folder) as client:
         assert Browser(client).sign_in("ada", PASSWORD).status == 303
 
 
-def test_the_mark_at_the_beginning_of_a_file_is_not_of_the_password(folder):
+def test_the_mark_at_the_beginning_of_a_file_is_no_part_of_the_password(folder):
     (folder / "password").write_text(PASSWORD, encoding="utf-8-sig")
     assert add_editor(folder, "ada", "--password-file", folder / "password").returncode == 0
-    with serving(folder) as client:
+    with site_client(folder) as client:
         assert Browser(client).sign_in("ada", PASSWORD).status == 303
 
 
@@ -64,13 +64,13 @@ def test_a_password_is_asked_for_twice(folder):
     done = add_editor(folder, "ada", typed=f"{PASSWORD}\n{PASSWORD}\n")
     assert done.returncode == 0, done.stderr
     assert "Password of ada: " in done.stdout + done.stderr
-    with serving(folder) as client:
+    with site_client(folder) as client:
         assert Browser(client).sign_in("ada", PASSWORD).status == 303
 
 
 def test_a_user_who_is_there_gets_the_role_and_the_password_and_is_signed_out(folder):
     add_user(folder, "bob", "of before")
-    with serving(folder) as client:
+    with site_client(folder) as client:
         bob, guesser = Browser(client), Browser(client)
         bob.sign_in("bob", "of before")
         for _ in range(5):
@@ -88,7 +88,11 @@ def test_a_user_who_is_there_gets_the_role_and_the_password_and_is_signed_out(fo
     [
         (("", "--password-file", "password"), "", "the name must have a character that can be"),
         (("a" * 101, "--password-file", "password"), "", "the name has 101 characters"),
-        (("ada", "--password-file", "nowhere"), "", "No such file or directory"),
+        (
+            ("ada", "--password-file", "nowhere"),
+            "",
+            "nowhere: No such file or directory: name a file",
+        ),
         (("ada", "--password-file", "site.db"), "", "is not text in UTF-8"),
         (("ada", "--password-file", "short"), "", "the password must have at least 8 characters"),
         (("ada",), f"{PASSWORD}\nanother one\n", "two different passwords were typed"),
@@ -118,7 +122,7 @@ def test_a_database_that_is_not_there_is_told_with_the_cure(tmp_path):
     (tmp_path / "password").write_text(PASSWORD)
     done = add_editor(tmp_path, "ada", "--password-file", tmp_path / "password")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "`.venv/bin/python -m app.database` makes what is missing" in done.stderr
+    assert "`.venv/bin/python -m app.database` creates what is missing" in done.stderr
     assert not (tmp_path / "site.db").exists()
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with the recipe in a single thread, and holds here."""
+"""What goes wrong with the recipe in a single thread, and works here."""
 
 import json
 import os

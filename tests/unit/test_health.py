@@ -1,4 +1,4 @@
-"""/healthz and /readyz: what the process answers, and what it needs of its database."""
+"""/healthz and /readyz: what a process answers, and what it needs of its database."""
 
 import logging
 
@@ -8,13 +8,13 @@ from sqlobject import sqlhub
 from app.settings import settings
 from app.transactions import connection_for
 from app.watch.watch import Watch
-from tests.http_client import Client, serving
+from tests.http_client import Client, site_client
 from tests.servers import Files
 
 
 @pytest.fixture
 def client(tmp_path, monkeypatch):
-    with serving(tmp_path) as site:
+    with site_client(tmp_path) as site:
         # As load_sqlo() leaves it where a process has one processor.
         connection = connection_for(f"sqlite://{tmp_path}/site.db")
         monkeypatch.setattr(sqlhub, "processConnection", connection, raising=False)

@@ -15,7 +15,7 @@ from app.settings import ROOT
 APP = ROOT / "app"
 FILES = sorted([*APP.rglob("*.py"), *APP.rglob("*.wsgi")], key=str)
 PARTS = ("parsers", "settings", "web", "transactions", "lab")
-# What each part may import besides itself; all that is in no other part is the example.
+# What each part may import besides itself. Every module outside of these parts is the example.
 MAY_IMPORT = {
     "parsers": set(),
     "settings": {"parsers"},
@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "example": {"settings", "web", "transactions"},
     "lab": {"settings", "web", "example", "transactions"},
 }
-# The processor, and what is of web.py only: its context, its sessions and their stores.
+# The processor, and all that concerns only web.py: its context, its sessions, their stores.
 WEBPY = {
     "nested.py",
     "outcomes.py",
@@ -34,7 +34,7 @@ WEBPY = {
     "web_sessions.py",
     "web_stores.py",
 }
-# What makes the tables, and what checks a password between two transactions.
+# The modules that create the tables and check a password between two transactions.
 IMPORT_TRANSACTIONS_AT_ONCE = {
     "account_pages.py",
     "database.py",
@@ -111,7 +111,7 @@ def test_webpy_is_imported_by_few_modules_of_it(file):
     ids=lambda file: str(file.relative_to(APP)),
 )
 def test_few_modules_import_the_transactions_as_they_are_imported(file):
-    """All else that the lab's stock modes share with the site leaves SQLObject as it comes."""
+    """The other modules, which the lab's stock modes share, leave SQLObject as it comes."""
     at_once = set(imported_parts(file, lambda module: module.body))
     assert "transactions" not in at_once or file.name in IMPORT_TRANSACTIONS_AT_ONCE
 

@@ -1,4 +1,4 @@
-"""The lab in this process: what it answers, what it refuses, what each mode keeps."""
+"""The lab in this process: what it answers, what it refuses, what each mode stores."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from app.lab.modes import MODES, application
 from app.settings import settings
 from app.transactions import runs, transaction_per_request
 from app.web import bearer, inputs
-from tests.http_client import TOKEN, Client, serving
+from tests.http_client import TOKEN, Client, site_client
 
 OPERATIONS = [
     ["read", 1],
@@ -176,14 +176,14 @@ def test_a_failure_undoes_the_savepoint_or_the_transaction_in_which_it_is(
     assert values(bundle, 1, 2) == left
 
 
-def test_a_stock_mode_keeps_what_a_savepoint_would_undo(tmp_path):
+def test_a_stock_mode_does_not_undo_what_a_savepoint_would(tmp_path):
     with lab("nocache", tmp_path) as stock:
         send(stock, "reset", keys=1, value=0)
         assert transact(stock, ["savepoint", [["write", 1, 6]], "raise"]).status == 200
         assert values(stock, 1) == [6]
 
 
-def test_what_is_to_be_done_on_commit_is_done_after_it_or_not_at_all(bundle):
+def test_an_operation_for_the_commit_is_done_after_it_or_not_at_all(bundle):
     send(bundle, "reset", keys=2, value=[])
     assert transact(bundle, ["on_commit", 1, 5], ["read", 1]).json["operations"][1][2] == []
     assert transact(bundle, ["on_commit", 1, 6], ["raise"]).status == 500
@@ -202,7 +202,7 @@ def visit(client, method, key, *operations):
     )
 
 
-def test_a_web_session_keeps_its_elements_in_its_key(bundle):
+def test_a_web_session_stores_its_elements_in_its_key(bundle):
     send(bundle, "reset", keys=2, value=[])
     answer = visit(bundle, "POST", 2, ["read", 2], ["append", 2, 7])
     assert answer.json["operations"] == [["read", 2, []], ["append", 2, 7]]
@@ -427,7 +427,7 @@ def test_the_token_of_the_page_is_enough_with_its_cookie(bundle):
 def site(directory, **changed):
     """A Client of the whole site with the lab's page."""
     used = replace(settings, **{"lab": True} | changed)
-    with serving(directory) as client, patch.object(page, "settings", used):
+    with site_client(directory) as client, patch.object(page, "settings", used):
         yield client
 
 

@@ -10,14 +10,14 @@ from sqlobject import sqlhub
 
 from app.listing import Listing
 from tests.contract.internals import raw_connection, watched
-from tests.http_client import serving
+from tests.http_client import site_client
 
 ROW = re.compile(r'<tr id="user-(\d+)">.*?<a href="/users/\d+">(.*?)</a>.*?<td>(.*?)</td></tr>')
 MANY = 10_000
 
 
 def add_users(folder, users):
-    """Add (name, full name) pairs as another process does: to hash passwords takes long."""
+    """Add (name, full name) pairs as another process does, without the time for hashes."""
     with contextlib.closing(sqlite3.connect(folder / "site.db")) as raw, raw:
         raw.executemany("INSERT INTO users (name, fullname, password) VALUES (?, ?, '')", users)
 
@@ -30,8 +30,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(folder):
     """The site with 250 users beside its three: names n000 to n249, full names of ten kinds."""
-    with serving(folder) as client:
-        # Of both cases, and not in the order of the names.
+    with site_client(folder) as client:
+        # In upper and lower case, and not in the order of the names.
         add_users(
             folder,
             [
@@ -116,13 +116,13 @@ def test_the_heads_of_the_columns_sort_and_turn_the_order(client):
 
 
 @pytest.mark.parametrize("search", ["%", "_", "\\", "'", '"', "n0%", "*", "😀"])
-def test_a_search_is_for_what_it_says(client, search):
+def test_a_search_finds_exactly_its_text(client, search):
     text = client.get("/", urlencode({"q": search})).text
     assert rows(text) == []
     assert "No user has" in text and "Show all" in text
 
 
-def test_a_search_is_kept_in_its_field_and_blanks_around_it_are_not(client):
+def test_a_search_stays_in_its_field_without_the_blanks_around_it(client):
     text = client.get("/", urlencode({"q": '  "><b> '})).text
     assert 'value="&quot;&gt;&lt;b&gt;"' in text
 
@@ -149,7 +149,7 @@ def test_a_wrong_address_is_400_with_the_parameter_named(client, query, named):
 def test_of_10000_users_a_page_takes_few_queries_however_it_is_sorted_and_searched(
     tmp_path, monkeypatch
 ):
-    """At most BEGIN, the snapshot token, and two of the list: ids, and rows that are not kept."""
+    """At most BEGIN, the snapshot token, and two for the list: ids, and rows that are not kept."""
     sent = []
 
     def counting(listing):
@@ -160,7 +160,7 @@ def test_of_10000_users_a_page_takes_few_queries_however_it_is_sorted_and_search
         return found
 
     page = Listing.page
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         add_users(tmp_path, ((f"n{i:05}", f"Full {i % 100}") for i in range(MANY)))
         monkeypatch.setattr(Listing, "page", counting)
         for query in (

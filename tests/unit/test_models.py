@@ -202,7 +202,7 @@ def test_a_random_user_gets_a_name_that_is_free(connection, monkeypatch):
     assert add_random_user().name == "EFGH"
 
 
-def test_a_seed_gives_the_random_user_that_it_has_given(connection):
+def test_a_seed_gives_the_same_random_user_again(connection):
     first = add_random_user(random.Random("seed"))
     assert add_random_user(random.Random("seed")) is first
     assert add_random_user(random.Random("other")) is not first

@@ -1,4 +1,4 @@
-"""docs/monitoring: Prometheus takes the rules, and each number that is asked for is there."""
+"""docs/monitoring: Prometheus accepts the rules, and each number that they need exists."""
 
 import json
 import os
@@ -50,8 +50,8 @@ def test_promtool_takes_each_query_of_the_dashboard(tmp_path):
     promtool("check", "rules", str(tmp_path / "rules.yml"))
 
 
-def test_what_is_asked_for_is_there(tmp_path):
-    """In what a process with the metrics on says of itself."""
+def test_each_number_that_is_asked_for_is_there(tmp_path):
+    """A process with the metrics on names it."""
     script = (
         "import sys\n"
         "from app.watch.metrics import Metrics\n"
@@ -73,5 +73,5 @@ def test_what_is_asked_for_is_there(tmp_path):
         for name in NUMBER.findall(text)
     }
     assert asked - there == set()
-    # Nothing is counted for nobody.
+    # Every other number is asked for.
     assert there - asked <= {"site_processes", "site_threads", "site_kept_rows_drops"}

@@ -2,7 +2,7 @@
 
 from app.models import RULES
 from app.openapi import DOCUMENT, FIELDS, SHOWN
-from tests.http_client import serving
+from tests.http_client import site_client
 
 
 def test_the_fields_are_those_of_the_rules_with_their_lengths():
@@ -11,7 +11,7 @@ def test_the_fields_are_those_of_the_rules_with_their_lengths():
 
 
 def test_what_is_shown_of_a_user_is_described(tmp_path):
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         assert set(client.get("/api/users/1").json) == set(SHOWN)
 
 

@@ -143,7 +143,7 @@ def make_database(folder, *options, **further):
 
 
 def ask(folder, *requests, **further):
-    """Send each (method, path) to what wsgi/app.wsgi serves; returns what ASK prints."""
+    """Send each (method, path) to the application of wsgi/app.wsgi; returns what ASK prints."""
     script = ASK % (str(ROOT / "wsgi" / "app.wsgi"), str(ROOT), requests)
     done = python(folder, "-c", script, **further)
     assert done.returncode == 0, done.stderr
@@ -151,7 +151,7 @@ def ask(folder, *requests, **further):
 
 
 def ready(folder):
-    """The status of /readyz, asked without tests.http_client: that imports the example's model."""
+    """The status of /readyz, without tests.http_client, which imports the example's model."""
     script = READY % str(ROOT / "wsgi" / "app.wsgi")
     done = python(folder, "-c", script, SITE_DATABASE="wiki.model")
     assert done.returncode == 0, done.stderr
@@ -190,7 +190,9 @@ def test_an_error_shows_its_client_no_source(wiki):
     ("named", "titles"),
     [(None, []), ("wiki.model", ["by the program"]), ("wiki.model:make", ["by the function"])],
 )
-def test_the_database_is_made_by_its_classes_or_by_what_site_database_names(wiki, named, titles):
+def test_the_database_is_created_by_its_classes_or_by_what_site_database_names(
+    wiki, named, titles
+):
     further = {"SITE_DATABASE": named} if named else {}
     done = make_database(wiki, **further)
     assert (done.returncode, done.stderr) == (0, "")
@@ -209,7 +211,7 @@ def test_the_database_is_made_by_its_classes_or_by_what_site_database_names(wiki
         ("Page.createTable(); Page(title=5, colour=1)", 3, "colour"),
     ],
 )
-def test_a_program_that_makes_no_tables_is_told_and_leaves_nothing(wiki, main, status, said):
+def test_a_program_that_creates_no_tables_is_told_and_leaves_nothing(wiki, main, status, said):
     model = wiki / "wiki" / "model.py"
     model.write_text(
         MODEL.partition("if __name__")[0] + f'if __name__ == "__main__":\n    {main}\n'
@@ -220,7 +222,7 @@ def test_a_program_that_makes_no_tables_is_told_and_leaves_nothing(wiki, main, s
     assert (check.returncode, "table page: it is missing" in check.stderr) == (3, True)
 
 
-def test_what_a_class_has_more_is_added_to_what_the_program_has_made(wiki):
+def test_a_column_of_the_class_is_added_to_the_table_of_the_program(wiki):
     assert make_database(wiki, SITE_DATABASE="wiki.model").returncode == 0
     model = wiki / "wiki" / "model.py"
     model.write_text(
@@ -255,7 +257,7 @@ def test_a_program_whose_row_exists_is_told_the_error(wiki):
     assert make_database(wiki, SITE_DATABASE="wiki.model:make").returncode == 0
     done = make_database(wiki, SITE_DATABASE="wiki.model:make")
     assert (done.returncode, "UNIQUE constraint failed" in done.stderr) == (3, True)
-    assert "A row that it makes may exist" in done.stderr
+    assert "Perhaps a row that it creates" in done.stderr
 
 
 def test_a_program_that_waits_for_itself_is_told_why(wiki):
@@ -275,7 +277,7 @@ def test_a_program_that_waits_for_itself_is_told_why(wiki):
     assert "a second connection to the database: web.py's DBStore" in done.stderr
 
 
-def test_a_table_from_which_its_class_takes_the_columns_is_not_made_without_them(wiki):
+def test_a_table_from_which_its_class_takes_the_columns_is_not_created_without_them(wiki):
     meta = "\n    class sqlmeta:\n        fromDatabase = True\n"
     (wiki / "wiki" / "model.py").write_text(MODEL.replace("    title = StringCol()\n", meta))
     for options in ([], ["--check"]):
@@ -329,7 +331,7 @@ def test_what_would_be_served_wrongly_stops_the_start(wiki, code, said, command)
 
 
 def test_a_file_that_python_has_a_module_for_is_told(wiki):
-    """Python imports its own `code` for a prompt; here before the application is."""
+    """Python has a module `code` for its prompt; here it is imported before the application."""
     (wiki / "code.py").write_text(CODE)
     done = python(wiki, "-c", "import code; from app import app", SITE_APPLICATION="code:app")
     assert "code is not that in SITE_PATH" in done.stderr

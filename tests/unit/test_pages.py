@@ -11,20 +11,20 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from app.settings import ROOT
-from tests.http_client import Browser, serving
+from tests.http_client import Browser, site_client
 
 FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
 def client(tmp_path):
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def lasting_client(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("pages")) as client:
+    with site_client(tmp_path_factory.mktemp("pages")) as client:
         yield client
 
 
@@ -41,7 +41,7 @@ def add(client, cookie, body, **environ):
 
 
 def add_users(folder, count):
-    """Add users as another process does, without their passwords: to hash one takes long."""
+    """Add users as another process does, without passwords, because hashing one takes long."""
     users = [(f"n{number}", f"Full {number}") for number in range(count)]
     with contextlib.closing(sqlite3.connect(folder / "site.db")) as raw, raw:
         query = "INSERT INTO users (name, fullname, password) VALUES (?, ?, '')"
@@ -135,7 +135,7 @@ def test_the_forms_cookie_is_out_of_reach_of_scripts_and_other_sites(client):
     assert "Secure" in secure.split("; ")
 
 
-def test_a_browser_keeps_its_cookie_so_that_two_tabs_both_work(client):
+def test_a_browser_gets_no_second_cookie_so_that_two_tabs_both_work(client):
     cookie, token = filled_form(client)
     assert "Set-Cookie" not in client.get("/", HTTP_COOKIE=cookie).headers
     assert add(client, cookie, f"token={token}").status == 303
@@ -171,7 +171,7 @@ def test_a_form_with_too_many_fields_is_400(client):
 
 
 def test_with_the_demonstration_off_there_is_no_button_and_nothing_behind_it(tmp_path):
-    with serving(tmp_path, demo=False) as client:
+    with site_client(tmp_path, demo=False) as client:
         answer = client.get("/")
         assert "/add" not in answer.text and "Set-Cookie" not in answer.headers
         assert add(client, "", "token=x").status == 404
@@ -179,7 +179,7 @@ def test_with_the_demonstration_off_there_is_no_button_and_nothing_behind_it(tmp
 
 def test_the_start_page_says_what_this_is_and_leads_to_the_lab_where_that_is_on(tmp_path):
     for lab in (False, True):
-        with serving(tmp_path, lab=lab) as client:
+        with site_client(tmp_path, lab=lab) as client:
             text = client.get("/").text
         assert "A small directory of people" in text
         assert ('href="/lab/">See in the coherency lab</a>' in text) is lab
@@ -220,7 +220,7 @@ def test_an_error_in_a_page_is_a_clean_500_that_shows_nothing_of_it(client, monk
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PROPFIND", "TRACE", "get", "Ünï"])
 @pytest.mark.parametrize("path", ["/", "/view"])
-def test_a_method_that_a_page_has_not_is_405_with_those_that_it_has(client, method, path):
+def test_a_method_that_a_page_does_not_have_is_405_with_its_methods(client, method, path):
     answer = client.request(method, path)
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
     assert "<h1>Method Not Allowed</h1>" in answer.text
@@ -282,6 +282,6 @@ def test_an_answer_declares_its_length(client, path):
 @pytest.mark.parametrize(
     "template", sorted((ROOT / "app" / "templates").iterdir()), ids=lambda path: path.stem
 )
-def test_a_value_of_a_template_ends_where_every_python_sees_its_end(template):
-    """With Python 3.12 and newer web.py takes a letter or quote of Unicode for a part of it."""
+def test_a_value_in_a_template_ends_at_the_same_place_in_every_python(template):
+    """With Python 3.12 and newer, web.py takes a Unicode letter or quote after it for a part."""
     assert not re.search(r"\$[\w.]+[^\x00-\x7f]", template.read_text())

@@ -1,4 +1,4 @@
-"""What app.transactions changes in SQLObject and web.py: what its lists say, and when."""
+"""app.transactions changes in SQLObject and web.py what its lists say, and only on demand."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ def test_each_change_has_a_reason_and_was_tried_with_the_version_that_is_install
         assert version(package) in patch.tried_with
 
 
-# Python has the first one itself, and `user` and a converter are looked for elsewhere.
+# Python itself has the first one; `user` and a converter are looked for elsewhere.
 REMOVABLE = [
     patch
     for patch in ALL
@@ -68,7 +68,7 @@ def test_an_attribute_that_is_missing_stops_with_a_message_and_nothing_of_its_pa
 
 
 def other_function():
-    """As a later version of SQLObject's that no longer sets the attribute."""
+    """As in a later version of SQLObject that no longer sets the attribute."""
 
 
 @pytest.mark.parametrize("patch", [patch for patch in ALL if patch.user], ids=name_of)

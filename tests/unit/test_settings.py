@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is refused, and that the refusal names the cure."""
+"""Settings: where they come from, and which are refused with the cure."""
 
 import getpass
 import os
@@ -153,7 +153,7 @@ def test_a_name_like_database_uri_is_the_applications_where_that_is_given_too(tm
 
 
 @pytest.mark.parametrize("name", ["app.py", "app/__init__.py"])
-def test_a_module_of_ones_own_that_is_called_app_is_refused(tmp_path, name):
+def test_an_own_module_that_is_called_app_is_refused(tmp_path, name):
     module = tmp_path / "wiki" / name
     module.parent.mkdir(parents=True)
     module.touch()

@@ -15,7 +15,7 @@ from app.transactions.engines.sqlite.queue import Place, queue_for
 
 PATIENCE = 30
 
-# An interruption that hits a finalizer is lost, as Python has it.
+# Python drops an interruption that hits a finalizer.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
@@ -37,14 +37,14 @@ def elsewhere(path, queue):
 
 
 def turn(queue):
-    """Have the turn in `queue`, at once; returns what ends it."""
+    """Take the turn in `queue`, at once; returns the function that ends it."""
     place = Place()
     assert queue.wait(place, 0) == 0
     return partial(queue.leave, place)
 
 
 def is_free(queue):
-    """Whether a writer would have the turn at once, which it gives back."""
+    """Whether a writer gets the turn at once; it gives the turn back."""
     place = Place()
     waited = queue.wait(place, 0)
     queue.leave(place)
@@ -88,7 +88,7 @@ def test_turns_come_in_the_order_in_which_the_writers_came(queue):
     assert is_free(queue)
 
 
-def test_who_gave_up_is_left_out(queue):
+def test_a_writer_that_gave_up_is_left_out(queue):
     end, order = turn(queue), []
     gone, there = Writer(queue, order, 0), Writer(queue, order)
     gone.join()
@@ -105,7 +105,7 @@ def test_a_turn_excludes_those_of_other_processes(queue, elsewhere):
     wait_until(lambda: is_free(elsewhere))
 
 
-def test_one_who_waits_for_another_process_is_woken_by_its_end(queue, elsewhere):
+def test_a_writer_that_waits_for_another_process_is_woken_by_its_end(queue, elsewhere):
     end, order = turn(elsewhere), []
     writer = Writer(queue, order)
     end()
@@ -153,7 +153,7 @@ def test_a_queue_that_nobody_uses_leaves_neither_thread_nor_file(path):
     assert path not in module._queues
 
 
-def test_a_place_that_a_finalizer_leaves_amid_the_work_is_left(queue, monkeypatch):
+def test_a_place_that_a_finalizer_leaves_in_the_middle_of_the_work_is_left(queue, monkeypatch):
     end, order = turn(queue), []
     writer = Writer(queue, order)
     find_next, left = queue._find_next, []
@@ -200,7 +200,7 @@ def interrupted(number):
 
 
 @pytest.mark.parametrize("before", ["nobody", "a thread", "a process"])
-def test_a_wait_that_is_interrupted_at_any_point_keeps_nobody(queue, elsewhere, before):
+def test_a_wait_that_is_interrupted_at_any_point_holds_up_nobody(queue, elsewhere, before):
     for number in itertools.count(1):
         end = (
             turn({"a thread": queue, "a process": elsewhere}[before])
@@ -219,7 +219,7 @@ def test_a_wait_that_is_interrupted_at_any_point_keeps_nobody(queue, elsewhere, 
     assert number > 3
 
 
-def test_an_end_that_is_interrupted_at_any_point_keeps_nobody(queue, elsewhere):
+def test_an_end_that_is_interrupted_at_any_point_holds_up_nobody(queue, elsewhere):
     for number in itertools.count(1):
         end = turn(queue)
         writers = [Writer(queue), Writer(elsewhere)]

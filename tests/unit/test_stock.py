@@ -1,4 +1,4 @@
-"""Stock is stock: what is compared with the bundle has SQLObject as it comes."""
+"""Stock is stock: every mode that the bundle is compared with has SQLObject as it comes."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def look(what, mode, tmp_path, uri=None):
 
 
 def is_changed(seen):
-    """Whether SQLObject has been changed, which goes with the import of app.transactions."""
+    """Whether SQLObject was changed; then app.transactions was imported too."""
     assert bool(seen["modules"]) == bool(seen["changed"])
     return bool(seen["changed"])
 
@@ -44,7 +44,7 @@ def test_a_mode_of_the_benchmark_has_sqlobject_as_it_comes_except_ours(mode, tmp
     assert is_changed(seen) == (mode in ("uncached", "bundle"))
 
 
-def test_the_site_is_made_when_it_is_asked_for_and_not_by_importing_a_part(tmp_path):
+def test_the_site_is_created_when_it_is_asked_for_and_not_by_importing_a_part(tmp_path):
     assert not is_changed(look("nothing", "default", tmp_path))
     made = look("site", "default", tmp_path)
     assert made["answers"] == ["404"]

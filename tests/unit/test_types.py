@@ -1,4 +1,4 @@
-"""The types of the public API, as mypy finds them in a file that uses it."""
+"""The types of the public API, checked by mypy in a file that uses them."""
 
 import ast
 import subprocess

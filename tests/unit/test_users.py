@@ -7,14 +7,14 @@ from html import unescape
 
 import pytest
 
-from tests.http_client import Browser, add_user, serving
+from tests.http_client import Browser, add_user, site_client
 
 PASSWORD = "correct horse"
 NEW = {"name": "ada", "fullname": "Ada L", "role": "reader", "password": "battery staple"}
 
 
 def fields_of(text):
-    """What a browser would send of the last form of a page, its token left to Browser."""
+    """What a browser would send of the last form of a page, without the token: Browser adds it."""
     form = text.rpartition('<form method="post"')[2]
     found = {}
     for attributes in re.findall(r"<input ([^>]*)>", form):
@@ -35,7 +35,7 @@ def filled(browser, path, **fields):
 @pytest.fixture
 def client(tmp_path):
     """The site with an editor and a reader beside its three users."""
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         add_user(tmp_path, "eve", PASSWORD, "editor")
         add_user(tmp_path, "rob", PASSWORD)
         yield client
@@ -119,16 +119,16 @@ def test_a_form_that_is_sent_twice_adds_one_user_and_leads_to_it(client, editor)
     assert names(client).count("ada") == 1
 
 
-def test_a_form_that_says_nothing_of_itself_is_no_second_one(client, editor):
+def test_a_form_without_its_id_is_no_second_one(client, editor):
     for name in ("ada", "bea"):
         sent = filled(editor, "/users/new", **NEW | {"name": name, "form": ""})
         assert editor.post("/users/new", sent).status == 303
     assert names(client)[-2:] == ["ada", "bea"]
 
 
-# Also where all is the same: an editor must not learn by it that a password is the right one.
+# Also where all is the same: an editor must not learn that a password is the right one.
 @pytest.mark.parametrize("other", [{"fullname": "Ada B"}, {"password": "another password"}, {}])
-def test_a_taken_name_is_told_beside_its_field_and_the_input_is_kept(client, editor, other):
+def test_a_taken_name_is_told_beside_its_field_and_the_input_stays(client, editor, other):
     editor.post("/users/new", filled(editor, "/users/new", **NEW))
     answer = editor.post("/users/new", filled(editor, "/users/new", **NEW | other))
     assert answer.status == 422
@@ -208,7 +208,7 @@ def test_an_edit_of_what_another_has_changed_shows_both_and_saves_nothing(client
     ) in answer.text
     assert answer.text.count("differs") == 1
     assert values(client, 1)[1] == "Theirs <i>"
-    # To save it all the same is one more click, on what has now been seen.
+    # A second click saves it, because the editor has now seen both versions.
     again = fields_of(answer.text)
     assert again["fullname"] == "Mine <b>"
     assert editor.post("/users/1/edit", again).status == 303
@@ -234,7 +234,7 @@ def test_a_fault_in_an_edit_is_told_and_the_version_stays(client, editor):
 
 @pytest.mark.parametrize("what", ["edit", "delete"])
 @pytest.mark.parametrize("state", ["", "x", "1", "\0"])
-def test_a_form_that_does_not_say_of_what_it_was_made_changes_nothing(editor, what, state):
+def test_a_form_that_does_not_name_the_state_of_its_user_changes_nothing(editor, what, state):
     sent = filled(editor, f"/users/1/{what}", fullname="Other", state=state)
     answer = editor.post(f"/users/1/{what}", sent)
     assert answer.status == 409
@@ -287,7 +287,7 @@ def test_what_is_no_user_is_404(client, editor, id):
 def test_a_name_that_a_writer_without_transactions_has_taken_just_now_is_409(
     client, editor, monkeypatch
 ):
-    """The look for the name finds nothing, and the database refuses it."""
+    """The search for the name finds nothing, and then the database refuses it."""
     monkeypatch.setattr("app.users._named", lambda name: None)
     answer = editor.post("/users/new", filled(editor, "/users/new", **NEW | {"name": "rob"}))
     assert answer.status == 409 and "is taken by another user" in answer.text

@@ -1,4 +1,4 @@
-"""What is noted of a request, who is told of it, and who may read the metrics."""
+"""What is noted of a request, who hears of it, and who may read the metrics."""
 
 import ipaddress
 import logging
@@ -60,10 +60,10 @@ def test_a_listener_that_fails_is_logged_and_the_answer_stands(caplog):
 
     told = []
     assert answering(listeners=[fails, told.append]).get("/").text == "ok"
-    assert len(told) == 1 and "could not be told" in caplog.text
+    assert len(told) == 1 and "could not be reported" in caplog.text
 
 
-def test_a_run_without_a_request_is_nobodys():
+def test_a_run_without_a_request_counts_for_no_request():
     requests.note(run("committed"))
 
 

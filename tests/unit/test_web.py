@@ -59,7 +59,7 @@ def test_handlers_are_found_by_name_as_in_webpy_and_by_module():
     assert client().request("POST", "/page").headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_an_error_is_a_plain_page_where_nothing_else_is_said():
+def test_an_error_is_a_plain_page_by_default():
     for path in ("/missing", "/nowhere", "/programs/missing", "/api/nowhere"):
         answer = client().get(path)
         assert (answer.status, answer.headers["Content-Type"]) == (
@@ -75,7 +75,7 @@ def test_markup_in_an_error_is_shown_as_text(monkeypatch):
 
 
 @pytest.mark.parametrize("page", [own_error_page, f"{__name__}.own_error_page"])
-def test_an_error_page_of_ones_own_is_given_or_named(page):
+def test_another_error_page_is_given_or_named(page):
     answer = client(error_page=page).get("/missing")
     assert answer.headers["Content-Type"] == "text/x-own"
     assert answer.text == "404 Not Found: There is nothing at this address."
@@ -113,8 +113,8 @@ def test_each_reason_of_a_503_is_told(monkeypatch, verdict, said, kind):
     assert answer.json["type"] == kind
 
 
-def test_an_error_that_nobody_expected_is_not_said_to_have_changed_nothing():
-    """A part may be committed: by in_transaction in a handler marked @no_transaction."""
+def test_an_unexpected_error_does_not_say_that_nothing_was_changed():
+    """A part may be committed, by in_transaction in a handler marked @no_transaction."""
     answer = client(for_programs="/").get("/failing")
     assert (answer.status, "logged" in answer.json["detail"]) == (500, True)
     assert "changed" not in answer.text
@@ -165,4 +165,4 @@ def test_a_fault_in_the_wiring_is_not_taken_for_a_missing_name(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "from app import app"], cwd=own, capture_output=True, text=True
     )
-    assert "cash_rows" in done.stderr and "the site could not be made" in done.stderr
+    assert "cash_rows" in done.stderr and "the site could not be loaded" in done.stderr

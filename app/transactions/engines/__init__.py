@@ -25,7 +25,7 @@ SCHEMES = {
     "postgresql": "postgres",
     "mysql": "mariadb",
 }
-# What a caller may give whatever the engine: those that it does not have are left out.
+# Options that a caller may give for any engine. Those that it does not have are left out.
 SHARED_OPTIONS = frozenset(
     ["cache_rows", "statement_timeout", "idle_timeout", "connect_timeout", "check_after"]
     + ["reading_level", "writing_level", "foreign_keys", "queue", "create"]
@@ -39,10 +39,10 @@ def connection_for(
 ) -> Engine:
     """Return the connection for `uri`, always the same one for the same arguments.
 
-    `options`: keyword arguments of the engine's class, such as `timeout`; those of other engines
-    are left out, those in the URI win. `observer`: a function that is told of each transaction's
-    end (observed.py). Raises ValueError for a scheme without a class
-    here, a missing driver, a wrong value, and for SQLite in memory, which threads cannot share.
+    `options`: keyword arguments of the engine's class, such as `timeout`; options of other engines
+    are left out, and options in the URI win. `observer`: a function that is told of each
+    transaction's end (observed.py). Raises ValueError for a scheme without a class here, a missing
+    driver, a wrong value, and for SQLite in memory, which threads cannot share.
     """
     key = (uri, observer, *sorted(options.items()))
     if key not in _connections:

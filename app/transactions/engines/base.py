@@ -36,7 +36,7 @@ class TransactionLost(Exception):
 
 
 class OutcomeUnknown(Exception):
-    """The connection broke during COMMIT: what was written may be there or not, but is whole."""
+    """The connection broke during COMMIT: either all that was written is there or nothing."""
 
 
 class Session(abc.ABC):
@@ -49,18 +49,18 @@ class Session(abc.ABC):
     home = None
     # Whether the open transaction is a writing one; None while none is open.
     writing = None
-    # Its RowCache, where the engine has a snapshot token and rows are to be kept.
+    # Its RowCache, where the engine has a snapshot token and the session keeps rows.
     rows = None
-    # The Snapshot that wants the token of the transaction that has been begun.
+    # The Snapshot that waits for the token of the open transaction.
     snapshot = None
-    # Whether something in it may not be as it was when it was opened. It then ends with the
-    # request, because the next one may be another user's.
+    # Whether a request may have changed its state. It then ends with the request, because the next
+    # one may be another user's.
     spoiled = False
-    # Whether the handler has the driver's connection itself, and the transaction that looks at
-    # what it does there.
+    # Whether the handler has the driver's connection itself, and the transaction that watches its
+    # statements there.
     handed_out = False
     watcher = None
-    # Seconds: where less is left until the deadline, `limit_statements` is to be called before the
+    # Seconds. When less is left until the deadline, the caller calls `limit_statements` before the
     # next statement.
     enough = 0.0
 
@@ -73,21 +73,21 @@ class Session(abc.ABC):
         """
 
     def limit_statements(self, left):  # noqa: B027
-        """Have statements from now on given up about `left` seconds after they are sent.
+        """Have the engine give up each later statement about `left` seconds after it is sent.
 
-        Raises the driver's error. Nothing is to be done where the engine looks at the deadline.
+        Raises the driver's error. An engine that looks at the deadline itself does nothing here.
         """
 
     def set_deadline(self, deadline):  # noqa: B027
-        """Have the open transaction's statements given up at another `deadline`.
+        """Have the engine give up the open transaction's statements at another `deadline`.
 
-        Nothing is to be done where `limit_statements` sees to that.
+        An engine with `limit_statements` does nothing here.
         """
 
     def take_interruption(self):
-        """Return what has interrupted a statement, once, where the driver made an error of it.
+        """Return, once, the interruption of a statement that the driver has turned into an error.
 
-        None where nothing has.
+        None where there was none.
         """
         return None
 
@@ -101,12 +101,12 @@ class Session(abc.ABC):
 
         Raises TransactionLost where the transaction had ended before, OutcomeUnknown where the
         connection broke before COMMIT was answered and nobody knows, or the driver's error. After
-        an error it is still to be rolled back.
+        an error the caller rolls back.
         """
 
     @abc.abstractmethod
     def roll_back_transaction(self):
-        """Roll back. It never raises: a session on which that fails is discarded."""
+        """Roll back. It never raises: a session on which it fails is discarded."""
 
     def hand_out(self, watcher):
         """Make it ready for a handler that uses the driver's connection itself.
@@ -136,7 +136,7 @@ class Session(abc.ABC):
             self.discard()
 
     def let_go(self):
-        """Hold nothing of a transaction: each end of one comes by here, whatever ended it."""
+        """Forget the transaction. Each end of one comes here, whatever ended it."""
         self.writing = self.snapshot = self.watcher = None
 
     def discard(self):
@@ -188,32 +188,31 @@ class TokenSession(Session):
 
     @abc.abstractmethod
     def ask_token(self):
-        """Have the open transaction's token arrive at `snapshot`, where that has not happened.
+        """Have the open transaction's token arrive at `snapshot`, unless it has arrived already.
 
         Raises the driver's error or SQLObject's for it.
         """
 
     @abc.abstractmethod
     def peek(self):
-        """Return the token that a transaction which began now would have, with nothing begun.
+        """Return the token that a transaction would have if it began now, and begin none.
 
-        None where it cannot be told: then the transaction is to be begun.
+        None where that is unknown: then the caller begins the transaction.
         """
 
     @abc.abstractmethod
     def peek_at_ids(self, query, deadline):
-        """Send `query`, which answers with a token and a JSON list, with nothing begun.
+        """Send `query` without a transaction; return the token and the JSON list of its answer.
 
-        It is given up at the `deadline`. Returns the two, or (None, None) where the query is to be
-        sent in a transaction.
+        It is given up at the `deadline`. Returns (None, None) where the query needs a transaction.
         """
 
 
 class Dialect(abc.ABC):
     """What tables.py must know of an engine's tables."""
 
-    # Error codes: a column or an index that another process has added after the look for it;
-    # a user of the database who may not create a temporary table.
+    # Error codes: another process has added the column or the index meanwhile; the user of the
+    # database may not create a temporary table.
     ADDED_BY_ANOTHER: frozenset = frozenset()
     MAY_NOT_CREATE: frozenset = frozenset()
     # What every CREATE TABLE ends with.

@@ -9,9 +9,9 @@ from .base import Verdict
 
 LEVELS = ("read committed", "repeatable read", "serializable")
 USE = "requests"
-# Seconds by which a statement may end after the deadline: fewer have the limit sent more often.
+# Seconds that a statement may take past the deadline. With fewer the limit is sent more often.
 _OVERTIME = 1
-# Seconds that are not rounded to 0, which would be no limit.
+# Seconds. Less would be rounded to 0, which means no limit.
 _LEAST = 0.001
 
 
@@ -22,13 +22,13 @@ class ServerSession(abc.ABC):
     # (time.monotonic()).
     reused = False
     used = 0.0
-    # Seconds that the server lets a statement take, and a transaction do nothing, in a session
-    # where nothing else was said; given by the engine.
+    # Seconds that a statement may take, and that a transaction may be idle, where the session was
+    # told nothing else. Given by the engine.
     statement_timeout = idle_timeout = math.inf
 
     @abc.abstractmethod
     def open_transaction(self, writing, deadline=math.inf, alone=0, may_idle=False):
-        """As Session's; `alone`: the attempt to have a writing one go alone, from 1 on, or 0.
+        """As Session's; `alone`: which attempt to go alone this is, from 1 on; 0 for none.
 
         `may_idle` as of the engine's `session_for`.
         """
@@ -42,10 +42,10 @@ class ServerSession(abc.ABC):
         """Whether the driver knows that the connection is lost, without asking the server."""
 
     def limits_until(self, deadline, may_idle):
-        """Return how many seconds a statement may take and a transaction do nothing.
+        """Return how many seconds a statement may take, and how many a transaction may be idle.
 
-        For one that begins now and ends at the `deadline`; None where it is what the session has,
-        as for most requests. `may_idle` as of the engine's `session_for`.
+        For a transaction that begins now and ends at the `deadline`. None where the session has
+        these limits already, as for most requests. `may_idle` as of the engine's `session_for`.
         """
         left = deadline - time.monotonic()
         longest = math.inf if deadline == math.inf and not may_idle else self.idle_timeout
@@ -64,7 +64,7 @@ class ServerSession(abc.ABC):
 
     @abc.abstractmethod
     def send_limits(self, statement, idle):
-        """Set how many seconds a statement of the open transaction may take, and it do nothing.
+        """Set how many seconds a statement may take, and the open transaction may be idle.
 
         Raises the driver's error.
         """
@@ -73,15 +73,15 @@ class ServerSession(abc.ABC):
 class ServerEngine(threads.Engine):
     """The base of the engines with a server.
 
-    Options, seconds where not said otherwise: `timeout` to wait for another transaction's lock;
-    `statement_timeout` for one statement; `idle_timeout` for which a transaction of a request, or
-    one with a deadline, may do nothing, then the server ends its session and with it its locks, as
-    where the process was stopped or its host is away; `connect_timeout` to open a connection;
-    `check_after` of idleness, after which a session is checked before it is used. `reading_level`
-    and `writing_level` are isolation levels, in lower case; lower ones than the defaults give up a
-    part of what processor.py promises. A reading request at the default level sees one
-    committed snapshot, which can still be of no serial order with two writing requests (the
-    read-only anomaly); `reading_level` serializable excludes that, and costs conflicts.
+    Options, in seconds: `timeout` for another transaction's lock; `statement_timeout` for one
+    statement; `connect_timeout` to open a connection; `check_after` of idleness, after which a
+    session is checked before it is used; `idle_timeout` for which a transaction of a request, or
+    one with a deadline, may be idle. After that the server ends its session and with it its locks,
+    because its process may have been stopped, or its host be away. `reading_level` and
+    `writing_level` are isolation levels, in lower case. Levels below the defaults give up a part
+    of what processor.py promises. A reading request at the default level sees one committed
+    snapshot, which can still be of no serial order with two writing requests (the read-only
+    anomaly); `reading_level` serializable excludes that, and costs conflicts.
     Raises ValueError that names a wrong option.
     """
 
@@ -113,8 +113,8 @@ class ServerEngine(threads.Engine):
     def session_for(self, writing, deadline=math.inf, may_idle=False):
         """Return this thread's session, in a transaction; raises the driver's error.
 
-        One that is dead though no request has noticed is replaced once by a new one: nothing
-        has been done on it yet.
+        A session that is found dead is replaced once by a new one, because nothing has been done
+        on it yet.
         """
         return self._session(writing, deadline, 0, may_idle)
 

@@ -11,7 +11,7 @@ class PostgresName(str):
 
 
 def convert_text(value, db):
-    """SQLObject's converter of text, but that U+0000 is refused, which PostgreSQL cannot store.
+    """SQLObject's converter of text; it refuses U+0000, which PostgreSQL cannot store.
 
     SQLObject writes it as \\0, which with digits after it is the octal number of another
     character. Raises dberrors.DataError.

@@ -16,7 +16,7 @@ from .base import Dialect, Statements
 _engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 _inherited: list = []
 _PORTS = {"postgres": 5432, "mysql": 3306}
-# The names of this machine; none is that of a server's socket. No name is looked up.
+# The names of this machine. No name means a server's socket. Nothing is looked up.
 _HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
@@ -24,10 +24,11 @@ class ThreadSessions:
     """The sessions of one thread; it dies with the thread, in the thread."""
 
     def __init__(self):
-        # Those of requests, by their use, and those of SQLObject outside of requests.
+        # The sessions of requests, by their use, and those that SQLObject uses outside of
+        # requests.
         self.by_use = {}
         self.idle = []
-        # Those that SQLObject's own transactions have now.
+        # The sessions that SQLObject's own transactions hold now.
         self.begun = set()
 
     def forget(self, session):
@@ -62,7 +63,7 @@ class Engine(Statements, Dialect):
 
     # Classes that go before that of a request's transaction (observed.py).
     AROUND: tuple[type, ...] = ()
-    # The names of the options that its class takes, of those that all engines may be given.
+    # The names in SHARED_OPTIONS that this engine takes.
     OPTIONS: frozenset[str] = frozenset()
     # How many seconds the driver waits for another transaction's lock.
     timeout = 5
@@ -90,7 +91,7 @@ class Engine(Statements, Dialect):
     def open_session(self, use=None):
         """Open a Session of the calling thread for `use`; raises the driver's error.
 
-        `use` is what the engine names a kind of sessions; None outside of requests.
+        `use`: the engine's name for a kind of session; None outside of requests.
         """
 
     @abc.abstractmethod
@@ -98,7 +99,7 @@ class Engine(Statements, Dialect):
         """Return the Verdict on `error`, the driver's or SQLObject's for it."""
 
     def explain(self, error):
-        """Return what the log is to say of an `error` that ends a run, or None.
+        """Return what the log says of an `error` that ends a run, or None.
 
         `error` is the driver's or SQLObject's for it.
         """
@@ -109,15 +110,15 @@ class Engine(Statements, Dialect):
         """Return the calling thread's session, with a transaction begun on it.
 
         A session that is found dead here is replaced by another. `deadline` as in
-        Session.open_transaction; `may_idle`: whether the transaction may do nothing for as long
-        as it likes, where it has no deadline. Raises the driver's error.
+        Session.open_transaction; `may_idle`: whether a transaction without a deadline may be idle
+        without limit. Raises the driver's error.
         """
 
     def session_alone(self, attempt, deadline=math.inf, may_idle=False):
-        """As session_for a writing transaction, while which no other one of requests begins.
+        """As `session_for` a writing transaction; no other request's begins before it ends.
 
-        Those that have begun are waited for, a little longer in each `attempt`, from 1 on. Where
-        an engine's writing transactions are alone anyway there is nothing to do for that.
+        It waits for those that have begun, a little longer in each `attempt`, from 1 on. An engine
+        whose writing transactions are always alone does nothing more.
         """
         return self.session_for(True, deadline, may_idle)
 
@@ -190,9 +191,10 @@ class Engine(Statements, Dialect):
                 session.roll_back_transaction()
 
     def refuse_past_requests(self):
-        """Raise RuntimeError where a further session would go past this thread's request.
+        """Raise RuntimeError where another session would bypass this thread's request.
 
-        Also where the request holds locks that only it releases, and in one without transactions.
+        Also where that session would wait for the request's locks, and in a request without a
+        transaction.
         """
         bypass_of_requests().notice_use(self)
         for engine in list(_engines):
@@ -234,7 +236,7 @@ def engines():
 
 
 def place_of(connection):
-    """Return what `connection`, SQLObject's or ours, shares with others to the same database."""
+    """Return a value that is equal for connections, SQLObject's or ours, to the same database."""
     kind = str(getattr(connection, "dbName", type(connection).__name__))
     if kind == "sqlite":
         return kind, os.path.realpath(connection.filename)

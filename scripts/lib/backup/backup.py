@@ -21,15 +21,15 @@ def parser():
         "file",
         type=Path,
         metavar="FILE",
-        help="a new file, whole or not there, which only you can read; or a folder, for a file in "
-        "it that is named by the time",
+        help="a new file that only you can read, whole or absent; or a folder, for a file that is "
+        "named by the time",
     )
     made.add_argument(
         "--keep",
         type=whole_number(1, 10000),
         metavar="N",
-        help="afterwards remove all but the latest N files of the folder that were named so "
-        "(default: none is removed)",
+        help="then remove all but the latest N files of the folder that were named so (default: "
+        "remove none)",
     )
     add_user(made)
     return made
@@ -80,7 +80,7 @@ def main(arguments):
     options = made.parse_args(arguments)
     folder = options.file if options.file.is_dir() else None
     if options.keep and not folder:
-        made.error("argument --keep: FILE is to be a folder that is there")
+        made.error("argument --keep: FILE must be an existing folder")
     path = folder / time.strftime(NAME, time.gmtime()) if folder else options.file
     write(path, options.user)
     print(f"{path}: {path.stat().st_size} bytes")

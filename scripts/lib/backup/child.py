@@ -1,4 +1,4 @@
-"""What reads and writes the database for scripts/backup and scripts/restore: a child process."""
+"""The child process that reads and writes the database for scripts/backup and scripts/restore."""
 
 import os
 import subprocess
@@ -10,11 +10,11 @@ from scripts.lib.serving.user import as_user, owner_of_site
 
 
 def run_as_site(work, user, **streams):
-    """Run `python -m app.backup WORK` as the user that has the database, with the site's settings.
+    """Run `python -m app.backup WORK` as the database's owner, with the site's settings.
 
-    user: its name where it is known, else None. streams: subprocess's stdin or stdout; so this
-    user's files need not be open to that one. Raises CannotRun, after the child has said on stderr
-    why it failed.
+    user: the owner's name, or None to find it out. streams: subprocess's stdin or stdout: by them
+    that user needs no access to this user's files. Raises CannotRun, after the child has said on
+    stderr why it failed.
     """
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     settings = settings_file(environment)
@@ -28,7 +28,7 @@ def run_as_site(work, user, **streams):
         raise CannotRun(f"there is no user {user}: name another with --user") from None
     done = subprocess.run(command, cwd=ROOT, env=environment, **how, **streams)
     if done.returncode != 0:
-        # Of `load`: what it has put back may not be as the models say.
+        # The status is the child's: after a restore the models may not fit what was put back.
         said = f"nothing was {'written' if work == 'dump' else 'restored'}, see above"
         raise CannotRun(said, done.returncode)
 
@@ -38,6 +38,6 @@ def add_user(parser):
     parser.add_argument(
         "--user",
         metavar="NAME",
-        help="who has the database, where root runs this (default: who has the folder var, or the "
-        "settings file, or www-data)",
+        help="the database's owner, if root runs this (default: the owner of the folder var, or "
+        "of the settings file, or www-data)",
     )

@@ -1,4 +1,4 @@
-"""scripts/restore: the site's database as a backup has it, while it serves."""
+"""scripts/restore: puts the site's database back from a backup, while the site serves."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """scripts/benchmark: requests per second of the bundle and of SQLObject's stock ways, in turn.
 
 Each mode has its own Apache with the shipped apache/site.conf; all run at once, and one at
-a time is loaded, round by round, so that the machine's mood is the same for all. What counts is
+a time is loaded, round by round, so that a slow moment of the machine hits all. What counts is
 the ratio within a round; the table gives the median over the rounds.
 """
 
@@ -59,7 +59,7 @@ def configuration(options):
 
 
 def compare(options):
-    """Measure the modes in turn, in an open loop too if asked, and keep what is found."""
+    """Measure the modes in turn, in an open loop too if asked, and save the results."""
     ran = configuration(options)
     with sites(options) as served:
         folder = new_run(FOLDER)
@@ -69,14 +69,14 @@ def compare(options):
 
 
 def grow(options):
-    """Measure over what grows, and keep what is found."""
+    """Measure over what grows, and save the results."""
     ran = configuration(options)
     folder = new_run(FOLDER)
     report.write_growth(folder, ran, growth.measure(options))
 
 
 def remember(options):
-    """Measure a process of each mode, and keep what is found; returns whether ours are flat."""
+    """Measure a process of each mode, and save the results; returns whether ours stay flat."""
     ran = configuration(options)
     folder = new_run(FOLDER)
     found = memory.measure(options)
@@ -85,7 +85,7 @@ def remember(options):
 
 
 def main(arguments):
-    """Run the benchmark, print its table and keep it; returns the exit status."""
+    """Run the benchmark, print its table and save it; returns the exit status."""
     options = parse_options(arguments)
     if options.in_process:
         print("\n".join(in_process.table(in_process.measure(options))))

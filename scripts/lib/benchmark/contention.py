@@ -1,6 +1,6 @@
 """scripts/benchmark --contention: many clients write ten rows, and each one gets through.
 
-Every client has a thread of the site, so that all of their transactions are there at once. A
+Every client has a thread of the site, so that all of their transactions run at once. A
 client waits for each answer before it goes on, so that all of its writes are known.
 """
 
@@ -18,7 +18,7 @@ from scripts.lib.command import CannotRun
 
 CLIENTS = (16, 64)
 ROWS = 10
-# Longer than the site goes on trying (SITE_RETRY_SECONDS and one statement).
+# Seconds. Longer than the site goes on trying (SITE_RETRY_SECONDS and one statement).
 PATIENCE = 60
 
 
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Contention:
-    """What clients were answered within some seconds, and how many writes the rows have got."""
+    """What clients were answered within some seconds, and how many writes the rows then show."""
 
     clients: int
     seconds: float
@@ -49,16 +49,16 @@ class Contention:
 
     @property
     def refused(self):
-        """How many answers tell of no success."""
+        """How many answers do not acknowledge the write."""
         return len(self.answers) - len(self.acknowledged)
 
     @property
     def missing(self):
-        """How many acknowledged writes are not there."""
+        """How many acknowledged writes the rows do not show."""
         return max(0, len(self.acknowledged) - self.written)
 
     def is_valid(self):
-        """Whether everybody got through, and all of it is there."""
+        """Whether all were acknowledged, and none is missing."""
         return bool(self.answers) and not self.refused and not self.missing
 
 
@@ -105,7 +105,7 @@ def _write_until(ends, address):
 
 
 def _ask(address, method, path):
-    # Apache may close a connection that it has kept in the moment in which it is used again.
+    # Apache may close an idle persistent connection just when it is used again.
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=PATIENCE)
     headers = {"Connection": "close"} | ({"Content-Length": "0"} if method == "POST" else {})
     with contextlib.closing(connection):
@@ -124,7 +124,7 @@ def table(found):
     for one in found:
         done = one.acknowledged
         if len(done) < 2:
-            raise CannotRun(f"{one.clients} clients were given no answer: see the site's log")
+            raise CannotRun(f"{one.clients} clients got no answer: see the site's log")
         retries = sum(answer.runs - 1 for answer in done) / len(done) * 1000
         waits = [answer.seconds * 1000 for answer in one.answers]
         percentiles = statistics.quantiles(waits, n=100, method="inclusive")

@@ -1,8 +1,8 @@
-"""The dashboard's panels, drawn with what Prometheus has of a site under load.
+"""The dashboard's panels, drawn from what Prometheus measured on a site under load.
 
 Serves its own site on PostgreSQL with the metrics on, loads it by scripts/loadtest, has a
-Prometheus read the numbers, and asks it for what the panels of
-docs/monitoring/dashboard.json show. A PNG comes beside the SVG.
+Prometheus read the numbers, and asks it for the numbers of the panels of
+docs/monitoring/dashboard.json. It writes a PNG beside the SVG.
 """
 
 import contextlib
@@ -32,11 +32,11 @@ STEP = 1
 
 @contextlib.contextmanager
 def prometheus(folder, port):
-    """Run Prometheus on what the site at `port` tells, each second; yields its address."""
+    """Run Prometheus, which each second reads the site at `port`; yields Prometheus's address."""
     places = f"{ROOT}/.venv/prometheus/usr/bin:{os.environ['PATH']}"
     program = shutil.which("prometheus", path=places)
     if not program:
-        raise CannotRun("Prometheus is not there: run scripts/install --test")
+        raise CannotRun("Prometheus is not installed: run scripts/install --test")
     configuration = {
         "global": {"scrape_interval": f"{STEP}s"},
         "scrape_configs": [
@@ -110,7 +110,7 @@ def parser():
         "python -m scripts.lib.benchmark.dashboard_plot",
         "Draw the panels of the dashboard, of a site under load.",
     )
-    made.add_argument("file", type=Path, metavar="FILE.svg", help="a PNG comes beside it")
+    made.add_argument("file", type=Path, metavar="FILE.svg", help="the PNG is written beside it")
     made.add_argument("seconds", nargs="?", type=whole_number(1, 3600), default=60,
         metavar="SECONDS", help="of load (default 60)")  # fmt: skip
     return made

@@ -56,7 +56,7 @@ AXES = {
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A mode at one value of an axis: requests/s of each round, and then the daemons' memory.
+    """A mode at one value of an axis: requests/s of each round, and the daemons' memory after it.
 
     pss: bytes of all daemons together. rss: bytes of the largest. errors: of all rounds.
     """
@@ -145,7 +145,7 @@ def table(points):
 
 
 def loaded(name):
-    """What the axis called `name` is measured by, as a sentence's end."""
+    """What measures the axis called `name`, as the end of a sentence."""
     axis = AXES[name]
     what = "reads of a row and writes" if axis.option is None else axis.route.title
     fixed = "".join(f", {value:,} {name}" for name, value in axis.fixed.items())

@@ -6,7 +6,7 @@ from scripts.lib.results.plots import INK, MODE_COLOURS
 
 
 def draw_growth(figure, points, title):
-    """Draw the Points of one axis, a line for each mode; the values stand at even distances.
+    """Draw the Points of one axis, a line for each mode, the values at even distances.
 
     The thin lines are the range over the rounds.
     """

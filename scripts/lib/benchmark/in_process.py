@@ -1,9 +1,9 @@
 """scripts/benchmark --in-process: microseconds of one request, without Apache and without threads.
 
 Each mode has its own process, because ours changes SQLObject. One at a time makes requests
-for a moment, in turn, so that the machine's mood is the same for all; what counts is the ratio
-within a turn. Each round starts the processes anew: how one lies in memory makes it faster or
-slower than another of the same code by a few hundredths.
+for a moment, in turn, so that a slow moment of the machine hits all; what counts is the ratio
+within a turn. Each round starts new processes: their place in memory makes equal code faster or
+slower by a few hundredths.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def measure(options):
 
 def _take_turns(route, processes, found):
     for turn in range(TURNS + 1):
-        # Now in this order, now in the other: who comes first finds the processor's caches cold.
+        # In alternating order: who comes first finds the processor's caches cold.
         for column, process in list(processes.items())[:: -1 if turn % 2 else 1]:
             if column == "bare" and route != "empty":
                 continue

@@ -1,6 +1,6 @@
 -- wrk's script for scripts/benchmark. Arguments: path of the reads, and how many of a hundred
--- requests are writes. A write's answer is the number of its runs, 1 more than its retries, where
--- the site knows it.
+-- requests are writes. A write answers with the number of its runs, its retries and 1, if the site
+-- knows it.
 
 local path, writes, count = "/", 0, 0
 local threads = {}
@@ -20,7 +20,7 @@ end
 function init(arguments)
     path, writes = arguments[1], tonumber(arguments[2])
     if writes > 0 then
-        -- Where it is defined wrk takes each answer apart.
+        -- If it is defined, wrk parses each answer.
         response = count_runs
     end
 end

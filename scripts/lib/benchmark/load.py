@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).parent / "load.lua"
 
 @dataclass(frozen=True)
 class Route:
-    """A load: `writes` of a hundred requests write, evenly spread, the others read `path`."""
+    """A load: of a hundred requests `writes` write, evenly spread; the others read `path`."""
 
     title: str
     path: str
@@ -27,16 +27,16 @@ ROUTES = {
     "mix": Route("nine reads of a row to one write", "/row", 10),
     "write": Route("read and write a row", "/row", 100),
 }
-# Of tables that are larger than what is kept.
+# For tables with more rows than a thread keeps.
 ANY_ROW = Route("any row by id", "/any")
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a load came to: good answers per second, two percentiles in ms, number of errors.
+    """The result of a load: good answers per second, two percentiles in ms, number of errors.
 
     The load is a closed loop: a connection sends its next request after the answer. A stall
-    counts for one request of each connection only; open_loop.py counts all who would have come.
+    counts for one request of each connection only; open_loop.py counts all that would have come.
     written: number of acknowledged writes whose site tells their runs; retried: how often their
     handlers were run again.
     """
@@ -70,7 +70,7 @@ def load(address, route, options):
     times = [
         _milliseconds(*found(rf"\s{percent}%\s+([\d.]+)(us|ms|s)")[0]) for percent in (50, 99)
     ]
-    # An error is answered fast, and is no work done.
+    # An error is answered fast, and does no work.
     good = (answers - bad) / answers if answers else 0
     rate = float(found(r"Requests/sec:\s+([\d.]+)")[0]) * good
     [(written, retried)] = found(r"Written: (\d+), retried: (\d+)")

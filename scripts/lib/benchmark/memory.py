@@ -1,8 +1,8 @@
-"""scripts/benchmark --memory: whether a process stays as large as it is, however much it reads.
+"""scripts/benchmark --memory: whether a process stays as large as it is when it reads on and on.
 
-A process reads rows of a table that is larger than what is kept, without a server, in as many
-threads as it has under Apache. What its caches take is there after a quarter of the reads; from
-there to the end it may not grow. Some of its requests may write; they count as reads.
+A process reads rows of a table with more rows than its threads keep, without a server, in as many
+threads as it has under Apache. Its caches are full after a quarter of the reads; from there to the
+end it may not grow. Some of its requests may write; they count as reads.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from scripts.lib.serving.own_site import database_server, hermetic_environment, 
 READER = Path(__file__).parent / "memory_reader.py"
 MODES = ("default", "bundle")
 OURS = ("uncached", "bundle")
-# What the allocator's holes may come to.
+# The share of its size that holes of the allocator may add.
 ALLOWED = 0.05
 
 
@@ -38,12 +38,12 @@ class Grown:
 
     @property
     def growth(self):
-        """By what share of its size the process has grown from a quarter of the reads on."""
+        """The share of its size by which the process has grown after a quarter of the reads."""
         return self.after(1) / self.after(1 / 4) - 1
 
     @property
     def flat(self):
-        """Whether it has grown by no more than what the allocator's holes may come to."""
+        """Whether it has grown by no more than holes of the allocator may add."""
         return self.growth <= ALLOWED
 
 
@@ -88,7 +88,7 @@ def table(found):
         yield ""
         yield (
             f"NO: grown by more than {ALLOWED:.0%} after a quarter of the reads. Either something "
-            "is never freed, or these reads are too few to fill what is kept: try more."
+            "is never freed, or these reads are too few to fill the caches: try more."
         )
 
 

@@ -1,6 +1,6 @@
 """A process of scripts/benchmark --memory: reads rows of its site and tells how large it is.
 
-Its arguments are the mode, the database's URI, the number of reads, that of the threads, and how
+Its arguments are the mode, the database's URI, the numbers of reads and of threads, and how
 many of a hundred reads are writes. It prints a JSON list of {"reads", "rss", "pss"}, in bytes.
 """
 
@@ -24,7 +24,7 @@ def main(mode, uri, reads, threads, writes):
         ("POST", "/write") if number * int(writes) % 100 < int(writes) else ("GET", "/any")
         for number in range(max(1, int(reads) // SAMPLES // int(threads)))
     ]
-    # The threads stop at it twice for each sample: when they have read, and until it is taken.
+    # Each thread stops here twice for a sample: when it has read, and until the sample is taken.
     barrier = threading.Barrier(int(threads) + 1)
     readers = [
         threading.Thread(target=_read, args=(application, each, barrier), daemon=True)

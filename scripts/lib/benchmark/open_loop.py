@@ -1,8 +1,9 @@
-"""scripts/benchmark --open-loop: what requests at fixed rates take, answered or not.
+"""scripts/benchmark --open-loop: how long requests at fixed rates take, answered or not.
 
-The peak of each mode on a route is that of the closed loop. Requests then come at shares of it,
-each due at its own instant, from which its time is counted. wrk has no such mode, wrk2 no package,
-and Locust waits for an answer before it plans the next request; so the client is our own.
+The peak of each mode on a route is its rate in the closed loop. Requests then come at shares of
+the peak. Each is due at its own instant, from which its time is counted. wrk cannot do that, wrk2
+has no package, and Locust waits for an answer before it plans the next request; so this
+has its own client.
 """
 
 import dataclasses
@@ -19,15 +20,15 @@ from scripts.lib.command import CannotRun
 CLIENT = Path(__file__).parent / "open_loop_client.py"
 # Of the peak, in percent.
 SHARES = (25, 50, 75, 90)
-# Below the 400 that Apache takes by default: a further one would not be served but queued.
+# Below the 400 that Apache takes by default: it would not serve a further one, but queue it.
 CONNECTIONS = 256
-# Of the requests, above which the 99.9th percentile may be the client's own.
+# The share of late requests above which the 99.9th percentile may be the client's own.
 LATE = 0.001
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What one round of requests at a rate came to, times in ms; see the client's `told`."""
+    """The result of one round of requests at a rate, times in ms; see the client's `told`."""
 
     sent: int
     rate: float
@@ -57,7 +58,7 @@ class Tail:
     rounds: list
 
     def median(self, name):
-        """The median over the rounds of what is called `name`."""
+        """The median over the rounds of the field called `name`."""
         return statistics.median(getattr(one, name) for one in self.rounds)
 
     @property
@@ -87,7 +88,7 @@ def measure(served, peaks, options):
         if row.rate
         for share in SHARES
     ]
-    # One mode after the other at each share, so that the machine's mood is the same for all.
+    # One mode after the other at each share, so that a slow moment of the machine hits all.
     tails.sort(key=lambda tail: (list(ROUTES).index(tail.route), tail.share))
     for number in range(options.rounds):
         for tail in tails:

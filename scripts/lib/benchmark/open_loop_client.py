@@ -1,11 +1,11 @@
-"""A process of scripts/benchmark --open-loop: sends requests at a fixed rate, come what may.
+"""A process of scripts/benchmark --open-loop: sends requests at a fixed rate, whatever comes back.
 
 Its arguments are host, port, path of the reads, how many of a hundred requests write, requests
 per second, seconds, and the most connections. It prints one JSON object; see `told`.
 
-Each request is due at an instant that no answer can move. What it takes is counted from there, so
-that whoever would have come during a stall has waited too. Where all connections are in use a
-further one is opened, and from the most on requests wait here, which counts as well.
+Each request is due at an instant that no answer can move. Its time is counted from there, so that
+a request that would have come during a stall has waited too. If all connections are in use, a new
+one is opened. If there are the most already, requests wait here, which counts as well.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ from collections import Counter, deque
 
 # Seconds for answers after the last request was due.
 GRACE = 10
-# Seconds of idleness after which a connection is not used again, for Apache closes it after 5.
+# Seconds of idleness after which a connection is not used again: Apache closes it after 5.
 IDLE = 3
-# Seconds. A request that was sent so much after it was due although the server could have had it.
+# Seconds. A request is late if it was sent so much after it was due, and this process delayed it.
 LATE = 0.005
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -121,7 +121,7 @@ class Client:
                 self._lost(connection, error)
 
     def _connection(self, now):
-        """A connection that is free. Raises OSError where none can be opened."""
+        """A free connection. Raises OSError if none can be opened."""
         while self.idle:
             connection = self.idle.pop()
             if now - connection.idle_since < IDLE:
@@ -139,7 +139,7 @@ class Client:
         except OSError as raised:
             ended, error = True, raised
         if connection.request is None:
-            # Nobody has asked for anything: Apache closes it.
+            # Nothing was asked on it: Apache closes it.
             self.idle.remove(connection)
             self._close(connection)
             return
@@ -153,8 +153,8 @@ class Client:
     def _lost(self, connection, error):
         """A connection has ended before its answer.
 
-        With its threads all in use Apache closes connections that are idle, and a request may just
-        have been sent. As browsers do, it is sent again, and is due since when it was.
+        When all its threads are busy, Apache closes idle connections, on which a request may just
+        have been sent. As browsers do, it is sent again; when it was due stays the same.
         """
         if connection.reused and not connection.received:
             self.waiting.appendleft(connection.request)
@@ -184,7 +184,7 @@ class Client:
         connection.socket.close()
 
     def _give_up(self):
-        """Count what was never answered as errors that took until now; returns how many."""
+        """Count unanswered requests as errors that took until now; returns how many."""
         now = time.perf_counter()
         unanswered = [due for _, due in self.waiting]
         unanswered += [one.request[1] for one in self.open.values() if one.request]
@@ -203,7 +203,7 @@ def told(client, unanswered, seconds, busy):
     """What the Client has measured, times in ms.
 
     errors: {what went wrong, such as a status: how often}. late: how many requests were sent LATE
-    or more after they were due by this process's own fault. lateness: the 99.9th percentile of how
+    or more after they were due by this process's fault. lateness: the 99.9th percentile of how
     much after. busy: the share of a processor that it took.
     """
     latencies, lateness = sorted(client.latencies), sorted(client.lateness)

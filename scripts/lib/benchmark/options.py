@@ -10,7 +10,7 @@ from scripts.lib.command import command_parser, site_path, whole_number
 from scripts.lib.serving.databases import SERVERS
 
 COUNT = whole_number(1, 1000)
-# For each kind of run the options that mean nothing to it.
+# For each kind of run the options that have no effect on it.
 APART = {
     "path": ("modes", "peers", "routes", "rows", "kept_rows", "database"),
     "in_process": ("peers", "seconds", "processes", "threads", "connections"),
@@ -30,7 +30,7 @@ APART = {
 }
 KINDS = ("path", "in_process", "open_loop", "growth", "memory", "contention", "reload")
 ROWS = 100
-# More than the threads of a process keep together.
+# More than the threads of a process keep.
 ROWS_TO_READ = 50_000
 
 
@@ -51,7 +51,7 @@ def parse_options(arguments):
     if options.writes and not options.memory:
         made.error("argument --writes: it needs --memory; add that")
     if options.memory and options.rows <= options.kept_rows:
-        made.error("argument --rows: the table must be larger than what is kept; see --kept-rows")
+        made.error("argument --rows: must be more than --kept-rows")
     return options
 
 
@@ -60,28 +60,28 @@ def _kind(options):
 
 
 def _check_apart(made, options, kind):
-    """End with status 2 and a message if an option means nothing to the kind of run."""
+    """End with status 2 and a message if an option has no effect on the kind of run."""
     for name in APART.get(kind, ()):
         if getattr(options, name) not in (made.get_default(name), None):
             told = name.replace("_", "-")
             made.error(
-                f"argument --{told}: --{kind.replace('_', '-')} has no use for it; leave one out"
+                f"argument --{told}: --{kind.replace('_', '-')} does not use it; leave one out"
             )
 
 
 def _check_modes(made, options, kind):
-    """End with status 2 and a message if a mode has not what is to be measured."""
+    """End with status 2 and a message if a mode lacks what the run measures."""
     without = {"in_process": PEERS, "growth": (*PEERS, "bare"), "memory": (*PEERS, "bare")}
     for mode in options.modes:
         if mode in without.get(kind, ()):
             with_it = kind.replace("_", "-")
-            made.error(f"argument --modes: --{with_it} cannot have {mode}; leave it out")
+            made.error(f"argument --modes: --{with_it} cannot measure {mode}; leave it out")
     if options.modes == ["bare"] and "empty" not in options.routes:
         made.error("argument --routes: the mode bare has only the route empty; name it")
 
 
 def _fill_in(options, kind):
-    """Give the options that were left out what the kind of run has by default."""
+    """Fill in the defaults of the kind of run for the options that were left out."""
     modes = {"growth": growth.MODES, "memory": memory.MODES}.get(kind, MODES)
     options.modes = list(dict.fromkeys(options.modes or modes))
     if options.peers:
@@ -128,7 +128,7 @@ def parser():
 
 
 def _add_kinds(made):
-    """The options that say what is measured, where it is not requests per second."""
+    """Add the options for runs that measure something else than requests per second."""
     add = made.add_mutually_exclusive_group().add_argument
     path_help = (
         "compare this page of the application of the settings with and without the cache; can be "
@@ -137,18 +137,18 @@ def _add_kinds(made):
     add("--path", type=site_path, action="append", metavar="/PATH", help=path_help)
     in_process_help = "microseconds of one request in one process, without Apache; see --rounds"
     add("--in-process", action="store_true", help=in_process_help)
-    open_loop_help = "also what requests take that come at 25, 50, 75 and 90 %% of each peak"
+    open_loop_help = "also the times of requests that come at 25, 50, 75 and 90 %% of each peak"
     add("--open-loop", action="store_true", help=open_loop_help)
     growth_help = (
         f"requests/s and memory over what grows, one at a time: {', '.join(growth.AXES)} (default "
         "all), or such as rows=100,1000"
     )
     add("--growth", nargs="*", type=growth.axis_values, metavar="AXIS", help=growth_help)
-    contention_help = "16 and 64 clients write ten rows; status 1 where one is refused or lost"
+    contention_help = "16 and 64 clients write ten rows; status 1 if one is refused or lost"
     add("--contention", action="store_true", help=contention_help)
     reload_help = (
-        "three reloads with new code under load, some requests of which take a sixth of "
-        "--seconds; status 1 where one is lost"
+        "three reloads with new code under load, in which some requests take a sixth of "
+        "--seconds; status 1 if one is lost"
     )
     add("--reload", action="store_true", help=reload_help)
     memory_help = "the size of a process after this many reads (default 1000000): does it grow?"

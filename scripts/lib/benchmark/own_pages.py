@@ -1,4 +1,4 @@
-"""scripts/benchmark --path: one's own pages, with and without the bundle's cache."""
+"""scripts/benchmark --path: your own pages, with and without the bundle's cache."""
 
 import statistics
 import sys
@@ -10,14 +10,14 @@ from scripts.lib.command import CannotRun
 from scripts.lib.results.runs import described, described_lines
 from scripts.lib.serving.own_site import own_application_site
 
-# What is served without kept rows is the base.
+# The base of the ratios is the bundle without kept rows.
 MODES = {"uncached": {"SITE_CACHE_ROWS": "0"}, "bundle": {}}
 
 
 def measure(options):
     """Load the pages of `options.path` in turn; returns (what was run, {path: {mode: [Load]}}).
 
-    Both modes use the database of the settings. Raises CannotRun where a page is no good answer.
+    Both modes use the database of the settings. Raises CannotRun if a page is not answered well.
     """
     results = {path: {mode: [] for mode in MODES} for path in options.path}
     with ExitStack() as stack:
@@ -40,7 +40,7 @@ def measure(options):
 def _check(path, one):
     """A page of errors is answered fast."""
     if one.errors:
-        raise CannotRun(f"argument --path: {one.errors} answers of {path} were no 200 or 300")
+        raise CannotRun(f"argument --path: {one.errors} answers of {path} were not 200 to 399")
 
 
 def _described(options):

@@ -1,8 +1,8 @@
 """The peers of a benchmark: what people would use instead, each in its own environment.
 
 "raw" is a WSGI function on the bare driver, which is as fast as Python under mod_wsgi can be; it
-runs in the checkout's environment. Their applications are in the folder peer_site, with the
-requirements beside them. scripts/install knows nothing of them: who wants them has them made here.
+runs in the checkout's environment. The applications are in the folder peer_site, with their
+requirements beside them. scripts/install does not install these: this module does, when asked.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ ENVIRONMENTS = ROOT / ".venv" / "peers"
 def peer_environments(modes, database):
     """Return {mode: folder of its environment} for those of `modes` that have one.
 
-    One that is not there, or not with the requirements of today and the driver of `database`, is
-    made, which needs a package index. Raises CannotRun where it cannot be made.
+    It creates an environment that does not exist, or that lacks the present requirements or the
+    driver of `database`; that needs a package index. Raises CannotRun if it cannot create one.
     """
     names = [mode for mode in modes if _requirements_file(mode).exists()]
     return {name: _environment(name, _requirements(name, database), database) for name in names}
 
 
 def versions(modes):
-    """Return {package: version} of what the peers among `modes` are made with."""
+    """Return {package: version} of the requirements of the peers among `modes`."""
     files = [file for mode in modes if (file := _requirements_file(mode)).exists()]
     return dict(line.split("==") for file in files for line in file.read_text().split())
 
@@ -55,7 +55,7 @@ def _environment(name, requirements, database):
         with contextlib.suppress(FileNotFoundError):
             if stamp.read_text().split() == requirements:
                 return folder
-        print(f"making an environment with {' '.join(requirements)}", file=sys.stderr)
+        print(f"creating an environment with {' '.join(requirements)}", file=sys.stderr)
         _call(name, sys.executable, "-m", "venv", folder)
         pip = folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"
         _call(name, *pip, "install", *requirements)
@@ -68,6 +68,6 @@ def _call(name, *command):
     done = subprocess.run(command, capture_output=True, text=True, umask=0o022)
     if done.returncode:
         raise CannotRun(
-            f"the environment of {name} cannot be made: {done.stderr.strip() or done.stdout}\n"
+            f"the environment of {name} cannot be created: {done.stderr.strip() or done.stdout}\n"
             f"See that pip reaches a package index, or leave {name} out"
         )

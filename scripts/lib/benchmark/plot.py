@@ -6,7 +6,7 @@ from scripts.lib.benchmark.load import ROUTES
 from scripts.lib.results.plots import INK, MODE_COLOURS
 
 TICKS = [2.0**power for power in range(-6, 7)]
-# Of the distance between two routes.
+# The width of a group of bars, as a share of the distance between two routes.
 GROUP = 0.84
 
 

@@ -9,9 +9,9 @@ MB = 1_000_000
 def process_size(pid="self"):
     """The bytes of memory of a process, as {"rss": …, "pss": …}.
 
-    rss: all that it has in memory. pss: of what it shares with other processes only its part, so
+    rss: all that it has in memory. pss: of memory shared with other processes only its part, so
     that the sum over processes counts nothing twice. https://docs.kernel.org/filesystems/proc.html
-    Raises OSError where there is no such process, or it is somebody else's.
+    Raises OSError if there is no such process, or it is somebody else's.
     """
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     found = re.findall(r"^(Rss|Pss): +(\d+) kB$", text, re.MULTILINE)

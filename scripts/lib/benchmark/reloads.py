@@ -1,7 +1,7 @@
-"""scripts/benchmark --reload: changed code goes live three times under load, and nothing is lost.
+"""scripts/benchmark --reload: serves changed code three times under load; nothing may be lost.
 
-Some clients ask for what takes up to a sixth of the load's seconds, ten of sixty, the others for
-what takes no time, each again as soon as it is answered.
+Some clients send requests that take up to a sixth of the load's seconds (ten of sixty), the others
+requests that take no time. Each sends its next request after the answer.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ app = web.application(("/", "Index"), globals())
 
 @dataclass(frozen=True)
 class Answer:
-    """What was answered: a status, 0 for none, by which code, and how long that took.
+    """An answer: its status, 0 for none, which code gave it, and how long that took.
 
     began: when it was asked. waited: seconds beyond what the handler itself takes.
     """
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reloads:
-    """The Answers, and for each reload its exit status and when it had ended."""
+    """The Answers, and for each reload its exit status and when it ended."""
 
     answers: list
     ends: list
@@ -81,7 +81,7 @@ class Reloads:
         )
 
     def is_valid(self):
-        """Whether nothing was lost, and each reload had its code served."""
+        """Whether nothing was lost, and the code of each reload was served."""
         good = all(status == 0 for status, _ in self.ends)
         return good and bool(self.answers) and not self.lost and not self.old
 
@@ -164,7 +164,7 @@ def _ask_until(done, address, number, longest, answers):
 
 
 def _ask(address, seconds):
-    # Apache may close a connection that it has kept in the moment in which it is used again.
+    # Apache may close an idle persistent connection just when it is used again.
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", f"/?seconds={seconds}", headers={"Connection": "close"})

@@ -13,7 +13,7 @@ from scripts.lib.results.plots import save_plot
 from scripts.lib.results.runs import described_lines, write_json
 
 BASE = "default"
-# What the table has the ratios to, where it was measured.
+# The modes to which the table has ratios, if they were measured.
 BASES = (BASE, "recipe", "raw")
 
 
@@ -23,7 +23,7 @@ class Row:
 
     rates: requests per second of each round. ratios: {mode: this one's requests per second as
     ratio to that mode's, of each round}, for the modes that were measured on the route.
-    retries: of 1,000 acknowledged writes, over all rounds; None where the site tells none.
+    retries: of 1,000 acknowledged writes, over all rounds; None if the site tells none.
     """
 
     route: str
@@ -73,8 +73,8 @@ def _retries(loads):
 def table(found):
     """The table's lines, in Markdown, of a list of Rows: the ratios with their range.
 
-    The range of five rounds holds the true median with a probability of 94 %, that of six with
-    97 %, whatever the distribution.
+    The range of five rounds holds the true median with a probability of 94 %, the range of six
+    rounds with 97 %, whatever the distribution.
     """
     bases = [base for base in BASES if any(base in row.ratios for row in found)]
     ratios = "".join(f" to {base} (range) |" for base in bases)
@@ -102,7 +102,7 @@ def ratio_told(ratios):
 def write_results(folder, description, found, tails):
     """Write the Rows and the Tails: tables, JSON, the plot of the ratios and those of the tails.
 
-    There is no plot of the ratios where nothing has one to the base.
+    Without a ratio to the base there is no plot of the ratios.
     """
     lines = list(table(found)) + ["", *open_loop.table(tails)] * bool(tails)
     where = _where(description)
@@ -142,7 +142,7 @@ def _where(description):
 
 
 def _write(folder, description, lines, plots, figures):
-    """Print the lines of a table, and keep them with the plots and figures in `folder`.
+    """Print the lines of a table, and save them with the plots and figures in `folder`.
 
     plots: {name: (width, height, a function that draws into a Figure)}.
     """

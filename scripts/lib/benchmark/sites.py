@@ -88,18 +88,18 @@ def _served(run, defines, environment, options):
 
 
 def site_environment(options):
-    """The variables by which the benchmark's site is as large as `options` say."""
+    """The variables that give the benchmark's site the sizes in `options`."""
     return {"BENCHMARK_ROWS": str(options.rows), "BENCHMARK_KEPT_ROWS": str(options.kept_rows)}
 
 
 def _write_ahead(uri):
-    """Have the SQLite database at `uri` keep a write-ahead log, as ours does by itself."""
+    """Have the SQLite database at `uri` have a write-ahead log, as the bundle's has."""
     with contextlib.closing(sqlite3.connect(uri.removeprefix("sqlite://"))) as raw:
         raw.execute("PRAGMA journal_mode=WAL")
 
 
 def make_database(uri, folder, options):
-    """Make the benchmark's database at `uri`, as the daemons' user. Raises CannotRun."""
+    """Create the benchmark's database at `uri`, as the daemons' user. Raises CannotRun."""
     code = f"from benchmark_site import make_database; make_database({uri!r})"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
@@ -110,4 +110,4 @@ def make_database(uri, folder, options):
         **as_user(daemon_user()),
     )
     if done.returncode:
-        raise CannotRun("the benchmark's database cannot be made: see above")
+        raise CannotRun("the benchmark's database cannot be created: see above")

@@ -1,4 +1,4 @@
-"""The plot of an open loop: what requests of one route take, over the rate at which they come."""
+"""The plot of an open loop: the times of a route's requests, over the rate at which they come."""
 
 from matplotlib.ticker import FuncFormatter
 

@@ -1,7 +1,7 @@
 """A process of scripts/benchmark --in-process: a site without a server, asked by its parent.
 
 Its arguments are the mode, the database's URI and the clock, "time" or "cpu". For each line
-"path writes seconds" on standard input it makes requests for about so long and prints the
+"path writes seconds" on standard input it makes requests for that long and prints the
 microseconds of one.
 """
 

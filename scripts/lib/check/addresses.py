@@ -1,4 +1,4 @@
-"""The site's names among an Apache's virtual hosts, and its certificates: whose end is near."""
+"""The site's names among Apache's virtual hosts, and the site's certificates."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ DAY = 86400
 def names(dump, files):
     """Yield the Findings in the virtual hosts that `dump`, Apache's -S, lists.
 
-    `files`: those with the site's own. Of two of one name and address Apache uses the first.
+    `files`: those with the site's own. If two have one name and address, Apache uses the first.
     """
     first = {}
     address = None
@@ -27,14 +27,14 @@ def names(dump, files):
         before = first.setdefault((address, name), (file, number))
         if before != (file, number) and files & {file, before[0]}:
             text = (
-                f"{name} at {address} is also a virtual host of {before[0]}:{before[1]}, which "
-                "alone is used: give one of them another WEBPY_SERVER_NAME"
+                f"{name} at {address} is also a virtual host of {before[0]}:{before[1]}, and "
+                "Apache uses only that one: give one of them another WEBPY_SERVER_NAME"
             )
             yield Finding(WRONG, text, file, int(number))
 
 
 def certificates(paths, host):
-    """Yield the Findings in the certificates at `paths`, which are to be of `host`."""
+    """Yield the Findings in the certificates at `paths`, which must name `host`."""
     for path in paths:
         yield _certificate(path, host)
 
@@ -46,14 +46,16 @@ def _certificate(path, host):
         if done.returncode != 0 and "notAfter=" not in done.stdout:
             return Finding(WRONG, f"is no certificate: {done.stderr.strip()}", path)
         if "does NOT match" in done.stdout:
-            return Finding(WRONG, f"is not of {host}: order one that names it", path)
+            return Finding(WRONG, f"does not name {host}: order one that does", path)
         until = re.search("notAfter=(.*)", done.stdout)[1]
         if not _is_good(path, 0):
-            return Finding(WRONG, f"has ended, {until}: renew it", path)
+            return Finding(WRONG, f"expired {until}: renew it", path)
         if not _is_good(path, DAYS_BEFORE * DAY):
-            return Finding(WARNING, f"ends soon, {until}: renew it", path)
+            return Finding(WARNING, f"expires {until}: renew it", path)
     except FileNotFoundError:
-        return Finding(WARNING, "cannot be looked at: as root run apt-get install openssl", path)
+        return Finding(
+            WARNING, "cannot be checked without openssl: as root run apt-get install openssl", path
+        )
     return Finding(OK, f"certificate: of {host} until {until}: {Path(path).name}")
 
 

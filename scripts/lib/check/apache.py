@@ -21,7 +21,7 @@ ENTRY = ROOT / "wsgi" / "app.wsgi"
 
 
 class Directive(NamedTuple):
-    """A line of the configuration with its Defines put in: its words, and where it stands."""
+    """A line of the configuration with its Defines replaced: its words, and where it stands."""
 
     words: list
     file: str
@@ -33,7 +33,7 @@ class Apache(NamedTuple):
 
     name, user: of the site's process group. options: those of its WSGIDaemonProcess. policy: the
     Content-Security-Policy, or None. module: the path of mod_wsgi. file, line: where the process
-    group stands. found: Findings in what only the user sees who starts Apache.
+    group stands. found: Findings that only the user who starts Apache can make.
     """
 
     name: str
@@ -49,8 +49,8 @@ class Apache(NamedTuple):
 def read_apache(configuration, defines=()):
     """Return the Apache whose main configuration file is `configuration`.
 
-    defines: pairs of name and value of further Defines, made before it is read. Raises CannotRun
-    where it is not taken or does not serve this checkout.
+    defines: pairs of name and value of further Defines, set before the file is read. Raises
+    CannotRun if Apache refuses the file, or does not serve this checkout by it.
     """
     found = directives(configuration, defines)
     ours = [one for one in found if one.words[0] == "WSGIScriptAlias" and _is(one.words[2], ENTRY)]
@@ -93,7 +93,7 @@ def _addresses(configuration, defines, found):
     inside = [one for one in found if one.file in ours]
     host = next((one.words[1] for one in inside if one.words[0] == "ServerName"), "")
     paths = [one.words[1] for one in inside if one.words[0] == "SSLCertificateFile"]
-    # Of mod_md's, where it has one by now.
+    # mod_md's certificate, if it has fetched one.
     paths += configuration.parent.glob(f"md/domains/{host}/pubcert.pem")
     yield from certificates(sorted({str(path) for path in paths}), host)
 
@@ -101,7 +101,7 @@ def _addresses(configuration, defines, found):
 def directives(configuration, defines=()):
     """Return the Directives of an Apache, whose main configuration file is `configuration`.
 
-    defines: as of `read_apache`. Raises CannotRun where Apache does not take it.
+    defines: as of `read_apache`. Raises CannotRun if Apache refuses it.
     """
     run_apache(configuration, "-t", defines=defines)
     information = ["-C", f"LoadModule info_module {MOD_INFO}", "-DDUMP_CONFIG"]
@@ -127,7 +127,7 @@ def _words(text):
 def run_apache(configuration, *options, defines=()):
     """Return what Apache prints with this main configuration file, `options` and `defines`.
 
-    Raises CannotRun where it does not take the configuration.
+    Raises CannotRun if Apache refuses the configuration.
     """
     further = [word for name, value in defines for word in ("-C", f'Define {name} "{value}"')]
     # Debian's configuration has variables of this file.
@@ -138,7 +138,7 @@ def run_apache(configuration, *options, defines=()):
         ["sh", "-c", script, "sh", *command], capture_output=True, text=True, timeout=60
     )
     if done.returncode != 0:
-        raise CannotRun(f"Apache does not take {configuration}: {done.stderr.strip()}")
+        raise CannotRun(f"Apache refuses {configuration}: {done.stderr.strip()}")
     return done.stdout
 
 
@@ -177,7 +177,7 @@ def findings(server):
     yield from _timeouts(server)
     if len(f"(wsgi:{server.name})") > LONGEST_TITLE:
         text = (
-            f"the title of the daemons {server.name} is cut, so that scripts/reload does not find "
+            f"the title of the daemons {server.name} is cut, and scripts/reload does not find "
             "them: use a name of up to 10 characters"
         )
         yield Finding(WRONG, text, server.file, server.line)
@@ -195,8 +195,8 @@ def _timeouts(server):
     answered = int(options.get("socket-timeout", 0))
     if 0 < answered <= ended:
         text = (
-            f"a client is told after {answered} s that its request has failed, which may go on "
-            f"for {ended} s: raise WEBPY_ANSWER_TIMEOUT"
+            f"a client is told after {answered} s that its request has failed, but the request "
+            f"may run for {ended} s: raise WEBPY_ANSWER_TIMEOUT"
         )
         yield Finding(WRONG, text, server.file, server.line)
     else:

@@ -1,4 +1,4 @@
-"""scripts/check: the site looked at before it is served, one line each.
+"""scripts/check: checks the site before it is served, and prints a line for each finding.
 
 Everything runs as the daemons' user and in their environment; nothing is changed.
 """
@@ -22,17 +22,17 @@ def parser():
     """The parser of the script's options."""
     made = command_parser(
         "scripts/check",
-        "Look at the site before it is served, as the daemons' user (www-data for root): one line "
-        "each, `ok`, `warning` (it is served) or `wrong`, with the cure. Exit status 1: something "
-        "would be served wrongly; 2: an option or a setting is wrong.",
+        "Check the site before it is served, as the daemons' user (www-data for root). Each line "
+        "says `ok`, `warning` (the site can be served) or `wrong`, with the cure. Exit status 1: "
+        "something would be served wrongly; 2: an option or a setting is wrong.",
     )
     add = made.add_argument
-    add("--apache", type=Path, metavar="FILE", help="look at the Apache that serves it, too: its "
-        "main configuration (Debian's: /etc/apache2/apache2.conf)")  # fmt: skip
+    add("--apache", type=Path, metavar="FILE", help="also check the Apache that serves it: its "
+        "main configuration file (Debian's: /etc/apache2/apache2.conf)")  # fmt: skip
     add("--define", type=_define, action="append", default=[], metavar="NAME=VALUE", help="a "
         "Define that this Apache is given before its configuration")  # fmt: skip
     add("--csp", type=_policy, metavar="POLICY", help="the Content-Security-Policy, if the Define "
-        "WEBPY_CSP has another than apache/site.conf")  # fmt: skip
+        "WEBPY_CSP sets another than apache/site.conf")  # fmt: skip
     add("--seconds", type=whole_number(1, 600), default=30, help="how long the application may "
         "take to load (default 30, as in apache/site.conf)")  # fmt: skip
     add(
@@ -60,9 +60,9 @@ def _define(text):
 
 
 def apache_environment(options):
-    """The environment variables that the Apache has, with the settings file that is used.
+    """Apache's environment variables, with the settings file that the site uses.
 
-    For scripts/serve's, where no other is named, that is the one that scripts/serve has made.
+    If none is named and scripts/serve has created one, that is it.
     """
     file = settings_file(os.environ, options.var.absolute())
     if options.apache or file is None or not os.access(file, os.R_OK):
@@ -87,7 +87,7 @@ def main(arguments):
 
 
 def _findings(*arguments):
-    # Only when it is its turn, because each line is printed when it is known.
+    # A generator looks only when its turn comes: each line is printed at once.
     yield from look(*arguments).findings
 
 

@@ -16,16 +16,16 @@ from scripts.lib.command import ROOT, CannotRun
 from scripts.lib.serving.apache import SITE_CONF, WITHHELD
 
 PARTS = ("application", "database")
-# Beyond those of the import: for the database, whose own limits are shorter.
+# Seconds for the database, after those for the import; its own limits are shorter.
 MORE_SECONDS = 60
 MOST_SHOWN = 20
 
 
 def _of_a_daemon(environment):
     """The variables of `environment` that a daemon has, with those that mod_wsgi sets."""
-    kept = {name: value for name, value in environment.items() if name not in WITHHELD}
+    remaining = {name: value for name, value in environment.items() if name not in WITHHELD}
     home = pwd.getpwuid(os.getuid()).pw_dir
-    return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": home}
+    return remaining | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": home}
 
 
 class Looked(NamedTuple):
@@ -60,7 +60,7 @@ def look(part, environment, seconds=30, policy=None):
         except subprocess.TimeoutExpired:
             status = None
         finally:
-            # With what the application may have started.
+            # The group, because the application may have started processes.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -83,12 +83,12 @@ def refuse_what_does_not_load(environment):
     if not looked.loads:
         raise CannotRun("the application does not load\n" + "\n".join(wrong))
     if wrong:
-        print(*wrong, "scripts/check tells all of it", sep="\n", file=sys.stderr, flush=True)
+        print(*wrong, "scripts/check tells everything", sep="\n", file=sys.stderr, flush=True)
 
 
 def _nothing_reported(part, status, said):
     last = "\n".join(said.splitlines()[-MOST_SHOWN:])
     if status is None:
-        return Finding(WRONG, f"the {part} could not be looked at in time {last}")
+        return Finding(WRONG, f"the {part} could not be checked in time {last}")
     how = f"signal {-status}" if status < 0 else f"status {status}"
-    return Finding(WRONG, f"the process that looks at the {part} ends with {how} {last}")
+    return Finding(WRONG, f"the process that checks the {part} ended with {how} {last}")

@@ -22,14 +22,14 @@ from scripts.lib.serving.preflight import check_python_home, check_readable
 
 LITTLE_SPACE = 200 << 20
 FEW_FILES = 1000
-# Between this machine's clock and that of who wrote the file.
+# Seconds that a file may be newer than this machine's clock says.
 SECONDS_AHEAD = 60
 
 
 def surroundings(user, settings, server=None):
     """Yield the Findings for `user`, the name of who is running, and the SiteSettings.
 
-    `server`: the Apache that is to serve, or None for that of scripts/serve.
+    `server`: the Apache that will serve, or None for that of scripts/serve.
     """
     yield from _python(server.module if server else None)
     yield from apache.findings(server) if server else ()
@@ -42,7 +42,7 @@ def surroundings(user, settings, server=None):
 
 
 def _told(check, text):
-    """A Finding of what `check()` says by CannotRun, or that `text` is ok."""
+    """A Finding: the message of the CannotRun that `check()` raises, or `text` as ok."""
     try:
         check()
     except CannotRun as error:
@@ -55,7 +55,7 @@ def _python(module):
     yield _told(lambda: check_python_home(sys.prefix), f"python-home: {python} in {sys.prefix}")
     yield _told(
         lambda: check_linkage(module or module_path()),
-        "libpython: mod_wsgi has that of python-home",
+        "libpython: mod_wsgi uses that of python-home",
     )
 
 
@@ -124,7 +124,7 @@ def _permissions(user, settings):
         packages = [own.joinpath(*names[:number]) for number in range(len(names))]
         paths += [path for path in packages if path.is_dir()]
         paths += [path for path in sorted(own.rglob("*")) if _is_read(path)]
-    # Many files of one closed folder are told by one line.
+    # One line tells of all files in a closed folder.
     told = {}
     for path in paths:
         try:
@@ -158,7 +158,7 @@ def _clock():
     newest = max((ROOT / "app").rglob("*.py"), key=lambda path: path.stat().st_mtime)
     ahead = newest.stat().st_mtime - time.time()
     if ahead > SECONDS_AHEAD:
-        text = f"was written {ahead:.0f} s from now: set this machine's clock"
+        text = f"was written {ahead:.0f} s in the future: set this machine's clock"
         yield Finding(WARNING, text, str(newest))
     else:
         yield Finding(OK, f"clock: {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}")

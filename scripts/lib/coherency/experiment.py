@@ -47,9 +47,9 @@ SECONDS_IN_AN_HOUR = 3600
 
 @contextlib.contextmanager
 def lab_of(options):
-    """The lab to drive; yields an OwnSite, whose log is None for a site that runs already.
+    """Yield the lab to drive as an OwnSite; its log is None for a site that runs already.
 
-    Raises CannotRun if that one does not answer as the lab does, and what own_site raises.
+    Raises CannotRun if such a site does not answer as the lab does, and what own_site raises.
     """
     if not options.url:
         with _own_lab(options) as lab:
@@ -98,10 +98,10 @@ def run_all(site, options, folder):
 
 
 def rounds(site, options, folder):
-    """Do run_all, and yield what it returns; with hours or operations again and again.
+    """Yield what run_all returns; with --hours or --operations again and again.
 
-    The Rows then have the sums. Only one load's history is in memory at a time, and of the files
-    those of the last round and of rounds in which the bundle was not valid are left. Tells on
+    The Rows then are the sums of all rounds. Only one load's history is in memory at a time. The
+    files of the last round stay, and those of rounds in which the bundle was not valid. Tells on
     stderr how far it is.
     """
     began = time.monotonic()
@@ -120,12 +120,12 @@ def rounds(site, options, folder):
 
 
 def _left(rows, options, passed):
-    """What was done in the seconds that have `passed` and what is left, or "" if nothing is."""
+    """Text: what was done in the `passed` seconds and what is left; "" if nothing is left."""
     done = min(overall_operations(rows).values())
     if options.operations:
         seconds = passed * (options.operations / max(done, 1) - 1)
     elif options.hours:
-        # One round tells nothing of what adds up.
+        # One round adds nothing up: there must be a second one.
         seconds = max(SECONDS_IN_AN_HOUR * options.hours - passed, rows[0].seeds < 2)
     else:
         return ""
@@ -154,8 +154,7 @@ def _run_cell(pool, site, workload, mode, options, schedule):
     else:
         final = from_inside(pool, lab, mode, workload, target, options.clients)
     if final.failed or schedule:
-        # The next workload is to show what it does by itself, and what clients have left here is
-        # to end before.
+        # The next workload must start on new processes, when all that clients left here has ended.
         target.replace()
     history = load.history + final.history
     result = final.judged(WORKLOADS[workload].judged(history))
@@ -209,7 +208,7 @@ def main(arguments):
             write_results(folder, ran, rows)
         if lab.log:
             shutil.copyfile(lab.log, folder / "error.log")
-    # First the report: standard output may be closed.
+    # The report comes first: standard output may be closed.
     write_report(folder, ran, rows)
     print("\n".join(summary(ran, rows)))
     print(f"The plots and the witnesses are in {folder}/report.html, the histories beside it")

@@ -8,7 +8,7 @@ An operation's value is the request's steps in order, each a tuple:
     ("write", key, value)  ("append", key, value)  ("add", key, number)
     ("insert", key, value) ("delete", key)         ("on_commit", key, number)
     ("fail", kind)         kind: "caught" or "uncaught", by the handler
-    ("savepoint", steps, ending)  ending: "raise", which undoes the steps alone, or None
+    ("savepoint", steps, ending)  ending: "raise", which undoes only these steps, or None
     ("sleep", ms)          ("raise",)
 
 A range is (first key, last key) or (first key, last key, value).
@@ -30,7 +30,7 @@ ARGUMENTS = {
     **dict.fromkeys(("delete", "fail", "sleep"), 1),
     "raise": 0,
 }
-# Those behind which stands what was found, and those that change nothing.
+# Steps that note what they found, and steps that change nothing.
 FINDING = ("read", "list", "count")
 READING = (*FINDING, "fail", "sleep")
 
@@ -63,9 +63,10 @@ class Operation:
 
     @property
     def aborted(self):
-        """Whether it must have left nothing: it failed, or its handler raised.
+        """Whether it must have had no effect: it failed, or its handler raised an error.
 
-        A failure that the handler caught ends in an error, too, where nothing can be kept then.
+        Some engines can save nothing after a failed statement: the request then ends in an error,
+        although its handler caught the failure.
         """
         if self.type == "fail" or ("raise",) in self.value or ("fail", "uncaught") in self.value:
             return True
@@ -73,9 +74,9 @@ class Operation:
 
     @property
     def done(self):
-        """Its steps without savepoints, whose steps stand in their place unless they were undone.
+        """Its steps; those of each savepoint stand in its place, unless they were undone.
 
-        A list stands there as a read of each key that it has.
+        A list becomes a read of each key that it shows.
         """
         return tuple(_done(self.value)) if any(map(_has_more, self.value)) else self.value
 
@@ -85,17 +86,17 @@ class Operation:
         return tuple(step for outer in self.value if is_undone(outer) for step in outer[1])
 
     def steps(self, kind):
-        """What stands behind the name in each step that was `done`, of this kind."""
+        """The rest, without the name, of each `done` step of this kind."""
         return [step[1:] for step in self.done if step[0] == kind]
 
 
 def is_undone(step):
-    """Whether a step is a savepoint that undoes what it has."""
+    """Whether a step is a savepoint that undoes its steps."""
     return step[0] == "savepoint" and (step[2] == "raise" or ("fail", "uncaught") in step[1])
 
 
 def reads_only(steps):
-    """Whether steps, those of savepoints included, change nothing."""
+    """Whether these steps and those of their savepoints change nothing."""
     return all(
         reads_only(step[1]) if step[0] == "savepoint" else step[0] in READING for step in steps
     )
@@ -118,9 +119,9 @@ def _done(steps):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that was done to the site under load; times as an Operation's.
+    """A disturbance of the site under load; times as an Operation's.
 
-    count: how often, such as to how many messages or requests; 0 where there was nothing to meet.
+    count: how often it happened, or how many messages or requests it met; 0 if it met none.
     """
 
     name: str

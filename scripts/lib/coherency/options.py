@@ -26,15 +26,15 @@ def parser():
     """The parser of the script's options."""
     made = command_parser(
         "scripts/coherency",
-        "Drive the lab's modes, not an application of one's own, and check what they answer. "
+        "Drive the lab's modes, not your own application, and check what they answer. "
         "Without --url it serves them itself, on a new database.",
     )
     add = made.add_argument
     add("--seconds", type=whole_number(1, 3600), default=60, help="of load on each mode, shared "
         "by the workloads (default 60)")  # fmt: skip
-    add("--hours", type=_hours, help="repeat that for so many hours, each time with "
-        "the next seed, and add it up; the histories of the last time stay, and of those with an "
-        "anomaly of the bundle")  # fmt: skip
+    add("--hours", type=_hours, help="repeat that for this many hours, each time with the next "
+        "seed, and add it up; keeps the histories of the last round and of rounds with an anomaly "
+        "of the bundle")  # fmt: skip
     add("--modes", nargs="+", choices=MODES, default=list(MODES), help="of the lab (default all)")
     add("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="what the "
         "clients do, each for its share of the seconds (default all)")  # fmt: skip
@@ -71,7 +71,9 @@ def _check(parser, options):
     if options.url and options.mutants:
         parser.error("argument --mutants: a copy of this checkout is driven; leave --url out")
     if options.url and options.faults is not None:
-        parser.error("argument --faults: only a site of its own is disturbed; leave --url out")
+        parser.error(
+            "argument --faults: only a site that it serves itself is disturbed; leave --url out"
+        )
     if options.hours and options.operations:
         parser.error("argument --operations: give either these or --hours")
     if foreign := set(options.faults or ()) - faults_on(options.database or "sqlite"):

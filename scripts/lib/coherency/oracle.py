@@ -91,7 +91,7 @@ def _value_after(kind, old, value=None):
 
 
 def random_history(subject, choice):
-    """A history of at most MOST_TRANSACTIONS that took effect in an order, perhaps broken then."""
+    """A history of at most MOST_TRANSACTIONS with a serial order, perhaps broken afterwards."""
     keys = KEYS[: choice.randint(1, len(KEYS))]
     state, history, ends, unknown = {}, [], {}, collections.Counter()
     for number in range(1, choice.randint(2, MOST_TRANSACTIONS) + 1):
@@ -193,7 +193,7 @@ def compare(name, count, seed):
         anomalies.update(result.counts.keys())
         wrong = found is Outcome.INVALID if serial else found is Outcome.VALID and subject.exact
         if wrong:
-            told = f"{name}: {found.name.lower()} to the checker, to the search {serial=}, of"
+            told = f"{name}: the checker says {found.name.lower()}, the search {serial=}, of"
             raise DisagreementError("\n".join([told, *map(to_line, history)]))
     return verdicts, anomalies
 

@@ -1,4 +1,4 @@
-"""scripts/deploy: the site of this checkout into an Apache that is there, release by release."""
+"""scripts/deploy: puts this checkout's site into an existing Apache, release by release."""
 
 import contextlib
 import fcntl
@@ -10,12 +10,12 @@ from pathlib import Path
 from scripts.lib.command import CannotRun, run
 from scripts.lib.deploy import live, release, vhost
 from scripts.lib.deploy.options import merged, parser
-from scripts.lib.deploy.place import KEPT, Memory, Place
+from scripts.lib.deploy.place import MOST_RELEASES, Memory, Place
 from scripts.lib.serving.site_settings import read_site_settings
 
 
 class Steps:
-    """Does one step after the other and tells each; where it is `dry` it only tells."""
+    """Does one step after the other and prints each; if `dry`, it only prints."""
 
     def __init__(self, dry, restart):
         """`restart`: whether Apache may be restarted for a changed configuration."""
@@ -29,7 +29,7 @@ class Steps:
 
     @contextlib.contextmanager
     def undoing(self):
-        """Yield an ExitStack whose callbacks are called where the block fails, and only there."""
+        """Yield an ExitStack whose callbacks are called only if the block fails."""
         undo = contextlib.ExitStack()
         try:
             yield undo
@@ -40,17 +40,20 @@ class Steps:
 
 
 def deploy(place, options, steps):
-    """Serve the commit that is checked out. Raises CannotRun; what was served goes on."""
+    """Serve the commit that is checked out. Raises CannotRun; the earlier release then goes on."""
     memory = Memory.read(place)
     chosen = merged(options, memory)
     commit = release.commit_to_deploy()
     modules = vhost.missing_modules(place, chosen)
     if memory is None and (place.vhost.exists() or os.path.lexists(place.link)):
-        raise CannotRun(f"{place.vhost} exists, and is not ours: use another --name")
+        raise CannotRun(
+            f"{place.vhost} exists, and scripts/deploy did not write it: use another --name"
+        )
     memory = memory or Memory(chosen, [], [])
+    _warn_without_settings(place)
     before = place.served()
-    steps(f"make the user {place.user}", release.make_user, place)
-    steps(f"make {place.home}, with its settings and data", release.make_home, place)
+    steps(f"create the user {place.user}", release.make_user, place)
+    steps(f"create {place.home} with its settings and data", release.make_home, place)
     with steps.undoing() as at_last, steps.undoing() as files:
         with steps.undoing() as new:
             folder = _make(place, commit, new, steps)
@@ -65,21 +68,34 @@ def deploy(place, options, steps):
         memory.add(commit)
         memory.options = chosen
         memory.enabled += modules
-        steps("remember it", memory.write, place)
+        steps("remember the options and the release", memory.write, place)
     if before is not None:
         _reread(place, changed or _apache_differs(place, before, commit), steps)
-    steps(f"keep the last {KEPT} releases", release.remove_old, place, memory.history)
+    steps(
+        f"remove all but the last {MOST_RELEASES} releases",
+        release.remove_old,
+        place,
+        memory.history,
+    )
     print(f"{'would serve' if steps.dry else 'serving'} {commit} as {chosen['host']}")
 
 
-def _make(place, commit, undo, steps):
-    """Make the release of `commit`, and try it; returns its folder.
+def _warn_without_settings(place):
+    if not place.settings.exists():
+        print(
+            f"no settings in {place.settings}: the example will be served; write that file first "
+            "to serve your own application"
+        )
 
-    undo: an ExitStack, which gets what removes the release unless it was there before.
+
+def _make(place, commit, undo, steps):
+    """Create the release of `commit`, and try it; returns its folder.
+
+    undo: an ExitStack; it gets a callback that removes the release, if this has created it.
     """
     if not release.is_whole(place, commit):
         undo.callback(release.remove, place, commit)
-    folder = steps(f"make release {commit}", release.make_release, place, commit)
+    folder = steps(f"create release {commit}", release.make_release, place, commit)
     steps("bring the database up to its models", release.make_database, place, folder)
     steps("try it as a daemon", live.try_release, place, folder)
     return folder
@@ -95,15 +111,15 @@ def _content(place, chosen):
 def _configure(place, chosen, commit, modules, undo, steps):
     """Write Apache's files for the release of `commit`.
 
-    Returns whether the virtual host has changed. undo: an ExitStack, which gets what puts each of
-    the files back.
+    Returns whether the virtual host has changed. undo: an ExitStack; it gets callbacks that put
+    each of the files back.
     """
     for name in modules:
         undo.callback(vhost.disable, vhost.missing_links(place, name))
         steps(f"enable the module {name}", vhost.enable, place, name)
     if place.served() is None:
         undo.callback(place.current.unlink, missing_ok=True)
-        steps(f"have {place.current} name it", place.switch, commit)
+        steps(f"point {place.current} to it", place.switch, commit)
     undo.callback(vhost.put_back, place, vhost.read(place))
     return steps(
         f"write {place.vhost} and enable it",
@@ -117,18 +133,18 @@ def _read_without_it(place):
 
 
 def _reread(place, changed, steps):
-    """Have Apache read its configuration where that was asked for, else tell that it has to."""
+    """Have Apache read its configuration if that was asked for; otherwise say that it must."""
     if steps.restart:
         steps("let Apache read its configuration (graceful)", live.read_anew, place)
     elif changed and not steps.dry:
         print(
-            "Apache's configuration has changed, and is used after its next restart: systemctl "
-            "reload apache2 at a quiet hour"
+            "Apache's configuration has changed, but Apache uses it only after its next restart: "
+            "run systemctl reload apache2 at a quiet hour"
         )
 
 
 def _apache_differs(place, *commits):
-    """Whether the releases of the two `commits` have another apache/."""
+    """Whether apache/ differs between the releases of the two `commits`."""
     texts = [
         {path.name: path.read_bytes() for path in (place.releases / one / "apache").glob("*.conf")}
         for one in commits
@@ -163,13 +179,11 @@ def uninstall(place, _options, steps):
         steps(f"remove {path}", lambda path=path: path.unlink(missing_ok=True))
     print(f"left: {place.settings}, {place.data} and the user {place.user}")
     if memory.enabled:
-        print(
-            f"left on, as other sites may use them by now: {' '.join(memory.enabled)} (a2dismod)"
-        )
+        print(f"left enabled, other sites may use them: {' '.join(memory.enabled)} (a2dismod)")
 
 
 def _user_of(home):
-    """The name of the user that the site in `home` belongs to already, or None; never root."""
+    """The name of the user who owns the site in `home`, or None; never root."""
     with contextlib.suppress(FileNotFoundError, KeyError):
         owner = (home / "var").stat().st_uid
         return pwd.getpwuid(owner).pw_name if owner != 0 else None

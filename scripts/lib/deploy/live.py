@@ -39,9 +39,9 @@ def check(place, folder):
 
 
 def check_configuration(place, folder=None):
-    """Have Apache check its configuration files. Raises CannotRun where it does not take them.
+    """Have Apache check its configuration files. Raises CannotRun if Apache refuses them.
 
-    folder: of the release that they shall belong to, by default the current one.
+    folder: that of the release to check them with, by default the current one.
     """
     defines = [(place.define, folder)] if folder else []
     run_apache(place.apache / "apache2.conf", "-t", defines=defines)
@@ -50,7 +50,9 @@ def check_configuration(place, folder=None):
 def try_release(place, folder):
     """Try the release in `folder` as a daemon would run it. Raises CannotRun."""
     if not try_script(folder, environment(place), **as_user(place.user)):
-        raise CannotRun("the release does not load or not answer; what was served goes on", FAILED)
+        raise CannotRun(
+            "the release does not load or does not answer; the earlier one goes on", FAILED
+        )
 
 
 def read_anew(place):
@@ -76,7 +78,7 @@ def read_anew(place):
 
 
 def _is_as_configured(place, pid):
-    """Whether the site's daemons answer, or have gone where it is not configured any more."""
+    """Whether the site's daemons answer, or have ended if it is no longer configured."""
     found = site_groups(pid, place.name)
     if not place.link.exists():
         return not found
@@ -86,7 +88,7 @@ def _is_as_configured(place, pid):
 def go_over(place, commit):
     """Serve the release of `commit`: the link first, then one daemon after the other.
 
-    Where one does not answer the earlier release is served again, and CannotRun is raised.
+    If one does not answer, it serves the earlier release again and raises CannotRun.
     """
     before = place.served()
     place.switch(commit)

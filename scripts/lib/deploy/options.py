@@ -17,7 +17,7 @@ def parser():
         "scripts/deploy",
         "Put the commit that is checked out into Debian's Apache as a release, and "
         "serve it without losing a request. Options of the virtual host are remembered. Exit "
-        "status 1: the new release is not good, and what was served goes on.",
+        "status 1: the new release is not good, and the earlier one goes on.",
     )
     what = made.add_mutually_exclusive_group()
     what.add_argument("--rollback", action="store_true", help="serve the release before")
@@ -73,7 +73,7 @@ def _define(text):
 
 
 def merged(options, memory):
-    """The options of the virtual host: those given now, else those remembered."""
+    """The options of the virtual host: those given now, or those remembered."""
     found = {"prefix": "/", "define": {}} | (memory.options if memory else {})
     given = {name: getattr(options, name) for name in REMEMBERED}
     given["define"] = found["define"] | dict(options.define or ())

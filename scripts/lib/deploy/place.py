@@ -9,7 +9,7 @@ from pathlib import Path
 from scripts.lib.command import CannotRun
 from scripts.lib.serving.serve import write_whole
 
-KEPT = 5
+MOST_RELEASES = 5
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Place:
 
     @property
     def define(self):
-        """The Define that names another release than the current one, to look at it."""
+        """The Define by which a check names another release than the current one."""
         return "WEBPY_DEPLOY_" + re.sub(r"\W", "_", self.name).upper()
 
     def served(self):
@@ -99,7 +99,7 @@ class Memory:
             raise CannotRun(f"{path} is damaged ({error}): restore it from a backup") from None
 
     def write(self, place):
-        """Keep it, wholly or not at all."""
+        """Save it, wholly or not at all."""
         write_whole(place.home / "deploy.json", json.dumps(vars(self), indent=1) + "\n")
 
     def add(self, commit):

@@ -1,4 +1,4 @@
-"""A release: the commit's files in a folder, with a virtual environment that is only its own."""
+"""A release: the commit's files in a folder, with a virtual environment for it alone."""
 
 import contextlib
 import hashlib
@@ -12,7 +12,7 @@ import tomllib
 from urllib.parse import quote
 
 from scripts.lib.command import CANNOT_RUN, FAILED, ROOT, CannotRun
-from scripts.lib.deploy.place import KEPT
+from scripts.lib.deploy.place import MOST_RELEASES
 from scripts.lib.serving.serve import write_whole
 from scripts.lib.serving.user import as_user
 
@@ -42,16 +42,16 @@ def _git(*words):
 
 
 def make_user(place):
-    """Make the daemons' user, a system user without a shell, unless it is there."""
+    """Create the daemons' user, a system user without a shell, unless it exists."""
     with contextlib.suppress(KeyError):
         pwd.getpwnam(place.user)
         return
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", place.home]
-    _run([*command, "--shell", "/usr/sbin/nologin", place.user], "the user cannot be made")
+    _run([*command, "--shell", "/usr/sbin/nologin", place.user], "the user cannot be created")
 
 
 def make_home(place):
-    """Make the site's folders, and its settings file unless there is one."""
+    """Create the site's folders, and its settings file unless there is one."""
     place.releases.mkdir(parents=True, exist_ok=True)
     place.data.mkdir(mode=0o750, exist_ok=True)
     shutil.chown(place.data, place.user, place.user)
@@ -68,7 +68,7 @@ def is_whole(place, commit):
 
 
 def make_release(place, commit):
-    """Make the release of `commit` below the Place unless it is whole; returns its folder.
+    """Create the release of `commit` below the Place unless it is whole; returns its folder.
 
     Raises CannotRun.
     """
@@ -91,12 +91,12 @@ def make_release(place, commit):
 
 
 def _make_environment(place, folder):
-    """Make the release's .venv; packages of an earlier one with the same pins are hard links."""
+    """Create the release's .venv; packages of an earlier one with the same pins are hard links."""
     wanted = _requirements(place, folder)
     stamp = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()
     environment = folder / ".venv"
     python = os.path.realpath(sys.executable)
-    _run([python, "-m", "venv", "--without-pip", environment], "the environment cannot be made")
+    _run([python, "-m", "venv", "--without-pip", environment], "the environment cannot be created")
     same = next(
         (
             other.parent
@@ -131,9 +131,9 @@ def _requirements(place, folder):
 
 
 def make_database(place, folder):
-    """Make the tables and columns that the release has more, as the daemons' user.
+    """Add the tables and columns that are new in the release, as the daemons' user.
 
-    Raises CannotRun, of the status FAILED, where that needs a decision or the code does not load.
+    Raises CannotRun, with the status FAILED, if that needs a decision or the code does not load.
     """
     command = [folder / ".venv" / "bin" / "python", "-m", "app.database"]
     said = "the database cannot be brought up to the models"
@@ -141,7 +141,7 @@ def make_database(place, folder):
 
 
 def environment(place):
-    """The variables that a service of the system's has."""
+    """The variables that a system service has."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {"PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(place.home)}
 
@@ -154,10 +154,10 @@ def remove(place, commit):
 
 
 def remove_old(place, history):
-    """Remove the releases that are neither served nor among the last KEPT of `history`."""
-    kept = {*history[-KEPT:], place.served()}
+    """Remove the releases that are neither served nor among the last of `history`."""
+    staying = {*history[-MOST_RELEASES:], place.served()}
     for folder in place.releases.iterdir():
-        if folder.name not in kept:
+        if folder.name not in staying:
             remove(place, folder.name)
 
 

@@ -13,7 +13,7 @@ FOR_PROXIES = ("remoteip", "setenvif")
 PACKAGES = {"wsgi": "libapache2-mod-wsgi-py3", "md": "libapache2-mod-md"}
 
 TEXT = """\
-# Made by scripts/deploy, which writes it anew: give it what is to be otherwise, by --define.
+# Written by scripts/deploy, which overwrites it: change it by scripts/deploy --define.
 <IfDefine !{define}>
     Define {define} "{current}"
 </IfDefine>
@@ -53,7 +53,7 @@ def text(place, options, static):
 
 
 def missing_modules(place, options):
-    """The names of the modules that are to be enabled. Raises CannotRun if one is not there."""
+    """The names of the modules to enable. Raises CannotRun if one is not installed."""
     wanted = [*NEEDED]
     if options["certificate"] or options["acme"]:
         wanted += FOR_TLS
@@ -76,7 +76,7 @@ def missing_modules(place, options):
 
 
 def missing_links(place, name):
-    """The links by which a2enmod would enable the module `name`, without those that are there."""
+    """The links by which a2enmod would enable the module `name`, without those that exist."""
     links = [place.apache / "mods-enabled" / f"{name}.{end}" for end in ("load", "conf")]
     return [
         link
@@ -104,7 +104,7 @@ def read(place):
 
 
 def put_back(place, state):
-    """Have the virtual host as it was when `read` returned `state`."""
+    """Put the virtual host back as it was when `read` returned `state`."""
     found, enabled = state
     if not enabled:
         place.link.unlink(missing_ok=True)

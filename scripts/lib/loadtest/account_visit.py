@@ -1,4 +1,4 @@
-"""A visit to one's account: signed in it is known by every process, signed out by none."""
+"""A visit to a user's account: every process knows a signed-in user, none a signed-out one."""
 
 import html
 import re
@@ -13,7 +13,7 @@ _TOKEN = re.compile('<input type="hidden" name="token" value="([^"]+)">')
 def visit(user, name, password):
     """Have `user`, a CheckedUser, sign in as the site's user `name` and out again.
 
-    It ends with the first request that has failed.
+    It ends at the first request that fails.
     """
     browser = user.new_session()
     page = user.exchange("GET", "/sign-in", "/sign-in", _has_token, client=browser)
@@ -27,7 +27,7 @@ def visit(user, name, password):
     cookies = browser.cookies.copy()
     user.exchange("GET", "/account", "/account", _knows(name), client=browser)
     if _sent(user, browser, "/sign-out", form, {}):
-        # As somebody who has copied them before.
+        # As somebody who has copied the cookies before.
         browser.cookies = cookies
         user.exchange("GET", "/account", "/account, signed out", _knows_nobody, client=browser)
 

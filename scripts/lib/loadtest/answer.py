@@ -31,10 +31,10 @@ class Answer:
 
     @property
     def says_unchanged(self):
-        """Whether the answer is an error of the site's after which nothing was changed.
+        """Whether this is the site's own error, after which nothing was changed.
 
-        A 500 is too, because its handlers have their request's transaction. Without an answer, or
-        with one of something between here and the site, nobody knows.
+        A 500 is one: its transaction was rolled back. Without an answer, or with one from
+        something between here and the site, nobody knows.
         """
         return self.problem is not None and self.problem.get("type") != OUTCOME_UNKNOWN
 
@@ -51,7 +51,7 @@ class Answer:
 def answer_of(status, headers, text, began):
     """The Answer to a request that began then and has just been answered; status 0: it was not.
 
-    `headers`: a mapping, in which case makes no difference.
+    `headers`: a mapping whose names may be in any case.
     """
     problem = None
     if headers.get("Content-Type", "").startswith("application/problem+json"):

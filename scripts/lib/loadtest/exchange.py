@@ -17,20 +17,20 @@ from scripts.lib.loadtest.answer import answer_of
 
 SECONDS_TO_ANSWER = 30
 
-# What Locust calls a failure is, with this in front, a wrong answer.
+# A failure in Locust's tables that begins so is a wrong answer.
 WRONG = "wrong answer: "
 NOT_THE_SAME = "another answer to the same request"
 EXAMPLES = 100
-# The part of the writes that have a key.
+# The part of the writes that have an Idempotency-Key.
 KEYED = 0.3
 _noted = itertools.count()
 
 
 class OnceMore(Retry):
-    """Repeats a request once, on another connection, if its own was closed without an answer.
+    """Repeats a request once, on a new connection, if its connection was closed unanswered.
 
-    A server may close a kept connection whenever nothing is asked on it, and so at the moment in
-    which something is: a client repeats the request then, if it only reads (RFC 9112, 9.3.1).
+    A server may close an idle persistent connection just when a request is being sent. A client
+    then repeats the request, if it only reads (RFC 9112, 9.3.1).
     """
 
     def __init__(self, **parts):
@@ -45,8 +45,8 @@ class OnceMore(Retry):
 class CheckedUser(HttpUser):
     """A user whose every answer is checked.
 
-    A write is sent once, on a connection of its own. A read that was sent on a kept connection
-    while the server closed it is repeated.
+    A write is sent once, on a new connection. A read is repeated if the server closes its
+    persistent connection while it is being sent.
     """
 
     abstract = True
@@ -57,11 +57,11 @@ class CheckedUser(HttpUser):
         repeating = LocustHttpAdapter(None, max_retries=OnceMore())
         self.client.mount("http://", repeating)
         self.client.mount("https://", repeating)
-        self.writing = self.new_session()
-        self.writing.headers["Authorization"] = f"Bearer {os.environ['SITE_API_TOKEN']}"
+        self._write_client = self.new_session()
+        self._write_client.headers["Authorization"] = f"Bearer {os.environ['SITE_API_TOKEN']}"
 
     def new_session(self):
-        """A requests.Session with cookies of its own, which sends each request on a connection."""
+        """A requests.Session with its own cookies and a new connection for each request."""
         made = HttpSession(self.host, self.environment.events.request, self)
         # Neither a netrc file nor a proxy's variable may change what is sent.
         made.trust_env = False
@@ -74,12 +74,12 @@ class CheckedUser(HttpUser):
         """Send a request and return its Answer.
 
         kind: what the request is counted as, together with its method. body: what is sent as
-        JSON. headers: further ones. form: the fields of one that is sent. client: the session
-        that sends it, where it is neither that of all reads nor that of all writes. judge: takes
+        JSON. headers: further ones. form: the fields of a form, sent instead. client: the session
+        that sends it, if not the user's for reads or for writes. judge: takes
         the Answer and returns None for a right one, what is wrong with it as text, or False if it
         is a failure; it may raise ValueError for one that cannot be read.
         """
-        client = client or (self.client if method == "GET" else self.writing)
+        client = client or (self.client if method == "GET" else self._write_client)
         if client is not self.client:
             client.close()
         began = time.monotonic()
@@ -87,7 +87,7 @@ class CheckedUser(HttpUser):
             method, path, name=kind, json=body, data=form, headers=headers, catch_response=True,
             timeout=SECONDS_TO_ANSWER, allow_redirects=False,
         ) as response:  # fmt: skip
-            # Not its `text`: without a charset that is guessed, for milliseconds.
+            # Not its `text`: without a charset requests would guess one, for milliseconds.
             text = (response.content or b"").decode("utf-8", "replace")
             answer = answer_of(response.status_code, response.headers, text, began)
             fault = _judged(judge, answer)
@@ -103,10 +103,10 @@ class CheckedUser(HttpUser):
         return answer
 
     def write(self, method, path, kind, judge, body, headers=None):
-        """As `exchange`; some have a key, and these are sent again.
+        """As `exchange`; some requests have an Idempotency-Key and are sent again.
 
-        The same answer must come. Where nobody knows what became of the request, its second
-        answer tells, and is returned.
+        The second answer must be the same. If the first one leaves the outcome unknown, the second
+        tells it, and is returned.
         """
         if random.random() > KEYED:
             return self.exchange(method, path, kind, judge, body, headers)

@@ -1,4 +1,4 @@
-"""A user of one of the lab's modes: writes a key of its own and reads everybody's."""
+"""A user of one of the lab's modes: writes its own key and reads everybody's."""
 
 import itertools
 import os
@@ -24,7 +24,7 @@ _values = itertools.count(FIRST_VALUE + 1)
 class LabUser(CheckedUser):
     """Writes increasing values, and reads with the same check as on the site.
 
-    A user that comes when all keys are given away only reads.
+    A user that gets no key only reads.
     """
 
     def __init__(self, environment):
@@ -80,7 +80,7 @@ class LabUser(CheckedUser):
 
 
 def _next_key(runner):
-    """A key for one more user of this process, which no other process uses; None without."""
+    """A key for a new user of this process, used by no other process; None if all are taken."""
     processes = int(os.environ["LOADTEST_PROCESSES"])
     place = runner.worker_index if isinstance(runner, WorkerRunner) else 0
     key = next(_users_made) * processes + place + 1

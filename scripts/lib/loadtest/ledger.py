@@ -1,16 +1,16 @@
 """What a read may answer, from when each write began and when its outcome was known.
 
-A key has one writer, which sends one write after the other; readers are as many as they like. A
+A key has one writer, which sends one write after the other; any number of users reads it. A
 read may answer a value whose write began before the read ended, unless a later write was known to
 have happened before the read began: known, because it was acknowledged, or because an earlier
-read had shown it. That is what "no earlier than the request's start" comes to for a client.
+read had shown it. That is what "no earlier than the request's start" means for a client.
 """
 
 import dataclasses
 import math
 from collections import deque
 
-# The value of a key that is not there: not made yet, or deleted.
+# The value of a key that does not exist: not created yet, or deleted.
 ABSENT = None
 
 STALE = "stale read"
@@ -19,10 +19,10 @@ RESURRECTED = "deleted user still there"
 ABORTED = "refused write shown"
 MADE_UP = "value that nobody wrote"
 
-# Writes of one key that are kept, and seconds after which those of a deleted key go: any read
-# that may still show them has ended by then.
-KEPT = 1000
-SECONDS_KEPT = 300
+# How many writes of a key are remembered, and for how many seconds those of a deleted key: any
+# read that may still show them has ended by then.
+REMEMBERED = 1000
+SECONDS_REMEMBERED = 300
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -46,13 +46,13 @@ class Ledger:
     def begin(self, key, value, now):
         """Note that a write of `value` (ABSENT: a deletion) is sent; returns the Write.
 
-        It may be seen from here on, and need not be: so it stays if its outcome is never known.
+        Reads may show it from here on, but need not; so it stays if its outcome is never known.
         """
         write = Write(key, value, now)
         writes = self._writes.setdefault(key, [Write(key, ABSENT, -math.inf, -math.inf)])
         writes.append(write)
-        if len(writes) > 2 * KEPT:
-            del writes[:-KEPT]
+        if len(writes) > 2 * REMEMBERED:
+            del writes[:-REMEMBERED]
         return write
 
     def acknowledge(self, write, now):
@@ -60,7 +60,7 @@ class Ledger:
         write.known = min(write.known, now)
         if write.value is ABSENT:
             self._deleted.append((now, write))
-        while self._deleted and self._deleted[0][0] < now - SECONDS_KEPT:
+        while self._deleted and self._deleted[0][0] < now - SECONDS_REMEMBERED:
             _, old = self._deleted.popleft()
             self._writes[old.key] = [old]
 

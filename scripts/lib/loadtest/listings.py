@@ -1,7 +1,7 @@
 """Lists of users as the site's answers give them, and what is wrong with one.
 
 The users of the load test are keys of a Ledger by their names, which never change; a user's value
-there is its full name. Others on the site are looked at for their order only.
+there is its full name. Of others on the site only the order is checked.
 """
 
 import ast
@@ -74,10 +74,10 @@ def of_json(answer, after, limit):
 
 
 class Users:
-    """The users that one process of the load test made: their Ledger, and their ids by name."""
+    """The users that one process of the load test created: their Ledger, and their ids by name."""
 
     def __init__(self, ledger, prefix):
-        """`prefix`: what the names begin with, of these users and no others."""
+        """`prefix`: what the names of these users, and of no others, begin with."""
         self.ledger = ledger
         self.prefix = prefix
         self.ids = {}
@@ -117,5 +117,5 @@ class Users:
         return next(filter(None, faults), None)
 
     def forget(self, name):
-        """Stop to look for a deleted user on lists: there, it would be found anyway."""
+        """Stop looking for a deleted user on lists: one that shows it is found anyway."""
         self.ids.pop(name, None)

@@ -21,7 +21,7 @@ from scripts.lib.serving.own_site import OwnSite, own_application_site, own_site
 
 @contextlib.contextmanager
 def site(options):
-    """The site to load: the one at --url, or one of our own; yields an OwnSite."""
+    """The site to load: the one at --url, or one that is served here; yields an OwnSite."""
     if options.url:
         yield OwnSite(options.url, os.environ.get(TOKEN, ""))
     elif options.own:
@@ -36,7 +36,7 @@ def site(options):
 def load(loaded, options):
     """Load the site and leave nothing behind on it; returns (the run's folder, Locust's totals).
 
-    The totals have, as "left", how many users the load left behind and were deleted here.
+    The totals' "left" is the number of users that the load left behind and that were deleted here.
     Raises CannotRun if the site cannot be loaded.
     """
     prefix = f"loadtest-{secrets.token_hex(4)}-"
@@ -77,7 +77,7 @@ def _totals(folder):
         return json.loads((folder / "totals.json").read_text())
     except FileNotFoundError:
         log = tail(folder / "locust.log", 10)
-        raise CannotRun(f"Locust did not come to its end:\n{log}") from None
+        raise CannotRun(f"Locust did not finish:\n{log}") from None
     finally:
         (folder / "totals.json").unlink(missing_ok=True)
 
@@ -85,7 +85,7 @@ def _totals(folder):
 def configuration(options):
     """What was run, as a dict of text and numbers."""
     served = f"{options.processes} processes x {options.threads} threads"
-    database = "one's own application" if options.own else engine_version(options.database)
+    database = "your own application" if options.own else engine_version(options.database)
     further = {
         "site": options.url or f"{served}, {database}",
         "load": _described_load(options),

@@ -14,7 +14,7 @@ from locust.runners import WorkerRunner
 from scripts.lib.loadtest.exchange import WRONG
 
 if os.environ.get("LOADTEST_LOCUSTFILE"):
-    # Locust takes for users what stands in this module.
+    # Locust loads the user classes that it finds in this module.
     globals().update(runpy.run_path(os.environ["LOADTEST_LOCUSTFILE"]))
 elif os.environ.get("LOADTEST_PATHS"):
     from scripts.lib.loadtest.path_user import PathUser  # noqa: F401
@@ -28,7 +28,7 @@ PERCENTILES = (0.50, 0.95, 0.99)
 
 @events.init.add_listener
 def write_totals_at_the_end(environment, **_):
-    """Have the process that knows everything write totals.json into the run's folder."""
+    """Have the master, or the only process, write totals.json into the run's folder."""
     if not isinstance(environment.runner, WorkerRunner):
         path = Path(os.environ["LOADTEST_RUN"]) / "totals.json"
         events.quit.add_listener(lambda **_: path.write_text(json.dumps(totals(environment))))

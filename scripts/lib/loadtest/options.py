@@ -29,8 +29,8 @@ def parser():
     made = command_parser(
         "scripts/loadtest",
         "Load the site by Locust and check every answer. Without --url it serves the site "
-        "itself, on a new database; with --path or --locustfile one's own application on the "
-        "database of its settings, in which pages that write do so.",
+        "itself, on a new database; with --path or --locustfile your own application, on the "
+        "database of its settings, to which its pages may write.",
     )
     add = made.add_argument
     add("--users", type=whole_number(1, 10_000), default=50, help="at a time (default 50)")
@@ -45,11 +45,11 @@ def parser():
         "--join",
         type=_place,
         metavar="HOST:PORT",
-        help="be a worker of the one that listens there",
+        help="be a worker of the load test that listens there",
     )
     add("--lab", choices=MODES, help="load this mode of the coherency lab instead")
     add("--path", type=site_path, action="append", metavar="/PATH", help="load this page of an "
-        "application of one's own instead; can be given again")  # fmt: skip
+        "application of your own instead; can be given again")  # fmt: skip
     add("--locustfile", type=Path, metavar="FILE", help="load the site by the users of this file "
         "instead")  # fmt: skip
     add("--web", action="store_true", help="show Locust's own page, until Ctrl-C")
@@ -73,36 +73,36 @@ def _check(parser, options):
         if value and not (options.url and options.workers):
             parser.error(f"argument {name}: needs --url and the number of all --workers")
     if options.join and (options.listen or options.web):
-        parser.error("argument --join: the one that is joined has --listen and --web")
+        parser.error("argument --join: the load test that is joined has --listen and --web")
     _check_ports(parser, options)
 
 
 def _check_own(parser, options):
-    """End with status 2 and a message if the load of one's own goes with nothing else."""
+    """End with status 2 and a message if options of your own load do not go together."""
     options.own = bool(options.path or options.locustfile)
     if not options.own:
         return
     if bool(options.path) + bool(options.locustfile) + bool(options.lab) > 1:
         parser.error("arguments --path, --locustfile and --lab: each is a load; give one of them")
     if options.database:
-        parser.error("argument --database: one's own application has that of DATABASE_URI")
+        parser.error("argument --database: your own application uses that of DATABASE_URI")
     if options.locustfile and not options.locustfile.is_file():
         parser.error(f"argument --locustfile: there is no file {options.locustfile}")
 
 
 def _check_ports(parser, options):
-    """End with status 2 and a message if a port is taken that Locust is to listen on."""
+    """End with status 2 and a message if a port that Locust needs is taken."""
     for name, place in _places(options):
         try:
             socket.create_server(place).close()
         except OSError as error:
-            # Of a name that is no host's, such as an interface's, Locust may make more.
+            # Locust may understand a name that is no host's, such as an interface's.
             if error.errno == errno.EADDRINUSE:
                 parser.error(f"argument {name}: port {place[1]} is taken; choose another")
 
 
 def _places(options):
-    """The options that name where Locust is to listen, with the places, as (host, port)."""
+    """The options that name where Locust listens, with the places, as (host, port)."""
     if options.listen:
         yield "--listen", options.listen
     if options.web:

@@ -1,4 +1,4 @@
-"""A user of one's own application: opens its pages, one of them at random after another."""
+"""A user of your own application: opens its pages, each time one at random."""
 
 import json
 import os
@@ -10,7 +10,7 @@ _paths = json.loads(os.environ["LOADTEST_PATHS"])
 
 
 class PathUser(HttpUser):
-    """What a page must say is not known here: an answer of 400 or more has failed."""
+    """It does not know what a page must say: only an answer of 400 or more has failed."""
 
     wait_time = between(0, 0.2)
 

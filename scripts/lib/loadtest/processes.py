@@ -12,18 +12,18 @@ from scripts.lib.command import ROOT
 from scripts.lib.serving.ports import free_port
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
-# For the users to end their requests and to delete what they made.
+# Within these the users end their requests and delete what they created.
 SECONDS_TO_STOP = 60
-# For the workers to come: started here, and by hand on other machines.
+# Within these the workers connect: those started here, and those started by hand elsewhere.
 SECONDS_TO_START = 60
 SECONDS_TO_JOIN = 600
 
 
 def environment(folder, token, prefix, options):
-    """The environment of Locust's processes: nothing of the caller's but PATH.
+    """The environment of Locust's processes: of the caller's variables only PATH.
 
-    Locust takes options from variables and from files in the home folder too. A locustfile of
-    one's own gets the caller's variables that are not Locust's.
+    Locust also takes options from variables and from files in the home folder. Your own
+    --locustfile also gets the caller's variables that are not Locust's.
     """
     return _for_locustfile(options) | {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -43,8 +43,8 @@ def environment(folder, token, prefix, options):
 def _for_locustfile(options):
     if not options.locustfile:
         return {}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    return kept | {"LOADTEST_LOCUSTFILE": str(options.locustfile.absolute())}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return own | {"LOADTEST_LOCUSTFILE": str(options.locustfile.absolute())}
 
 
 def run_locust(folder, url, variables, options):
@@ -95,9 +95,9 @@ def _load(options):
 
 
 def _started(command, where, stack):
-    """Start a process that ends with `stack`, and with this one if that is killed.
+    """Start a process that ends with `stack`, and with this process if this one is killed.
 
-    In a session of its own it gets no Ctrl-C from the terminal: it would be told twice.
+    In its own session it gets no Ctrl-C from the terminal: this process stops it.
     """
     guard = ["setpriv", "--pdeathsig", "TERM"]
     process = subprocess.Popen([*guard, *command], start_new_session=True, **where)
@@ -106,7 +106,7 @@ def _started(command, where, stack):
 
 
 def _wait(main):
-    """Wait for Locust; on Ctrl-C let it come to its end in order. A second Ctrl-C ends it."""
+    """Wait for Locust; on Ctrl-C let it finish. A second Ctrl-C ends it."""
     try:
         main.wait()
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""A user of the site: reads its pages and the API's lists, makes, changes and deletes users."""
+"""A user of the site: reads its pages and the API's lists, creates, changes and deletes users."""
 
 import itertools
 import os
@@ -16,13 +16,13 @@ from scripts.lib.loadtest.listings import MISCOUNTED, Users
 
 MOST_OWN = 8
 LONGEST_PAGE = 40
-# The part of the reads that say what they have already.
+# The part of the reads that send the entity tag of what they have read before.
 CONDITIONAL = 0.3
 
 TAKEN = "name taken that nobody has"
 OVERWRITTEN = "overwrote what was changed since it was read"
 NOT_CHANGED = "changed since, though nobody has"
-SENT_WHOLE = "sent though it was there already"
+SENT_WHOLE = "sent again though nothing has changed"
 
 # Several processes load the site, and each one checks what it has written itself.
 _prefix = f"{os.environ['LOADTEST_PREFIX']}{secrets.token_hex(3)}-"
@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 class SiteUser(CheckedUser):
-    """Changes users of its own, one write after the other, and reads those of all.
+    """Changes the users that it created, one write after the other, and reads everybody's.
 
     The names of a whole run begin with LOADTEST_PREFIX.
     """
@@ -40,7 +40,7 @@ class SiteUser(CheckedUser):
         super().__init__(environment)
         self.own = []
         self.gone = []
-        # Of these the last write's outcome is not known: they are not written any more.
+        # The last write of these has an unknown outcome: they are not written any more.
         self.doubtful = []
         # The entity tags that each of its own has had, the present one last.
         self.tags = {}
@@ -168,7 +168,7 @@ class SiteUser(CheckedUser):
             self._delete(random.choice(self.own))
 
     def on_stop(self):
-        """Delete what this user made."""
+        """Delete what this user created."""
         for name in [*self.own, *self.doubtful]:
             if name in _users.ids:
                 self._delete(name)
@@ -218,8 +218,8 @@ class SiteUser(CheckedUser):
     def _list_page(self, after, limit, kind, found=None):
         """Ask the API for a list and check it; returns the Listing, None if there is none.
 
-        found: names of this user's own that earlier pages have had, to which this one's are
-        added; all of them up to the page's end must be there.
+        found: the names of this user's users on earlier pages. Those of this page are added, and
+        none may be missing up to the page's end.
         """
 
         def check(answer):

@@ -1,4 +1,4 @@
-"""The site that is loaded, as the script itself sees it: is it there, and what is left on it."""
+"""The site that is loaded, as the script sees it: does it answer, and what is left on it."""
 
 import json
 import secrets
@@ -11,7 +11,7 @@ from scripts.lib.command import CannotRun
 
 SECONDS = 30
 PAGE = 1000
-# What a lab's mode has after the load, as the README's example makes it.
+# How many keys a lab's mode has after the load, as in the README's example.
 KEYS_LEFT = 8
 
 
@@ -21,7 +21,7 @@ def check_master(place):
         socket.create_connection(place, SECONDS).close()
     except OSError as error:
         raise CannotRun(
-            f"nothing at {place[0]}:{place[1]} to --join ({error}): start that one, with --listen"
+            f"nothing to --join at {place[0]}:{place[1]} ({error}): start it there, with --listen"
         ) from None
 
 
@@ -39,7 +39,7 @@ class Target:
     def prepare(self):
         """Check that the site can be read and written. Raises CannotRun.
 
-        A user is made and deleted: all that the run makes get higher ids.
+        It creates and deletes a user: all users of the run get higher ids.
         """
         status, answer = self._request("GET", "/healthz")
         if (status, answer) != (200, "ok\n"):
@@ -52,12 +52,12 @@ class Target:
         self._request("DELETE", f"/api/users/{self._first}")
 
     def prepare_lab(self, mode, keys):
-        """Check that the mode of the lab is there, and make its keys. Raises CannotRun."""
+        """Check that the lab's mode is served, and create its keys. Raises CannotRun."""
         status, _ = self._request("POST", f"/lab/{mode}/reset", {"keys": keys, "value": 0})
         if status == 404:
             raise CannotRun(
-                f"{self.url}/lab/{mode}/ is not there: SITE_LAB must be on and Apache have the "
-                "Define WEBPY_LAB, both of which scripts/serve --lab does"
+                f"{self.url}/lab/{mode}/ does not exist: SITE_LAB must be on and Apache have the "
+                "Define WEBPY_LAB (scripts/serve --lab sets both)"
             )
         self._check_written(status, 200)
 
@@ -76,7 +76,7 @@ class Target:
         return len(found)
 
     def clear_lab(self, mode):
-        """Make the mode's keys few again."""
+        """Leave only KEYS_LEFT of the mode's keys."""
         self._request("POST", f"/lab/{mode}/reset", {"keys": KEYS_LEFT, "value": 0})
 
     def _check_written(self, status, expected):

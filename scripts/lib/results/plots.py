@@ -5,10 +5,10 @@ import re
 import matplotlib
 from matplotlib.figure import Figure
 
-# Text and lines, and what is behind them, on a light page; each with its colour on a dark one.
+# Colours of text and lines, and of what is behind them: on a light page, and on a dark one.
 INK, INK_AT_NIGHT = "#1f2328", "#e6edf3"
 PAPER, PAPER_AT_NIGHT = "#ffffff", "#0d1117"
-# Told apart by those who see no red or green, and seen on white and on black.
+# People who see no red or green can tell these apart; they show on white and on black.
 MODE_COLOURS = {
     "bare": "#7f7f7f",
     "default": "#a08060",
@@ -20,7 +20,7 @@ MODE_COLOURS = {
     "flask": "#d64545",
     "django": "#8d6fd1",
 }
-# Of the PNG, and of what the SVG has as pixels because as lines it would be too large.
+# Of the PNG, and of those parts of the SVG that would be too large as lines.
 DPI = 150
 
 STYLE = {

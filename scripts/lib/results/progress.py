@@ -11,7 +11,7 @@ SECONDS_BETWEEN = 0.5
 class Progress:
     """A context manager that draws the bar while its block runs, if stderr is a terminal.
 
-    It moves by time: a part is taken to last as long as those before it on average did.
+    It moves with the time: it expects a part to last as long as the average part before it.
     """
 
     def __init__(self, parts, seconds_each):

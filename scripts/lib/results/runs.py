@@ -15,7 +15,7 @@ from scripts.lib.serving.databases import mariadb_programs, postgres_binaries
 
 
 def new_run(parent):
-    """Make a run's folder below `parent`, point `latest` there to it, and return its path.
+    """Create a run's folder below `parent`, point `latest` there to it, and return its path.
 
     It is named by the time; a second run within the second gets a number behind it.
     Raises CannotRun.
@@ -24,7 +24,7 @@ def new_run(parent):
         return _new_run(parent)
     except OSError as error:
         raise CannotRun(
-            f"the run's folder cannot be made ({error}): let this user write to {parent}"
+            f"the run's folder cannot be created ({error}): let this user write to {parent}"
         ) from None
 
 
@@ -67,7 +67,7 @@ def described(script, packages, **further):
 
 
 def engine_version(engine):
-    """What is run for `engine`, "sqlite" or one of SERVERS, as its name with the version."""
+    """What runs for `engine`, "sqlite" or one of SERVERS, as its name with the version."""
     if engine == "sqlite":
         return f"SQLite {sqlite3.sqlite_version}"
     postgres = engine == "postgres"
@@ -83,7 +83,7 @@ def described_lines(description):
 
 
 def write_json(path, value):
-    """Write `value` to the file at `path`, for people too."""
+    """Write `value` as JSON that people can read, too, to the file at `path`."""
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 

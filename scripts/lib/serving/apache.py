@@ -1,4 +1,4 @@
-"""One Apache of our own around apache/site.conf: its configuration, start, wait and stop."""
+"""An Apache around apache/site.conf, which a script runs: configuration, start, wait and stop."""
 
 import math
 import os
@@ -15,14 +15,14 @@ from scripts.lib.command import CannotRun
 
 ROOT = Path(__file__).resolve().parents[3]
 SITE_CONF = ROOT / "apache" / "site.conf"
-# Its defaults.
+# The defaults of apache/site.conf.
 REQUEST_TIMEOUT = 60
 THREADS = 5
 
 # A path of a Unix socket holds 108 bytes; mod_wsgi appends up to some thirty to the prefix.
 SOCKET_PREFIX_LIMIT = 75
 
-# Of the caller's environment these would change what Python the daemons run, or how.
+# The caller's variables that would change which Python the daemons run, or how.
 WITHHELD = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "VIRTUAL_ENV")
 
 CONFIGURATION = """\
@@ -146,14 +146,14 @@ def write_configuration(server):
 def start(server, environment, output=None):
     """Start the server in the foreground, in a new session; returns its Popen.
 
-    The session keeps the terminal's Ctrl-C from Apache, which would drop requests.
+    In its own session Apache gets no Ctrl-C from the terminal, which would make it drop requests.
     environment: the environment variables, which the application's daemons inherit. output: a file
     for what Apache says before its log is open; the caller's standard error by default.
     """
     configuration = write_configuration(server)
     _forget_dead(server, configuration)
     environment = {k: v for k, v in environment.items() if k not in WITHHELD}
-    # Apache ends in order, too, if its parent is killed.
+    # Apache also drains when its parent is killed.
     guard = ["setpriv", "--pdeathsig", "WINCH"]
     return subprocess.Popen(
         [*guard, find_apache(), "-f", configuration, "-DFOREGROUND"],
@@ -167,7 +167,7 @@ def start(server, environment, output=None):
 
 
 def _forget_dead(server, configuration):
-    """Remove a pid file whose number some other process has now: Apache would not start."""
+    """Remove a pid file whose number now belongs to another process: Apache would not start."""
     path = server.directory / "apache.pid"
     try:
         command = Path("/proc", path.read_text().strip(), "cmdline").read_bytes().split(b"\0")
@@ -191,7 +191,7 @@ def answers(url):
 def wait_until_up(server, process, path="/", seconds=60):
     """Wait until the server answers at `path`.
 
-    Raises CannotRun with the end of the log if it exits before, or not within `seconds`.
+    Raises CannotRun with the end of the log if it exits before, or is silent for `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not answers(server.url + path):

@@ -1,7 +1,7 @@
-"""What an Apache was started with: whether that has changed, and a restart in a quiet instant.
+"""Whether the files that an Apache was started with have changed, and a restart without harm.
 
-A graceful restart ends every daemon within 3 s, whatever it answers at the time. So where nothing
-has changed there is none, and else it waits until no daemon has a request.
+A graceful restart ends every daemon within 3 s, whatever it answers at the time. So there is no
+restart if nothing has changed; otherwise it waits until no daemon has a request.
 """
 
 import hashlib
@@ -20,24 +20,24 @@ CERTIFICATES = ("SSLCertificateFile", "SSLCertificateKeyFile", "SSLCertificateCh
 CONNECTED = "03"
 
 
-def remember(configuration, kept):
-    """Write down in the file `kept` what Apache's main file `configuration` says now."""
-    kept.write_text(fingerprint(configuration))
+def remember(configuration, noted):
+    """Write down in the file `noted` what Apache's main file `configuration` says now."""
+    noted.write_text(fingerprint(configuration))
 
 
 def fingerprint(configuration):
-    """A text that is another one when Apache's files or certificates have changed.
+    """A text that differs when Apache's files or certificates have changed.
 
-    Raises CannotRun where Apache does not take the main configuration file.
+    Raises CannotRun if Apache refuses the main configuration file.
     """
     dump = run_apache(configuration, "-t", "-DDUMP_INCLUDES")
-    # Debian's configuration has variables of the second one.
+    # Debian's configuration uses variables from envvars.
     files = {configuration, configuration.parent / "envvars"}
     files |= {*map(Path, re.findall(r"\(\d+\) (/.*)", dump))}
     for one in directives(configuration):
         if one.words[0] in CERTIFICATES:
             files.add(Path(one.words[1]))
-    # What mod_md has renewed waits here for a restart.
+    # Here a renewed certificate of mod_md waits for a restart.
     files |= set((configuration.parent / "md" / "staging").rglob("*"))
     digest = hashlib.sha256()
     for path in sorted(files):
@@ -45,12 +45,12 @@ def fingerprint(configuration):
     return digest.hexdigest()
 
 
-def follow(configuration, parent, kept):
+def follow(configuration, parent, noted):
     """Have the Apache with pid `parent` use its configuration, if that has changed.
 
-    kept: the file that `remember` has written. Returns what was done, as text. Raises CannotRun
-    where the configuration is wrong, where logs were renamed that Apache goes on writing, and,
-    with the status FAILED, where there is no instant without a request.
+    noted: the file that `remember` has written. Returns what was done, as text. Raises CannotRun
+    if the configuration is wrong, if Apache goes on writing logs that were renamed, and, with the
+    status FAILED, if there is no instant without a request.
     """
     new = fingerprint(configuration)
     if renamed := renamed_logs(parent):
@@ -58,16 +58,16 @@ def follow(configuration, parent, kept):
             f"{renamed[0]} was renamed, and Apache goes on writing it: put apache/logrotate.conf "
             "in place of /etc/logrotate.d/apache2, and restart Apache once"
         )
-    if kept.exists() and kept.read_text() == new:
+    if noted.exists() and noted.read_text() == new:
         return "nothing has changed"
     _wait_for_quiet(parent)
     os.kill(parent, signal.SIGUSR1)
-    kept.write_text(new)
+    noted.write_text(new)
     return "Apache reads its changed configuration"
 
 
 def renamed_logs(parent):
-    """The logs that the process `parent` writes, and that have another name now or none."""
+    """The logs that the process `parent` writes, and that were renamed or removed."""
     found = []
     for path in Path(f"/proc/{parent}/fd").iterdir():
         name = os.readlink(path)
@@ -91,7 +91,7 @@ def _wait_for_quiet(parent):
     while requests_in_flight(parent):
         if time.monotonic() > deadline:
             raise CannotRun(
-                f"the configuration has changed, but for {SECONDS_FOR_QUIET} s there was no "
+                f"the configuration has changed, but within {SECONDS_FOR_QUIET} s there was no "
                 "instant without a request, which a restart would cut: try again at a quiet hour, "
                 "or accept that by `apachectl graceful`",
                 FAILED,

@@ -12,7 +12,7 @@ MOST_BYTES = 1 << 20
 def said_by(pid):
     """The last lines of the daemon `pid` in the error logs that it has open, as text.
 
-    Empty where the logs are no files, or this user may not look.
+    Empty if the logs are not files, or this user may not read them.
     """
     found = []
     for log in sorted(_open_logs(pid)):

@@ -1,13 +1,13 @@
 """The daemon processes of one group: finding them, and replacing them one after the other.
 
-A group is known by the title of its processes: `(wsgi:NAME)` of a site's readers, `(post:NAME)` of
-its writers, and in the lab `(lab:MODE)`.
-Each one gets SIGTERM, takes no more requests, lets those that it has end while the others take new
-ones (shutdown-timeout in apache/site.conf), and is replaced by Apache. After SIGUSR1 it would go
-on taking requests until it has none, which under load it never has. The next one follows when the
-replacement has answered (app/web/first_answer.py), or, where its script does not tell, has loaded.
-So no request is lost or waits for the application to load. Old and new code serve side by side
-meanwhile.
+A group is known by the title of its processes: `(wsgi:NAME)` for a site's reading requests,
+`(post:NAME)` for its writing requests, and in the lab `(lab:MODE)`.
+Each process gets SIGTERM, takes no more requests, and finishes those that it has, while the others
+take new ones (shutdown-timeout in apache/site.conf). Then Apache replaces it. After SIGUSR1 it
+would go on taking requests until it has none, which never happens under load. The next one follows
+when the replacement has answered (app/web/first_answer.py), or, if its script does not tell that,
+has loaded. So no request is lost or waits for the application to load. Meanwhile old and new code
+serve side by side.
 
 mod_wsgi writes a title over the first word of Apache's command line and cuts it to its length:
 where Apache was started as `apache2`, `(wsgi:webpy-site)` is `(wsgi:w`.
@@ -24,7 +24,7 @@ from app.web.first_answer import ANSWERS, FAILS, LOADS
 from scripts.lib.command import FAILED, CannotRun
 from scripts.lib.serving.daemon_log import said_by
 
-# Only that much of a title fits into the place of `/usr/sbin/apache2` in the process's memory.
+# The place of `/usr/sbin/apache2` in the process's memory has room for this many characters.
 LONGEST_TITLE = 17
 
 
@@ -53,14 +53,14 @@ def _titles(parent):
 
 
 def _room(parent):
-    """How many bytes of a title are there below the Apache with pid `parent`."""
+    """How many bytes a title can have below the Apache with pid `parent`."""
     return len(Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")[0])
 
 
 def daemon_pids(parent, name, kind="wsgi"):
     """The process ids of the daemons titled `(kind:name)` below the Apache with pid `parent`.
 
-    Where its titles are cut, groups whose titles begin alike are one.
+    If titles are cut, groups whose titles begin alike count as one.
     """
     try:
         wanted = f"({kind}:{name})"[: _room(parent)]
@@ -106,7 +106,7 @@ def _failed(text):
 
 
 def _state(pid):
-    """What the process says of itself, or an empty text."""
+    """What the process says of itself, or ""."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     return ""
@@ -123,11 +123,11 @@ def _is_up(pid):
 
 
 def _has_come(group, before):
-    """Whether a daemon that is not in `before` is up. Raises CannotRun where one fails."""
+    """Whether a daemon that is not in `before` is up. Raises CannotRun if one fails."""
     new = daemon_pids(*group) - before
     for pid in new:
         if _state(pid) == FAILS:
-            # What it has said last.
+            # Time for its last words in the log.
             time.sleep(0.2)
             raise _failed(
                 f"the new process {pid} does not answer, and the reload has stopped; the processes"
@@ -160,7 +160,7 @@ def roll(parent, name, seconds=120, kind="wsgi"):
 
     seconds: how long one daemon may take to end its requests, and its replacement to answer.
     Returns how many were replaced. Raises CannotRun if there is none; with the status FAILED, and
-    what the log has of it, where a replacement does not answer.
+    what the log has of it, if a replacement does not answer.
     """
     group = (parent, name, kind)
     pids = sorted(daemon_pids(*group))

@@ -2,11 +2,11 @@
 
     server = SERVERS["postgres"](folder, port, password)
     server.start()
-    uri = server.database("site")   # as DATABASE_URI takes it; made if it is not there
+    uri = server.database("site")   # as DATABASE_URI takes it; created if it does not exist
     server.stop("fast")
 
-For a look by hand and for tests: what is committed is not forced to the disk, unless a server is
-to be `durable`, as by its own defaults.
+For a look by hand and for tests: commits are not forced to the disk, unless a server is `durable`,
+which is what the engines do by default.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ def postgres_binaries():
 
 
 def mariadb_programs():
-    """The paths of the server and of what makes its tables; CannotRun without them."""
+    """The paths of the server and of mariadb-install-db; CannotRun without them."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin"
     found = [shutil.which(name, path=path) for name in ("mariadbd", "mariadb-install-db")]
     if None in found:
@@ -50,7 +50,7 @@ def mariadb_programs():
 
 
 class SQLite:
-    """Databases in files, asked as the servers below are; there is nothing to start or stop."""
+    """Databases in files, with the methods of the servers below except start and stop."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -73,7 +73,7 @@ class Postgres:
     """A PostgreSQL server; its sessions come in by TCP with a password."""
 
     def __init__(self, folder, port, password, durable=False, **as_user):
-        """`as_user`: arguments that have subprocess run a command as the owner of `folder`."""
+        """`as_user`: subprocess's arguments to run a command as the owner of `folder`."""
         self.folder, self.port, self.password = folder, port, password
         self._durable = durable
         self._binaries = postgres_binaries()
@@ -81,7 +81,7 @@ class Postgres:
         if not (folder / "data").exists():
             (folder / "password").write_text(password)
             (folder / "password").chmod(0o644)
-            # What an initdb that was stopped has left would never start.
+            # A stopped initdb leaves a folder with which no server would start.
             shutil.rmtree(folder / "new", ignore_errors=True)
             self._call(
                 *("initdb", "-D", folder / "new", "-U", "site", "-A", "scram-sha-256"),
@@ -97,15 +97,15 @@ class Postgres:
         """Start it and wait until it takes connections."""
         options = f"-p {self.port} -h 127.0.0.1 -k {self.folder}"
         options += "" if self._durable else " -c fsync=off"
-        # Below the default, so that a row of a small table is found by its index: where a
-        # serializable transaction goes through the table, it conflicts with all of its writers.
+        # Below the default, so that the planner finds a row of a small table by the index: if a
+        # serializable transaction scans the table, it conflicts with all writers of the table.
         # https://www.postgresql.org/docs/current/transaction-iso.html#XACT-SERIALIZABLE
         options += f" -c random_page_cost=1.1 -c max_connections={MOST_SESSIONS}"
         try:
             self._call("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w",
                        "-t", str(SECONDS_TO_START), "-o", options, "start")  # fmt: skip
         except KeyboardInterrupt:
-            # pg_ctl has ended, but not what it has started.
+            # pg_ctl has ended, but the server that it started has not.
             self.stop("fast")
             raise
 
@@ -119,7 +119,7 @@ class Postgres:
         return f"postgres://site:{password}@127.0.0.1:{port or self.port}/{database}"
 
     def database(self, name):
-        """Make the database `name` if it is not there, and return its URI."""
+        """Create the database `name` unless it exists, and return its URI."""
         if not self.execute(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
             self.execute(f"CREATE DATABASE {name}")
         return self.address(name)
@@ -147,12 +147,12 @@ class Postgres:
 class MariaDB:
     """A MariaDB server; its sessions come in by TCP with a password.
 
-    Its character set is not utf8mb4, as a table's must not depend on it. `further` has options of
+    Its character set is not utf8mb4: tables must not depend on it. `further` has options of
     the server by their names, for its next start.
     """
 
     def __init__(self, folder, port, password, durable=False, **as_user):
-        """`as_user`: arguments that have subprocess run a command as the owner of `folder`."""
+        """`as_user`: subprocess's arguments to run a command as the owner of `folder`."""
         self.folder, self.port, self.password = folder, port, password
         self._durable = durable
         self.further = {}
@@ -224,7 +224,7 @@ class MariaDB:
         return f"mysql://site:{password}@127.0.0.1:{port or self.port}/{database}"
 
     def database(self, name):
-        """Make the database `name` if it is not there, and return its URI."""
+        """Create the database `name` unless it exists, and return its URI."""
         self.execute(f"CREATE DATABASE IF NOT EXISTS {name}")
         return self.address(name)
 
@@ -264,18 +264,18 @@ SERVERS = {"postgres": Postgres, "mariadb": MariaDB}
 
 
 @contextlib.contextmanager
-def serving(engine, folder, **as_user):
+def running(engine, folder, **as_user):
     """Run a server of `engine` in `folder`, which keeps its data; yields it.
 
-    Raises CannotRun where the server is not installed or does not start, and for what its
-    driver raises in the block.
+    Raises CannotRun if the server is not installed or does not start, and in place of the
+    driver's errors in the block.
     """
-    kept = folder / "site-password"
-    if not kept.exists():
-        kept.touch(mode=0o600)
-        kept.write_text(secrets.token_hex(16))
+    password_file = folder / "site-password"
+    if not password_file.exists():
+        password_file.touch(mode=0o600)
+        password_file.write_text(secrets.token_hex(16))
     try:
-        server = SERVERS[engine](folder, free_port(), kept.read_text(), **as_user)
+        server = SERVERS[engine](folder, free_port(), password_file.read_text(), **as_user)
         server.start()
     except subprocess.CalledProcessError as error:
         raise CannotRun(f"{engine} does not start: see {folder}/log ({error})") from None
@@ -284,13 +284,13 @@ def serving(engine, folder, **as_user):
     except _driver_error(engine) as error:
         raise CannotRun(f"{engine} fails: {error}") from error
     finally:
-        # Whoever uses it may have stopped it and failed to start it again.
+        # The user of the server may have stopped it and failed to start it again.
         with contextlib.suppress(subprocess.CalledProcessError):
             server.stop("fast")
 
 
 def _driver_error(engine):
-    """The class of what the driver of `engine` raises."""
+    """The base class of the errors of the driver of `engine`."""
     if engine == "postgres":
         import psycopg
 

@@ -1,4 +1,4 @@
-"""What a script serves for itself: an Apache, a database, a folder; all gone when it is done."""
+"""What a script serves for itself: an Apache, a database, a folder. All are removed at its end."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from app.lab.modes import MODES
 from scripts.lib.command import ROOT, CannotRun
 from scripts.lib.serving.apache import Server, drain, start, wait_until_up
-from scripts.lib.serving.databases import SQLite, serving
+from scripts.lib.serving.databases import SQLite, running
 from scripts.lib.serving.modwsgi import module_path
 from scripts.lib.serving.ports import free_port
 from scripts.lib.serving.serve import MAKE_DATABASE
@@ -26,9 +26,9 @@ DATABASE = "site"
 class OwnSite:
     """A running site: its address without a slash at the end, and its API token.
 
-    log: the error log's path. apache: the process id of Apache's parent. server: what has the
-    database DATABASE, one of SERVERS or SQLite (databases.py). proxy: what stands before that
-    server. clock: the wall clock of its processes. All None where it is not ours, or there is
+    log: the error log's path. apache: the process id of Apache's parent. server: where the
+    database DATABASE is, one of SERVERS or SQLite (databases.py). proxy: what stands before that
+    server. clock: the wall clock of its processes. Each is None if the site is not ours, or has
     none.
     """
 
@@ -42,12 +42,12 @@ class OwnSite:
 
 
 def daemon_user():
-    """The user of Apache's children and of databases: www-data for root, else None: ours."""
+    """The user of Apache's children and of databases: www-data for root, None for others."""
     return DAEMON_USER if os.getuid() == 0 else None
 
 
 def make_folder(folder, user):
-    """Make a folder that belongs to `user`, a name or None, and return its path."""
+    """Create a folder that belongs to `user`, a name or None, and return its path."""
     folder.mkdir(mode=0o750)
     if user:
         shutil.chown(folder, user, user)
@@ -74,7 +74,7 @@ def database_server(engine, folder):
     if engine == "sqlite":
         yield SQLite(state)
     else:
-        with serving(engine, state, **as_user(user)) as server:
+        with running(engine, state, **as_user(user)) as server:
             yield server
 
 
@@ -82,12 +82,12 @@ def hermetic_environment(folder):
     """The caller's environment without any setting of the site; `folder` gets an empty file."""
     settings_file = folder / "empty.env"
     settings_file.touch()
-    kept = {
+    remaining = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("SITE_") and name != "DATABASE_URI"
     }
-    return kept | {"SITE_SETTINGS": str(settings_file)}
+    return remaining | {"SITE_SETTINGS": str(settings_file)}
 
 
 @contextlib.contextmanager
@@ -95,8 +95,8 @@ def own_site(engine, processes, threads, lab=False, through=None, **settings):
     """Serve this checkout's site on a new database of `engine`; yields an OwnSite.
 
     lab: serve the lab's modes too, each by `processes` x `threads`, and the site by one.
-    through: makes, of a server's port, a context manager of what is to stand before the server,
-    which has a `port`.
+    through: a function that takes a server's port and returns a context manager of what stands
+    before the server and has a `port`.
     settings: variables of its environment, such as SITE_METRICS.
     Raises CannotRun.
     """
@@ -122,7 +122,7 @@ def own_site(engine, processes, threads, lab=False, through=None, **settings):
 
 
 def _before(database, through):
-    """A context manager of what stands before the server, or of None."""
+    """The context manager of what stands before the server; of None without anything."""
     if through is None or isinstance(database, SQLite):
         return contextlib.nullcontext()
     return through(database.port)
@@ -132,7 +132,7 @@ def _before(database, through):
 def own_application_site(processes, threads, **settings):
     """Serve the application that the caller's settings name, on its database; yields an OwnSite.
 
-    settings: variables of the site's that are to be otherwise, such as SITE_CACHE_ROWS.
+    settings: variables of the site to change, such as SITE_CACHE_ROWS.
     Raises CannotRun.
     """
     environment = os.environ | settings
@@ -147,7 +147,7 @@ def own_application_site(processes, threads, **settings):
 
 
 def sizes(processes, threads, prefix="WEBPY_"):
-    """The Defines of apache/site.conf for so many processes and threads of each."""
+    """The Defines of apache/site.conf for this number of processes and of threads in each."""
     return {f"{prefix}PROCESSES": processes, f"{prefix}THREADS": threads}
 
 
@@ -155,7 +155,7 @@ def sizes(processes, threads, prefix="WEBPY_"):
 def _served(folder, environment, defines, paths):
     """Run an Apache in `folder` until the block ends; yields its Server and process.
 
-    paths: what is asked for until it answers.
+    paths: pages that are asked for until they are answered.
     """
     run = folder / "run"
     run.mkdir()
@@ -171,10 +171,10 @@ def _served(folder, environment, defines, paths):
 
 
 def make_database(environment):
-    """Make the database of the settings in `environment`, as the daemons' user; CannotRun."""
+    """Create the database of the settings in `environment`, as the daemons' user; CannotRun."""
     run = subprocess.run(
         MAKE_DATABASE, cwd=ROOT, env=environment,
         capture_output=True, text=True, **as_user(daemon_user()),
     )  # fmt: skip
     if run.returncode:
-        raise CannotRun(f"the database cannot be made: {run.stderr.strip()}")
+        raise CannotRun(f"the database cannot be created: {run.stderr.strip()}")

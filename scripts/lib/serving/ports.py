@@ -8,7 +8,7 @@ import socket
 def free_port():
     """A port on 127.0.0.1 that nothing listens on.
 
-    Below the range of outgoing connections, one of which could take it before the server does.
+    It is below the range of outgoing connections, which could take it before the server does.
     """
     while True:
         port = random.randrange(20000, 32000)

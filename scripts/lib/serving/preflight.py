@@ -29,7 +29,7 @@ def check_readable(paths, user):
         if closed is not None:
             raise CannotRun(
                 f"the user {user} cannot enter {closed}, so Apache cannot serve {path}:"
-                f" run `chmod o+x {closed}`, or move the checkout to a folder that is open,"
+                f" run `chmod o+x {closed}`, or move the checkout to an open folder,"
                 " such as /srv"
             )
         if not path.exists():
@@ -59,7 +59,7 @@ def check_python_home(home):
 def check_writable(folder, user):
     """Check that the running user can write `folder` and each file of a database in it.
 
-    SQLite makes its log beside the database. Raises CannotRun with the cure.
+    SQLite creates its log beside the database. Raises CannotRun with the cure.
     """
     for path in (folder, *sorted(folder.glob("*.db*"))):
         if not os.access(path, os.W_OK):

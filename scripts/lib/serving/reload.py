@@ -1,4 +1,4 @@
-"""scripts/reload: changed code goes live without losing a request."""
+"""scripts/reload: serves changed code without losing a request."""
 
 from pathlib import Path
 
@@ -23,9 +23,9 @@ def parser():
     )
     made.add_argument("--name", default="webpy-site", help="the WEBPY_NAME of apache/site.conf")
     made.add_argument("--untried", action="store_true", help="do not try first whether the code "
-        "loads, for an application that only loads inside of Apache")  # fmt: skip
-    made.add_argument("--apache", type=Path, metavar="FILE", help="replace nothing; have Apache, "
-        "whose main configuration this is, use what has changed in it, at an instant without a "
+        "loads, for an application that only loads inside Apache")  # fmt: skip
+    made.add_argument("--apache", type=Path, metavar="FILE", help="replace nothing; have the "
+        "Apache with this main configuration use what has changed in it, at an instant without a "
         "request (apache/systemd/)")  # fmt: skip
     made.add_argument("--remember", action="store_true", help="with --apache: note that "
         "Apache has just been started")  # fmt: skip
@@ -37,7 +37,7 @@ def parse_options(arguments):
     made = parser()
     options = made.parse_args(arguments)
     if len(f"(wsgi:{options.name})") > LONGEST_TITLE:
-        made.error("argument --name: its processes cannot be told apart: use 10 characters")
+        made.error("argument --name: its processes could not be found: use up to 10 characters")
     if options.remember and not options.apache:
         made.error("argument --remember: goes with --apache")
     return options
@@ -64,12 +64,12 @@ def try_first(parent, name):
 
 
 def configure(options, parent):
-    """Remember the configuration, or have Apache use a changed one; returns the exit status."""
-    kept = options.pid_file.with_name("webpy-configuration")
+    """Remember the configuration, or have Apache use what has changed; returns the exit status."""
+    noted = options.pid_file.with_name("webpy-configuration")
     if options.remember:
-        remember(options.apache.absolute(), kept)
+        remember(options.apache.absolute(), noted)
     else:
-        print(follow(options.apache.absolute(), parent, kept))
+        print(follow(options.apache.absolute(), parent, noted))
     return 0
 
 

@@ -1,7 +1,7 @@
 """scripts/serve: the site under its own Apache, in the foreground.
 
-Everything here runs as the daemons' user: root only makes the state folder and then becomes
-www-data for good, so that no file of the site's is ever opened by root.
+Everything here runs as the daemons' user: root only creates the state folder and then becomes
+www-data for good, so that root never opens a file of the site.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from scripts.lib.command import (
 )
 from scripts.lib.serving import apache
 from scripts.lib.serving.apache import Server
-from scripts.lib.serving.databases import SERVERS, serving
+from scripts.lib.serving.databases import SERVERS, running
 from scripts.lib.serving.modwsgi import check_linkage, module_path
 from scripts.lib.serving.preflight import check_python_home, check_readable, check_writable
 from scripts.lib.serving.site_settings import read_site_settings, settings_file
@@ -36,7 +36,6 @@ from scripts.lib.serving.user import DAEMON_USER, become_daemon
 from scripts.lib.serving.watch import Watcher
 
 MAKE_DATABASE = (sys.executable, "-m", "app.database")
-# The exit status where the site could be served, and Apache does not come up or dies.
 
 
 def parser():
@@ -45,10 +44,10 @@ def parser():
         "scripts/serve", "Serve the site by Apache and mod_wsgi on 127.0.0.1 until Ctrl-C."
     )
     add = made.add_argument
-    # Apache does not run as root here, so the lower ports are closed to it.
+    # Apache does not run as root here and cannot listen on the lower ports.
     add("--port", type=whole_number(1024, 65535), default=8080, help="of 127.0.0.1 (default 8080)")
-    add("--processes", type=whole_number(1, 64), default=2, help="for requests that read, as "
-        "many for those that write, and of each mode of the lab (default 2)")  # fmt: skip
+    add("--processes", type=whole_number(1, 64), default=2, help="for reading requests, as many "
+        "for writing requests, and for each mode of the lab (default 2)")  # fmt: skip
     add("--threads", type=whole_number(1, 128), default=5, help="of each process (default 5)")
     add("--database", choices=("sqlite", *SERVERS), default="sqlite", help="run a server of this "
         "kind in the state folder, for a look by hand (default sqlite: none)")  # fmt: skip
@@ -63,15 +62,15 @@ def parser():
 
 
 def make_state(folder):
-    """Make the state folder; root gives it to the daemons' user, and becomes that user.
+    """Create the state folder; root gives it to the daemons' user, and becomes that user.
 
-    Returns the name of the user that is now running. A folder of root's is handed over with all
-    that is in it. Raises CannotRun if the folder cannot be made.
+    Returns the name of the user that is now running. Root also hands over everything in a folder
+    that was root's. Raises CannotRun if the folder cannot be created.
     """
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotRun(f"{folder} cannot be made ({error}): name another with --var") from None
+        raise CannotRun(f"{folder} cannot be created ({error}): name another with --var") from None
     if os.getuid() == folder.stat().st_uid == 0:
         user = pwd.getpwnam(DAEMON_USER)
         subprocess.run(["chown", "-hR", f"{user.pw_uid}:{user.pw_gid}", folder], check=True)
@@ -81,7 +80,7 @@ def make_state(folder):
 def make_settings(folder):
     """Write the settings file in `folder` unless there is one.
 
-    Returns the path of the one that is used; another may come before it (`settings_file`).
+    Returns the path of the one that is used; `settings_file` may find another one first.
     """
     path = folder / "site.env"
     used = settings_file(os.environ, folder)
@@ -94,8 +93,8 @@ def make_settings(folder):
         write_whole(path, "\n".join(lines) + "\n")
     elif folder != ROOT / "var" and not _names_database(path):
         raise CannotRun(
-            f"{path} has no DATABASE_URI, so that the database would be that of {ROOT}/var: write "
-            "the line, or remove the file to have a new one"
+            f"{path} has no DATABASE_URI, so the database would be that of {ROOT}/var: write "
+            "the line, or remove the file to get a new one"
         )
     return path
 
@@ -135,7 +134,7 @@ def check_port(port):
 
 
 def check_site(user, folder):
-    """Run every check that tells before the start what would fail after it.
+    """Check before the start what would fail after it.
 
     Raises CannotRun.
     """
@@ -149,7 +148,7 @@ def check_site(user, folder):
 
 
 def make_database(environment):
-    """Make the database as the daemons' user; its failure ends serve with the same status."""
+    """Create the database as the daemons' user; if that fails, serve ends with the same status."""
     done = subprocess.run(MAKE_DATABASE, cwd=ROOT, env=environment)
     if done.returncode != 0:
         sys.exit(done.returncode)
@@ -157,21 +156,21 @@ def make_database(environment):
 
 @contextlib.contextmanager
 def database_uri(engine, folder):
-    """Yield what the environment needs for `engine`: nothing for SQLite, else a server's URI."""
+    """Yield what the environment needs for `engine`: nothing for SQLite, or a server's URI."""
     if engine == "sqlite":
         yield {}
         return
     state = folder / engine
     state.mkdir(mode=0o700, exist_ok=True)
-    with serving(engine, state) as server:
+    with running(engine, state) as server:
         print(f"{engine} runs in {state}", flush=True)
         yield {"DATABASE_URI": server.database("site")}
 
 
 def prepare(options):
-    """Check everything and make the state; returns the Server, its environment and a Watcher.
+    """Check everything and create the state; returns the Server, its environment and a Watcher.
 
-    The latter is None where nothing is to be reloaded.
+    The Watcher is None without --reload.
     """
     folder = options.var.absolute()
     check_port(options.port)
@@ -209,7 +208,7 @@ def prepare(options):
 def serve(server, environment, watcher):
     """Serve until SIGINT, SIGTERM or SIGHUP, then drain; returns the exit status.
 
-    A signal a second later or more stops at once. Raises CannotRun, of the status FAILED,
+    A signal at least a second later stops at once. Raises CannotRun, with the status FAILED,
     if Apache does not come up or dies.
     """
     stops = []

@@ -1,4 +1,4 @@
-"""What Apache has to know of the site's settings, read as the application reads them."""
+"""What Apache must know of the site's settings, read as the application reads them."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from scripts.lib.command import ROOT
 
 @dataclass(frozen=True)
 class SiteSettings:
-    """The settings that others than the application use; None where one is not set.
+    """The settings that something else than the application uses; None if not set.
 
     lab, request_log: whether the coherency lab and SITE_REQUEST_LOG are on. application, path:
     SITE_APPLICATION and SITE_PATH, as text.
@@ -24,7 +24,7 @@ class SiteSettings:
 
     @property
     def static(self):
-        """The folder of the static files as text, or none: what WEBPY_STATIC takes."""
+        """The folder of the static files as text, or "none": a value for WEBPY_STATIC."""
         if not self.application:
             return str(ROOT / "app" / "static")
         return f"{self.path}/static" if self.path else "none"
@@ -33,8 +33,8 @@ class SiteSettings:
 def settings_file(environment, state=ROOT / "var"):
     """The path of the settings file of a site that is run from here, or None.
 
-    It is the one that SITE_SETTINGS in `environment` names, else the checkout's, which one's own
-    Apache reads too, else the one that scripts/serve has made in its folder `state`.
+    It is the first of these: the file that SITE_SETTINGS in `environment` names; the checkout's,
+    which your own Apache reads too; the one that scripts/serve has created in its folder `state`.
     """
     if environment.get("SITE_SETTINGS"):
         return Path(environment["SITE_SETTINGS"])
@@ -45,9 +45,9 @@ def settings_file(environment, state=ROOT / "var"):
 def read_site_settings(environment):
     """Return the SiteSettings of a mapping of environment variables.
 
-    Where a setting is wrong this process ends with its message and status.
+    If a setting is wrong, this process ends with that message and status.
     """
-    # Another process, because an import of the settings reads this one's environment.
+    # In another process, because an import of the settings reads the environment of its process.
     command = [sys.executable, "-m", __name__]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
@@ -56,7 +56,7 @@ def read_site_settings(environment):
 
 
 def main():
-    """Print the settings as JSON; a wrong one ends it with a message and status 2."""
+    """Print the settings as JSON; a wrong setting ends it with a message and status 2."""
     from app.settings import settings
 
     path = settings.path and str(settings.path)

@@ -1,4 +1,4 @@
-"""Whether changed code loads and answers, tried before a daemon that serves is ended for it.
+"""Tries whether changed code loads and answers, before a daemon that serves is ended for it.
 
 A daemon whose code does not load stays up and answers 500 to each request.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from scripts.lib.command import FAILED, ROOT, CannotRun
 from scripts.lib.serving.apache import WITHHELD
 
-# A script that ends by itself has not loaded, whatever its status.
+# A script that ends by itself with any other status has not loaded.
 LOADED = 113
 RUN = f"""
 import runpy, sys
@@ -25,9 +25,9 @@ LONGEST = 120
 
 
 def try_script(root, environment, **options):
-    """Run wsgi/app.wsgi below the folder `root` as Apache does; returns whether it is served well.
+    """Run wsgi/app.wsgi below the folder `root` as Apache does; returns whether it works.
 
-    It loads and, if it is the bundle's, gives a good answer. environment: the daemons' variables.
+    It must load and, if it is the bundle's, answer well. environment: the daemons' variables.
     options: subprocess's. Its traceback goes to stderr.
     """
     python = root / ".venv" / "bin" / "python"
@@ -49,8 +49,8 @@ def try_script(root, environment, **options):
 def try_as_daemon(pid):
     """Try the code that the daemon `pid` would be replaced with, as its user in its environment.
 
-    Raises CannotRun, with status 1, where it does not load or not answer, and PermissionError
-    where this user may not look at the daemon.
+    Raises CannotRun, with status 1, if the code does not load or does not answer, and
+    PermissionError if this user may not look at the daemon.
     """
     process = Path("/proc", str(pid))
     pairs = process.joinpath("environ").read_bytes().split(b"\0")
@@ -64,12 +64,12 @@ def try_as_daemon(pid):
         options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     if not try_script(root, environment, **options):
         raise CannotRun(
-            "not reloaded: the code does not load or not answer, and the old code goes on serving",
+            "not reloaded: the code does not load or does not answer; the old code goes on",
             FAILED,
         )
 
 
 def _next(folder):
-    """The folder that a new daemon would have: of scripts/deploy's releases, the current one."""
+    """The folder that a new daemon would have: with scripts/deploy, the current release."""
     current = folder.parent.parent / "current"
     return current.resolve() if folder.parent.name == "releases" and current.exists() else folder

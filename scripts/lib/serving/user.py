@@ -1,4 +1,4 @@
-"""The user of Apache's children, of the database's files and of whatever looks at them."""
+"""The user of Apache's children, of the database's files and of processes that look at them."""
 
 import os
 import pwd
@@ -9,9 +9,9 @@ DAEMON_USER = "www-data"
 
 
 def owner_of_site(settings):
-    """The name of the user that has the site's database where this is root, else None: ours.
+    """The name of the user that owns the site's database if this is root, otherwise None.
 
-    It is who has the folder var, or else the file `settings`, a path or None, unless that is root.
+    It is the owner of the folder var, or of the file `settings` (a path or None), but not root.
     """
     if os.getuid() != 0:
         return None
@@ -21,9 +21,9 @@ def owner_of_site(settings):
 
 
 def as_user(name):
-    """The arguments that have subprocess run a command as the user `name`; None: as this one.
+    """subprocess's arguments to run a command as the user `name`; None: as this user.
 
-    Raises KeyError where there is no such user.
+    Raises KeyError if there is no such user.
     """
     if not name:
         return {}
@@ -32,7 +32,7 @@ def as_user(name):
 
 
 def become_daemon(name=DAEMON_USER):
-    """Have this process be of the user `name` for good where it is root's.
+    """If this process is root's, make it the user `name`'s for good.
 
     Returns the name of the user that is now running: `name`, or whoever has started it.
     """

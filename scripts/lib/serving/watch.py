@@ -1,4 +1,4 @@
-"""serve --reload: the daemons are replaced when code has changed and still loads."""
+"""serve --reload: replaces the daemons when code has changed and still loads."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from scripts.lib.serving.daemons import groups, roll
 from scripts.lib.serving.trial import try_script
 
 WATCHED = ("app/**/*.py", "app/**/*.wsgi", "app/templates/**/*", "wsgi/app.wsgi")
-# Of your application, whose templates may be anywhere.
+# Watched in your application, whose templates may be anywhere.
 WATCHED_OWN = ("**/*.py", "**/*.html", "**/*.xml", "**/templates/**/*")
 
 
 class Watcher:
-    """Watches the application below `root`, which it reads anew at each look.
+    """Watches the application below `root`; each look reads its files anew.
 
     `own`: the folder of your application, or None.
     """
@@ -42,7 +42,7 @@ class Watcher:
     def look(self, parent, environment):
         """Replace all daemons below the Apache `parent` if code has changed.
 
-        Code that does not load stays out: its error is printed and the old code goes on serving.
+        If the code does not load, it prints the error and the old code goes on serving.
         """
         times = self._times()
         if times == self.seen:
@@ -51,10 +51,10 @@ class Watcher:
         self.seen = times
         print("changed:", *sorted(map(self._shown, changed)), flush=True)
         if not try_script(self.root, environment):
-            print("not reloaded: it does not load or not answer", flush=True)
+            print("not reloaded: the code does not load or does not answer", flush=True)
             return
         try:
             count = sum(roll(parent, name, kind=kind) for kind, name in sorted(groups(parent)))
             print(f"reloaded {count} processes", flush=True)
         except CannotRun as error:
-            print(f"not wholly reloaded: {error}", flush=True)
+            print(f"not all processes reloaded: {error}", flush=True)

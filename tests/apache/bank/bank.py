@@ -80,7 +80,7 @@ class Empty:
 
 
 def make_tables(uri):
-    """Make the tables with their first rows; all processes do it at once, and one succeeds."""
+    """Create the tables with their first rows; all processes try at once, and one succeeds."""
     sqlhub.processConnection = connection_for(uri)
     for attempt in range(100):
         try:
@@ -92,7 +92,7 @@ def make_tables(uri):
 
 
 def _make_missing():
-    # The last one made tells that all are there, where CREATE TABLE commits at once.
+    # The last table shows that all exist, on an engine whose CREATE TABLE commits at once.
     if Half.tableExists():
         return
     for model in (Account, Tally, Claim):

@@ -2,9 +2,9 @@
 
     python ask.py MODE DATABASE [METHOD PATH]...
 
-Makes the counters in the SQLite file DATABASE; somebody else sets all of them to 5 while /snapshot
-reads. Prints as JSON the answers, pairs of status and text or of "raised" and an exception, which
-ends a server's answer; and which modules of app.transactions were imported.
+Creates the counters in the SQLite file DATABASE; somebody else sets all of them to 5 while
+/snapshot reads. Prints as JSON the answers and which modules of app.transactions were imported. An
+answer is a pair of status and text, or of "raised" and an exception, which ends a server's answer.
 """
 
 import json

@@ -82,7 +82,7 @@ class Compare:
     """Reads 50 times in both ways; answers how many reads by SQLObject differ from a SELECT."""
 
     def GET(self):
-        # Without a query before them, lists are read without a transaction where all is kept.
+        # With all rows kept, lists without an earlier query are read without a transaction.
         lists_first = [*Counter.select()] if random.random() < 0.5 else []
         differences = 0
         for counter in lists_first:
@@ -113,7 +113,7 @@ class Empty:
 
 
 def answer(text):
-    """Tell with each answer which process and thread gave it."""
+    """Add to each answer which process and thread gave it."""
     web.header("X-Process", str(os.getpid()))
     web.header("X-Thread", str(threading.get_ident()))
     return str(text)
@@ -150,7 +150,7 @@ MODES = {
 
 
 def make_table(database):
-    """Make the eight counters in the SQLite file `database`, unless they are there."""
+    """Create the eight counters in the SQLite file `database`, unless they exist."""
     con = connectionForURI(f"sqlite://{database}?timeout=20")
     if not Counter.tableExists(connection=con):
         Counter.createTable(connection=con)

@@ -1,4 +1,4 @@
-"""Engines with one fault each in their use of kept rows, which the tests are to notice."""
+"""Engines with one fault each in their use of kept rows, which the tests must notice."""
 
 import math
 import time
@@ -17,7 +17,7 @@ class EarlyTokenSession(SQLiteSession):
     def open_transaction(self, writing, deadline=math.inf):
         if not writing:
             self.early = self.execute("PRAGMA data_version").fetchone()[0]
-            # Long enough that somebody does commit meanwhile.
+            # Time for somebody to commit meanwhile.
             time.sleep(0.001)
         super().open_transaction(writing, deadline)
 
@@ -55,7 +55,7 @@ class EarlyPostgresSession(driver_psycopg.Session):
         super().open_transaction(writing, deadline, alone, may_idle)
         if not writing:
             _, (self.early,) = self.send(TOKEN)
-            # Long enough that somebody does commit meanwhile.
+            # Time for somebody to commit meanwhile.
             time.sleep(0.01)
 
     def execute_first(self, cursor, query, execute):
@@ -88,7 +88,7 @@ class UncheckedSession(SQLiteSession):
     def peek(self):
         self.peeked = super().peek()
         if self.peeked is not None:
-            # Long enough that somebody does commit before the transaction begins.
+            # Time for somebody to commit before the transaction begins.
             time.sleep(0.001)
         return self.peeked
 

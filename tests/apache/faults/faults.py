@@ -12,7 +12,7 @@ from app.web.problems import unavailable
 
 web.config.debug = False
 
-# What a row has beside its number, so that a disk is soon full.
+# The rest of a row: it fills a disk soon.
 FILLING = "x" * 2000
 
 
@@ -28,7 +28,7 @@ def add(number):
 
 
 def busy(seconds):
-    """Be at work in Python, where an interruption is soon noticed."""
+    """Work in Python, where an interruption is soon noticed."""
     ends = time.monotonic() + float(seconds)
     while time.monotonic() < ends:
         time.sleep(0.005)
@@ -56,7 +56,7 @@ class Slow:
 
 
 class Statement:
-    """Adds a pair and has the database at work for long."""
+    """Adds a pair and keeps the database busy for long."""
 
     def POST(self, number):
         add(number)
@@ -92,7 +92,7 @@ class Upload:
 
 
 class Files:
-    """Leaves the process that many free file descriptors, or with 0 as many as it may have."""
+    """Leaves the process this number of free file descriptors, or with 0 all that it may have."""
 
     taken = []
 
@@ -103,7 +103,7 @@ class Files:
             os.close(self.taken.pop())
         if int(count):
             last = max(map(int, os.listdir("/proc/self/fd")))
-            # The gaps are filled.
+            # Every number up to the last one is taken then.
             while not self.taken or self.taken[-1] < last:
                 self.taken.append(os.dup(0))
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.taken[-1] + 1 + int(count), most))
@@ -116,7 +116,7 @@ class Process:
 
 
 def make_app(uri):
-    """Return the application on the database `uri`, whose table is there."""
+    """Return the application on the database `uri`, whose table exists."""
     urls = ("/pairs/(.*)", Pair, "/read/(.*)", Read, "/slow/(.*)/(.*)", Slow)
     urls += ("/statement/(.*)", Statement, "/late/(.*)/(.*)", Late, "/stream", Stream)
     urls += ("/upload/(.*)", Upload, "/process", Process, "/files/(.*)", Files)

@@ -12,7 +12,7 @@ from tests.servers import Files
 ENGINES = ["sqlite", "postgres", "mariadb"]
 
 
-class Kept:
+class Example:
     """The example's database on one engine, with the environment that names it."""
 
     def __init__(self, folder, server, uri):
@@ -41,19 +41,19 @@ class Kept:
 
 
 @pytest.fixture(params=ENGINES)
-def kept(request, tmp_path):
+def example(request, tmp_path):
     """The example's database with its sample users, on each engine."""
     with folders() as folder:
         if request.param == "sqlite":
             server = Files(folder / "data")
         else:
             server = request.getfixturevalue(f"{request.param}_server")
-        yield Kept(folder, server, server.new_database())
+        yield Example(folder, server, server.new_database())
 
 
 @pytest.fixture
 def files(tmp_path):
-    """A folder of root's alone, as one for backups is."""
+    """A folder that only root can enter, as one for backups should be."""
     folder = tmp_path / "backups"
     folder.mkdir(mode=0o700)
     return folder

@@ -1,4 +1,4 @@
-"""scripts/restore where SQLite's file is lost: who has the old one open, and where room is."""
+"""scripts/restore when SQLite's file is lost: who has the old file open, and where room is."""
 
 import contextlib
 import sqlite3
@@ -13,7 +13,7 @@ from scripts.lib.command import ROOT
 from scripts.lib.serving.own_site import daemon_user
 from scripts.lib.serving.user import as_user
 
-pytestmark = pytest.mark.parametrize("kept", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("example", ["sqlite"], indirect=True)
 
 READER = """
 import sqlite3, sys
@@ -43,47 +43,47 @@ def overwrite(path):
 
 
 @pytest.mark.parametrize("lose", [remove, remove_with_log, move_with_log, overwrite])
-def test_a_lost_file_is_put_back_when_nobody_has_the_old_one_open(kept, files, lose):
-    """Also where a part of its path is a link."""
-    (kept.folder / "link").symlink_to("data")
-    kept.environment["DATABASE_URI"] = kept.uri.replace("/data/", "/link/")
-    path = Path(kept.uri.removeprefix("sqlite://"))
-    before = kept.names()
-    assert kept.script("backup", files / "site.backup").returncode == 0
-    command = [sys.executable, "-c", READER, kept.folder / "link" / path.name]
+def test_a_lost_file_is_put_back_when_nobody_has_the_old_one_open(example, files, lose):
+    """Even if a part of its path is a link."""
+    (example.folder / "link").symlink_to("data")
+    example.environment["DATABASE_URI"] = example.uri.replace("/data/", "/link/")
+    path = Path(example.uri.removeprefix("sqlite://"))
+    before = example.names()
+    assert example.script("backup", files / "site.backup").returncode == 0
+    command = [sys.executable, "-c", READER, example.folder / "link" / path.name]
     with subprocess.Popen(command, stdin=-1, stdout=-1, **as_user(daemon_user())) as daemon:
         daemon.stdout.readline()
         lose(path)
-        done = kept.script("restore", files / "site.backup")
+        done = example.script("restore", files / "site.backup")
         assert done.returncode == 2
         assert f"[{daemon.pid}]" in done.stderr
         assert "stop the site first" in done.stderr
         daemon.communicate(b"\n")
-    done = kept.script("restore", files / "site.backup")
+    done = example.script("restore", files / "site.backup")
     assert done.returncode == 0, done.stderr
-    assert kept.names() == before
+    assert example.names() == before
     assert path.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("lose", [remove, overwrite])
-def test_a_process_whose_open_files_are_not_shown_has_the_old_one_open(kept, files, lose):
-    """As in another container; here it is this one, of another user than the site's."""
-    path = Path(kept.uri.removeprefix("sqlite://"))
-    assert kept.script("backup", files / "site.backup").returncode == 0
+def test_a_process_whose_open_files_are_hidden_may_have_the_old_one_open(example, files, lose):
+    """Such as one in another container; here it is the test's own, of another user."""
+    path = Path(example.uri.removeprefix("sqlite://"))
+    assert example.script("backup", files / "site.backup").returncode == 0
     with contextlib.closing(sqlite3.connect(path)) as raw:
         raw.execute("SELECT count(*) FROM users").fetchone()
         lose(path)
-        done = kept.script("restore", files / "site.backup")
+        done = example.script("restore", files / "site.backup")
         assert done.returncode == 2
         assert "stop the site first" in done.stderr
-    assert kept.script("restore", files / "site.backup").returncode == 0
+    assert example.script("restore", files / "site.backup").returncode == 0
 
 
-def test_a_backup_is_copied_beside_the_database_where_tmp_may_be_small(kept):
-    """Also where its file is a link, and the folder that it is in has to be made."""
-    link, path = kept.folder / "data" / "link.db", kept.folder / "data" / "new" / "site.db"
+def test_a_backup_is_copied_beside_the_database_because_tmp_may_be_small(example):
+    """Even if its file is a link, and its folder must be created first."""
+    link, path = example.folder / "data" / "link.db", example.folder / "data" / "new" / "site.db"
     link.symlink_to(path)
-    environment = kept.environment | {"DATABASE_URI": f"sqlite://{link}"}
+    environment = example.environment | {"DATABASE_URI": f"sqlite://{link}"}
     command = [sys.executable, "-m", "app.backup", "load"]
     how = as_user(daemon_user()) | {"cwd": ROOT, "env": environment, "stderr": -1}
     with subprocess.Popen(command, stdin=-1, **how) as process:

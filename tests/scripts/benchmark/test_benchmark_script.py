@@ -14,7 +14,7 @@ OPTIONS = ["--rounds", "1", "--seconds", "1", "--routes", "empty", "mix"]
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_every_mode_is_measured_and_the_results_are_kept(tmp_path):
+def test_every_mode_is_measured_and_the_results_are_saved(tmp_path):
     pypi_module()
     run = subprocess.run(
         [ROOT / "scripts" / "benchmark", *OPTIONS],

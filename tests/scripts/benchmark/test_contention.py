@@ -22,7 +22,7 @@ DONE = [Answer(200, 0.001, 1), Answer(200, 0.002, 3)]
         ([], 0, False),
     ],
 )
-def test_valid_is_where_everybody_got_through_and_all_of_it_is_there(answers, written, valid):
+def test_valid_means_that_all_were_acknowledged_and_none_is_missing(answers, written, valid):
     assert Contention(16, 1, answers, written).is_valid() is valid
 
 
@@ -31,7 +31,7 @@ def test_the_table_tells_of_retries_and_the_longest_wait():
     assert row == "| 16 | 1 | 1 | 1 | 1000.0 | 3 | 2.0 | 4900.0 | 5000 |"
 
 
-def test_a_site_that_answers_nothing_is_no_result():
+def test_without_an_answer_there_is_no_result():
     with pytest.raises(CannotRun, match="16 clients"):
         list(table([Contention(16, 1, [], 0)]))
 
@@ -40,7 +40,7 @@ def test_a_site_that_answers_nothing_is_no_result():
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("engine", ["sqlite", "postgres", "mariadb"])
 def test_all_clients_get_through_on_each_engine(engine, request, tmp_path):
-    """In a second only; 60 seconds of it are for scripts/benchmark."""
+    """For a second; scripts/benchmark runs it for 60."""
     if engine != "sqlite":
         request.getfixturevalue(f"{engine}_server")
     pypi_module()

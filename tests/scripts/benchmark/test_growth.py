@@ -50,7 +50,7 @@ def test_the_table_has_the_median_its_range_and_the_memory():
     ]
 
 
-def test_a_plot_for_each_axis_is_kept(tmp_path):
+def test_a_plot_for_each_axis_is_saved(tmp_path):
     write_growth(tmp_path, DESCRIPTION, POINTS)
     shown = {element.text for element in ElementTree.parse(tmp_path / "growth-rows.svg").iter()}
     assert {"100", "1,000", "rows of the table", "requests/s", "default"} <= shown
@@ -77,7 +77,7 @@ def test_each_axis_is_measured_with_the_memory_of_its_daemons(axis, tmp_path):
     [point] = kept["points"]
     assert f"{point['axis']}={point['value']}" == axis
     assert point["rates"][0] > 0 and point["errors"] == 0
-    # An interpreter with web.py and SQLObject is no smaller; of what is shared a process has less.
+    # No interpreter with web.py and SQLObject is smaller; its part of shared memory may be.
     processes = 2 if axis == "processes=2" else 1
     assert point["rss"] > 10_000_000 and point["pss"] > 5_000_000 * processes
     assert point["pss"] <= point["rss"] * processes

@@ -20,7 +20,7 @@ def test_what_grows_after_a_quarter_of_the_reads_is_not_flat():
     assert grown(10, 100, 90, 90, 80).flat
 
 
-def test_the_table_says_what_a_growth_may_come_from():
+def test_the_table_names_the_possible_causes_of_growth():
     lines = list(table([grown(10_000_000, 50_000_000, 52_000_000, 54_000_000, 60_000_000)]))
     assert lines[2] == "| bundle | 40 | 10.0 | 50.0 | 60.0 | 20.0 % | NO |"
     assert "is never freed" in lines[-1]
@@ -34,12 +34,12 @@ def test_the_table_says_what_a_growth_may_come_from():
     [
         (40_000, ["--rows", "4000", "--kept-rows", "1000"], 0),
         (20_000, ["--rows", "4000", "--kept-rows", "1000", "--writes", "5"], 0),
-        # The rows that are kept become more until the last read.
+        # The number of kept rows grows until the last read.
         (40_000, ["--rows", "50000", "--kept-rows", "40000", "--threads", "1"], 1),
     ],
-    ids=["of more rows than it keeps", "that writes too", "that has not kept all it may"],
+    ids=["of more rows than it keeps", "that writes too", "that still fills its cache"],
 )
-def test_the_size_of_a_process_is_flat_once_it_keeps_what_it_may(reads, options, status, tmp_path):
+def test_the_size_of_a_process_is_flat_once_its_cache_is_full(reads, options, status, tmp_path):
     run = subprocess.run(
         [ROOT / "scripts" / "benchmark", "--memory", str(reads), "--modes", "bundle", *options],
         env=hermetic_environment(tmp_path),

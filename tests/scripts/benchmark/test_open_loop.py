@@ -28,9 +28,9 @@ DESCRIPTION = {"date": "2026-11-26 10:00:00 +0000", "database": "SQLite", "serve
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Asks its `answer(number, nth)` for the bytes of each answer; None closes instead.
+    """Answers with the bytes of `answer(number, nth)`; None closes the connection instead.
 
-    number: of the request. nth: which it is on its connection, from 1.
+    number: of the request. nth: its place on its connection, from 1.
     """
 
     allow_reuse_address = daemon_threads = True
@@ -91,7 +91,7 @@ def test_as_many_of_a_hundred_requests_write_as_the_route_says():
 
 
 def test_a_stall_counts_for_all_who_would_have_come_in_it():
-    """In a closed loop one request alone would have waited."""
+    """In a closed loop only one request would have waited."""
     until = []
 
     def stalled(*_):
@@ -127,14 +127,14 @@ def test_an_answer_of_an_error_and_an_end_without_one_are_errors(answer, told):
 
 
 def test_a_request_on_a_connection_that_was_just_closed_is_sent_again():
-    """Apache closes connections that wait for a next request when its threads are all in use."""
+    """Apache closes idle connections when all its threads are busy."""
     with server(lambda _, nth: LENGTH if nth < 3 else None) as made:
         found = send(made.url, READS, 50, 0.6)
     assert (found.sent, found.errors) == (30, {})
     assert len(made.asked) > 30
 
 
-def test_a_server_that_is_not_there_is_an_error_of_each_request():
+def test_without_a_server_each_request_is_an_error():
     found = send(f"http://127.0.0.1:{free_port()}", READS, 50, 0.2)
     assert found.sent == 10 and sum(found.errors.values()) == 10
 
@@ -176,13 +176,13 @@ def test_the_table_has_medians_the_worst_of_all_and_who_was_late():
     assert not any("(!)" in line for line in table(TAILS[:1]))
 
 
-def test_a_plot_for_each_route_and_the_figures_of_each_round_are_kept(tmp_path):
+def test_a_plot_for_each_route_and_the_figures_of_each_round_are_saved(tmp_path):
     write_results(tmp_path, DESCRIPTION, rows({}), TAILS)
     shown = {element.text for element in ElementTree.parse(tmp_path / "tail-row.svg").iter()}
     assert {"p99.9", "worst", "default", "bundle", "requests/s"} <= shown
     assert any("hollow" in text for text in shown if text)
-    kept = json.loads((tmp_path / "results.json").read_text())["open loop"]
-    assert kept[0]["rounds"][2]["errors"] == {"503": 4}
-    assert [tail["on schedule"] for tail in kept] == [True, False]
+    saved = json.loads((tmp_path / "results.json").read_text())["open loop"]
+    assert saved[0]["rounds"][2]["errors"] == {"503": 4}
+    assert [tail["on schedule"] for tail in saved] == [True, False]
     text = (tmp_path / "results.md").read_text()
     assert "\n".join(table(TAILS)) in text and "(tail-row.svg)" in text

@@ -1,4 +1,4 @@
-"""scripts/benchmark --path: one's own pages with and without the cache, in turn."""
+"""scripts/benchmark --path: your own pages with and without the cache, in turn."""
 
 import re
 import subprocess
@@ -35,11 +35,11 @@ def test_each_page_is_measured_in_both_modes(folder):
     assert [row[2] for row in rows[::2]] == ["1.00", "1.00"]
 
 
-def test_a_page_that_is_not_there_is_told_with_status_2(folder):
+def test_a_missing_page_is_told_with_status_2(folder):
     status, _, errors = run(folder, "--path", "/nowhere")
     assert (status, "argument --path: " in errors) == (2, True), errors
 
 
 def test_an_option_that_does_not_go_with_it_is_told(folder):
     status, _, errors = run(folder, "--path", "/", "--database", "postgres")
-    assert (status, "argument --database: --path has no use for it" in errors) == (2, True)
+    assert (status, "argument --database: --path does not use it" in errors) == (2, True)

@@ -1,4 +1,4 @@
-"""The peers of scripts/benchmark: each answers what ours answers, and what it writes is there."""
+"""The peers of scripts/benchmark: each answers as ours does, and its writes are saved."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres", "mariadb"])
-def test_each_peer_answers_what_ours_does_and_writes(database):
+def test_each_peer_answers_and_writes_as_ours_does(database):
     pypi_module()
     have_peers(database)
     sizes = ["--processes", "1", "--threads", "2", "--database", database]
@@ -64,7 +64,7 @@ def test_the_table_has_the_peers_and_the_ratios_to_the_bare_driver(tmp_path):
     assert " to raw (range) |" in run.stdout
 
 
-def test_an_environment_that_cannot_be_made_is_told_with_the_cure(tmp_path, monkeypatch):
+def test_an_environment_that_cannot_be_created_is_told_with_the_cure(tmp_path, monkeypatch):
     monkeypatch.setattr("scripts.lib.benchmark.peers.ENVIRONMENTS", tmp_path)
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/")
     monkeypatch.setenv("PIP_RETRIES", "0")

@@ -23,7 +23,7 @@ GOOD = [Answer(1, 200, "0", 0.1), Answer(3, 200, "1", 0.1)]
         ([], [(0, 2)], False),
     ],
 )
-def test_valid_is_where_nothing_is_lost_and_only_new_code_answers_after_a_reload(
+def test_valid_means_that_nothing_is_lost_and_only_new_code_answers_after_a_reload(
     answers, ends, valid
 ):
     assert Reloads(answers, ends).is_valid() is valid
@@ -32,7 +32,7 @@ def test_valid_is_where_nothing_is_lost_and_only_new_code_answers_after_a_reload
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_three_reloads_under_load_lose_no_request(tmp_path):
-    """In some seconds only; 60 of them are for scripts/benchmark."""
+    """For some seconds; scripts/benchmark runs it for 60."""
     pypi_module()
     command = [sys.executable, "-P", "-m", "scripts.lib.benchmark.compare", "--reload"]
     run = subprocess.run(

@@ -65,13 +65,13 @@ def test_retries_are_of_a_thousand_writes_over_all_rounds():
     assert list(table([row]))[2].endswith("| 3.0 |")
 
 
-def test_the_run_keeps_the_table_the_figures_of_each_round_and_the_plot(tmp_path):
+def test_the_run_saves_the_table_the_figures_of_each_round_and_the_plot(tmp_path):
     found = rows(LOADS)
     write_results(tmp_path, DESCRIPTION, found, [])
     assert "\n".join(table(found)) in (tmp_path / "results.md").read_text()
-    kept = json.loads((tmp_path / "results.json").read_text())
-    assert kept["configuration"] == DESCRIPTION
-    assert kept["rows"][1]["rates"] == [150, 100, 200]
+    saved = json.loads((tmp_path / "results.json").read_text())
+    assert saved["configuration"] == DESCRIPTION
+    assert saved["rows"][1]["rates"] == [150, 100, 200]
     assert {"1.50", "bundle"} <= svg_texts(tmp_path / "ratios.svg")
 
 
@@ -83,7 +83,7 @@ def test_the_plot_changes_its_ink_on_a_dark_page(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["bundle", "default"])
-def test_of_one_mode_there_is_no_plot(mode, tmp_path):
+def test_one_mode_alone_has_no_plot(mode, tmp_path):
     write_results(tmp_path, DESCRIPTION, rows({"row": {mode: [Load(1, 1, 1, 0)]}}), [])
     assert {path.name for path in tmp_path.iterdir()} == {"results.md", "results.json"}
 
@@ -110,12 +110,15 @@ def test_a_wrong_option_is_named_with_status_2(arguments, capsys):
     ("arguments", "message"),
     [
         (["--growth", "rows=100", "--memory"], "not allowed with argument"),
-        (["--growth", "--routes", "row"], "argument --routes: --growth has no use for it"),
-        (["--memory", "--rounds", "3"], "argument --rounds: --memory has no use for it"),
-        (["--path", "/", "--peers"], "argument --peers: --path has no use for it"),
-        (["--in-process", "--modes", "flask"], "argument --modes: --in-process cannot have flask"),
-        (["--growth", "--modes", "bare"], "argument --modes: --growth cannot have bare"),
-        (["--memory", "--rows", "50"], "argument --rows: the table must be larger"),
+        (["--growth", "--routes", "row"], "argument --routes: --growth does not use it"),
+        (["--memory", "--rounds", "3"], "argument --rounds: --memory does not use it"),
+        (["--path", "/", "--peers"], "argument --peers: --path does not use it"),
+        (
+            ["--in-process", "--modes", "flask"],
+            "argument --modes: --in-process cannot measure flask",
+        ),
+        (["--growth", "--modes", "bare"], "argument --modes: --growth cannot measure bare"),
+        (["--memory", "--rows", "50"], "argument --rows: must be more than --kept-rows"),
         (["--growth", "speed"], "'speed' is not one of processes, connections"),
         (["--growth", "rows=1,x"], "'rows=1,x' is not like rows=100,"),
         (["--growth", "processes=0,1"], "processes: values are from 1 to"),

@@ -54,7 +54,7 @@ $for note in notes:
 
 
 class Application:
-    """The application `notes` in `folder`, a Path, which is made; without a fault at first."""
+    """The application `notes`, without a fault at first, in `folder`, a Path that is created."""
 
     def __init__(self, folder, uri=None):
         """`uri`: the database; a file of SQLite in `folder` by default."""
@@ -83,16 +83,18 @@ class Application:
 
     def environment(self, **further):
         """The variables with which it is looked at; one that is None is left out."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SITE_")}
-        kept.pop("PYTHONPATH", None)
-        kept |= {
+        variables = {
+            name: value for name, value in os.environ.items() if not name.startswith("SITE_")
+        }
+        variables.pop("PYTHONPATH", None)
+        variables |= {
             "DATABASE_URI": self.uri,
             "SITE_APPLICATION": "notes.pages:app",
             "SITE_PATH": str(self.folder),
             "SITE_SETTINGS": self.settings,
             **further,
         }
-        return {name: value for name, value in kept.items() if value is not None}
+        return {name: value for name, value in variables.items() if value is not None}
 
     def look(self, part="application", seconds=30, policy=None, **further):
         """The Findings of `part`."""
@@ -113,6 +115,6 @@ def found(application, level, file, line, *said, **options):
 
 
 def query(application, text):
-    """The rows that a query of the application's SQLite database gives; it is committed."""
+    """Run and commit a query on the application's SQLite database; returns its rows."""
     with closing(sqlite3.connect(application.folder / "data" / "site.db")) as raw, raw:
         return raw.execute(text).fetchall()

@@ -76,7 +76,7 @@ def test_another_python_home_is_told_with_its_line(look, checkout):
     assert status == 1
     place, _, said = wrong.removeprefix("wrong   ").partition(": ")
     file, _, line = place.rpartition(":")
-    # Apache counts a line that goes on where it ends.
+    # Apache numbers a continued line by its end.
     assert file == f"{checkout}/apache/site.conf" and begins < int(line) < begins + 12
     assert said == f"python-home of the daemons is /usr: write python-home={checkout}/.venv"
 
@@ -85,7 +85,7 @@ def test_a_client_that_is_answered_before_its_request_ends_is_told(look):
     status, lines, _ = look(WEBPY_REQUEST_TIMEOUT="90")
     [wrong] = bad(lines)
     assert status == 1
-    assert "after 80 s that its request has failed, which may go on for 104 s" in wrong
+    assert "after 80 s that its request has failed, but the request may run for 104 s" in wrong
 
 
 def test_daemons_that_reload_does_not_find_are_told(look):
@@ -98,10 +98,10 @@ def test_daemons_that_reload_does_not_find_are_told(look):
 def test_a_name_that_is_not_unique_ends_with_apaches_message(look):
     status, _, error = look("WSGIDaemonProcess webpy-site processes=1 threads=1")
     assert status == 2
-    assert "Apache does not take " in error and "duplicates previous" in error
+    assert "Apache refuses " in error and "duplicates previous" in error
 
 
-def test_its_policy_is_what_stops(look, notes):
+def test_the_policy_of_apache_decides_what_is_stopped(look, notes):
     notes.add("<style>p {}</style>\n", "templates/index.html", "<form")
     assert look()[0] == 1
     assert look(WEBPY_CSP="default-src 'self' 'unsafe-inline'")[0] == 0
@@ -144,9 +144,9 @@ def test_two_virtual_hosts_of_one_name_and_address_are_told(look, folder):
     ("host", "days", "status", "said"),
     [
         ("localhost", 60, 0, "ok      certificate: of localhost until"),
-        ("localhost", 7, 0, "ends soon"),
-        ("localhost", -1, 1, "has ended"),
-        ("other.example.org", 60, 1, "is not of localhost"),
+        ("localhost", 7, 0, "expires "),
+        ("localhost", -1, 1, "expired "),
+        ("other.example.org", 60, 1, "does not name localhost"),
     ],
 )
 def test_the_end_and_the_name_of_a_certificate_are_told(look, folder, host, days, status, said):

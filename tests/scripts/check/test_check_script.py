@@ -67,7 +67,7 @@ def test_warnings_end_with_status_0_and_what_is_wrong_with_1(notes):
     status, lines, _ = check(notes.environment())
     [warning] = bad(lines)
     assert status == 0
-    assert warning.startswith(f"warning {file}:{line}: keeps sessions in files")
+    assert warning.startswith(f"warning {file}:{line}: stores sessions in files")
     file, line = notes.add("1 / 0\n")
     status, lines, _ = check(notes.environment())
     assert status == 1
@@ -81,7 +81,7 @@ def test_a_folder_of_sessions_that_the_daemons_cannot_write_is_wrong(notes):
     status, lines, _ = check(notes.environment())
     [wrong] = bad(lines)
     assert status == 1
-    assert wrong.startswith(f"wrong   {place[0]}:{place[1] + 2}: keeps sessions in ")
+    assert wrong.startswith(f"wrong   {place[0]}:{place[1] + 2}: stores sessions in ")
     assert f"chown www-data {notes.folder}/notes" in wrong
 
 
@@ -135,7 +135,7 @@ def test_the_time_to_load_can_be_given(notes):
     assert bad(lines)[0].startswith(f"wrong   {place[0]}:{place[1]}: still loads after 1.0 s")
 
 
-def test_the_settings_that_serve_has_made_are_used(notes):
+def test_the_settings_that_serve_has_created_are_used(notes):
     (notes.folder / "data" / "site.env").write_text("DATABASE_URI=sqlite:///nowhere/site.db\n")
     environment = notes.environment(SITE_SETTINGS=None, DATABASE_URI=None)
     status, lines, _ = check(environment, "--var", str(notes.folder / "data"))

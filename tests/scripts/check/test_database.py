@@ -1,4 +1,4 @@
-"""What the check finds in the database: reached, as the classes say, set up to keep."""
+"""What the check finds in the database: it answers, is as the classes say, and loses nothing."""
 
 import contextlib
 import subprocess
@@ -13,7 +13,7 @@ from tests.contract.site import database_of
 from tests.scripts.check.applications import MODEL, Application, only_bad
 from tests.servers import Files
 
-# What the tests' own servers are set to, because nothing of theirs is to be kept.
+# The settings of the tests' own servers, which may lose their data.
 OF_THE_TESTS = {"sqlite": [], "postgres": ["fsync=off"], "mariadb": ["flush_log_at_trx_commit=2"]}
 KEY = {
     "sqlite": "INTEGER PRIMARY KEY",
@@ -23,7 +23,7 @@ KEY = {
 
 
 class Database:
-    """The database of an application, with its tables made."""
+    """The database of an application, with its tables."""
 
     def __init__(self, engine, server, folder):
         self.engine, self.server = engine, server
@@ -33,13 +33,13 @@ class Database:
         self.model = f"{folder}/notes/model.py"
 
     def make_table(self):
-        """As app.database makes it, in a hundredth of the time."""
+        """Create it as app.database does, in a hundredth of the time."""
         if self.engine == "sqlite":
             self.execute("PRAGMA journal_mode=WAL")
         self.execute(f"CREATE TABLE note (id {KEY[self.engine]}, text VARCHAR(50))")
 
     def make(self):
-        """Have app.database make what is missing."""
+        """Have app.database create what is missing."""
         command = [sys.executable, "-m", "app.database"]
         environment = self.application.environment()
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
@@ -49,7 +49,7 @@ class Database:
             self.server.execute(query, self.name)
 
     def look(self, **further):
-        """The Findings beside those that all of the tests' servers have."""
+        """The Findings without those that all of the tests' servers have."""
         findings = self.application.look("database", **further)
         told = [one for one in findings if any(map(one.text.count, OF_THE_TESTS[self.engine]))]
         assert [one.level for one in told] == [WARNING] * len(OF_THE_TESTS[self.engine])
@@ -144,13 +144,13 @@ def test_a_query_at_the_import_is_told_and_changes_nothing(database, text, query
     assert count == 0
 
 
-def test_a_class_whose_table_is_not_there_to_take_its_columns_from_is_told(sqlite):
-    """The servers have no such class: they fail its import."""
+def test_a_class_that_takes_its_columns_from_a_missing_table_is_told(sqlite):
+    """On a server the import of such a class fails."""
     meta = "    class sqlmeta:\n        fromDatabase = True\n"
     sqlite.application.write("notes/model.py", f"{MODEL}\n\nclass Kinds(SQLObject):\n{meta}")
     [told] = only_bad(sqlite.look())
     assert told.level == WRONG
-    assert told.text.endswith("make it by a program that SITE_DATABASE names, or by hand")
+    assert told.text.endswith("create it by a program that SITE_DATABASE names, or by hand")
 
 
 def test_an_application_without_a_class_is_told(sqlite):
@@ -175,7 +175,7 @@ def test_a_server_that_is_away_is_told_without_the_password(tmp_path, scheme):
     assert "secret" not in away.text
 
 
-def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path):
+def test_a_missing_file_is_told_and_not_created(tmp_path):
     application = Application(tmp_path)
     [missing] = application.look("database")
     assert (missing.level, missing.file) == (WRONG, f"{tmp_path}/data/site.db")
@@ -183,7 +183,7 @@ def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_a_file_whose_log_alone_is_there_is_told_to_be_put_back(tmp_path):
+def test_for_a_log_without_its_file_the_cure_is_to_put_the_file_back(tmp_path):
     application = Application(tmp_path)
     application.write("data/site.db-wal", "acknowledged")
     [missing] = application.look("database")
@@ -202,7 +202,7 @@ def test_a_file_that_is_not_in_wal_mode_is_told_and_left_so(sqlite):
 
 
 @pytest.mark.parametrize("text", [b"no database at all, only text" * 9, b""])
-def test_a_file_that_is_no_database_is_told(sqlite, text):
+def test_a_file_that_is_not_a_database_is_told(sqlite, text):
     (sqlite.server.folder / sqlite.name).write_bytes(text)
     [told] = sqlite.look()
     assert told.level == WRONG and told.file == f"{sqlite.server.folder}/{sqlite.name}"
@@ -287,7 +287,7 @@ def test_commits_that_are_not_waited_for_are_told(postgres):
 
 
 def test_a_clock_that_differs_is_told(postgres):
-    """The server's function stands behind another one, which is an hour late."""
+    """Another function, an hour late, hides the server's."""
     postgres.execute(
         "CREATE SCHEMA late",
         "CREATE FUNCTION late.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS "

@@ -20,7 +20,7 @@ def test_the_example_is_ok(tmp_path):
     assert (only_bad(looked.findings), looked.loads) == ([], True)
 
 
-# What stands before `class Index:` in the module of the pages, and what is told of its first line.
+# Lines before `class Index:` in the module of the pages, and what is told of the first one.
 AT_IMPORT = {
     "asks": (
         "list(Note.select())\n",
@@ -35,7 +35,7 @@ AT_IMPORT = {
     "makes tables": (
         "Note.createTable(ifNotExists=True)\n",
         WARNING,
-        ["looks for its table when it is imported", "`.venv/bin/python -m app.database` makes"],
+        ["looks for its table when it is imported", "`.venv/bin/python -m app.database` creates"],
     ),
     "asks by web.py": (
         "list(web.database(dbn='sqlite', db=':memory:').query('SELECT 1'))\n",
@@ -70,7 +70,7 @@ AT_IMPORT = {
         WRONG,
         ["no module named no_such_module", ".venv", "SITE_PATH"],
     ),
-    "has a name that is none": (
+    "uses a name that does not exist": (
         "web.no_such_name\n",
         WRONG,
         ["AttributeError: module 'web' has no attribute 'no_such_name'"],
@@ -85,7 +85,7 @@ def test_what_an_import_does_is_told(notes, fault):
     found(notes, level, *place, *said)
 
 
-def test_a_write_at_the_import_is_not_made(notes):
+def test_a_write_at_the_import_is_not_done(notes):
     notes.add('Note(text="at the import")\nNote.createTable()\n')
     [wrong] = only_bad(notes.look())
     assert "INSERT" in wrong.text
@@ -93,7 +93,7 @@ def test_a_write_at_the_import_is_not_made(notes):
     assert count == 0
 
 
-def test_a_file_that_is_not_there_is_not_made_by_a_query_at_the_import(tmp_path):
+def test_a_query_at_the_import_creates_no_file(tmp_path):
     application = Application(tmp_path)
     place = application.add("list(Note.select())\n")
     (tmp_path / "data").mkdir()
@@ -131,10 +131,10 @@ def test_an_import_that_hangs_is_told_with_its_line(notes):
 
 def test_a_process_that_dies_is_told(notes):
     notes.add("import os; os._exit(7)\n")
-    found(notes, WRONG, None, None, "ends with status 7")
+    found(notes, WRONG, None, None, "ended with status 7")
 
 
-def test_an_application_that_is_not_there_is_told(notes):
+def test_a_missing_application_is_told(notes):
     found(
         notes, WRONG, None, None, "there is no site in notes", SITE_APPLICATION="notes.pages:site"
     )

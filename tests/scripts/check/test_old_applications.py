@@ -12,12 +12,12 @@ from tests.applications.moved import edited, settings
 from tests.applications.stock import OLD
 from tests.scripts.check.applications import Application, only_bad
 
-# What docs/from-an-old-application.md has edited, as far as it can be seen without a request: the
-# file, a part of the line and of what is told of it.
+# The edits of docs/from-an-old-application.md that can be seen without a request: the file, a part
+# of the line, and a part of what is told of it.
 EDITED = {
     "wiki": [
         ("wiki/code.py", "app.add_processor(load_sqlo)", "adds the application's own load_sqlo"),
-        ("wiki/code.py", "DBStore(", "keeps sessions by a connection of web.py's own"),
+        ("wiki/code.py", "DBStore(", "stores sessions by a connection of web.py's own"),
         ("wiki/code.py", "threading.Thread(", "starts a thread in a request"),
         ("wiki/code.py", "connectionForURI(", "have a thread or a script run in in_transaction()"),
         ("wiki/code.py", "try:", "catches DuplicateEntryError outside of savepoint()"),
@@ -31,7 +31,7 @@ EDITED = {
         ("main.py", "sqlhub.doInTransaction(", "calls doInTransaction in a request"),
         ("admin.py", "try:", "catches DuplicateEntryError outside of savepoint()"),
         ("model.py", "sqlhub.processConnection =", "which the bundle replaces by the site's"),
-        ("model.py", '_title = Setting.byName("title")', "_title keeps what one request has read"),
+        ("model.py", '_title = Setting.byName("title")', "_title holds what one request has read"),
         ("templates/layout.html", "<style>", "an inline <style>"),
         ("templates/cart.html", "onsubmit=", "onsubmit= on <form>"),
         ("templates/layout.html", 'href="/"', "links such as"),
@@ -51,7 +51,7 @@ def environment(old, place, folder):
     return Application(folder / "unused", uri).environment(**given)
 
 
-def test_what_is_to_be_edited_is_told(old, tmp_path):
+def test_what_must_be_edited_is_told(old, tmp_path):
     told = only_bad(look("application", environment(old, old.folder, tmp_path)).findings)
     for name, part, said in EDITED[old.name]:
         places = [one for one in told if one.file == f"{old.folder}/{name}" and said in one.text]

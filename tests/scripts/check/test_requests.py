@@ -8,7 +8,7 @@ from tests.scripts.check.applications import PAGES, found, only_bad
 POST = '        with savepoint():\n            Note(text="new")\n'
 
 
-# What stands in the handler of POST in place of its statement, below lines of the module.
+# Lines of the module, and a statement in the handler of POST in place of its own.
 IN_A_REQUEST = {
     "thread connection": (
         "from sqlobject import sqlhub\n",
@@ -62,26 +62,26 @@ def test_what_a_request_may_not_do_is_told(notes, fault, where):
 
 
 @pytest.mark.parametrize("fault", IN_A_REQUEST)
-def test_the_same_below_main_is_of_no_request(notes, fault):
+def test_the_same_below_main_belongs_to_no_request(notes, fault):
     lines, statement, _ = IN_A_REQUEST[fault]
     notes.add(lines)
     notes.add(f"    {statement}\n", before="    app.run()")
     assert only_bad(notes.look()) == []
 
 
-def test_a_second_connection_to_another_database_is_let_be(notes):
+def test_a_second_connection_to_another_database_is_allowed(notes):
     notes.add("import sqlite3\n")
     notes.add("        sqlite3.connect('/elsewhere/other.db')\n", before=POST)
     assert only_bad(notes.look()) == []
 
 
-def test_one_that_cannot_be_told_is_a_warning(notes):
+def test_a_connection_to_an_unknown_database_is_a_warning(notes):
     notes.add("import sqlite3\n")
     place = notes.add("        sqlite3.connect(self.file())\n", before=POST)
     found(notes, WARNING, *place, "to what may be the site's database")
 
 
-def test_web_pys_connection_is_wrong_where_a_request_uses_it(notes):
+def test_web_pys_connection_is_wrong_if_a_request_uses_it(notes):
     file, line = notes.add("db = web.database(dbn='sqlite', db='data/site.db')\n")
     found(notes, WARNING, file, line, "what it writes is no part of a request's transaction")
     notes.add("        db.insert('note', text='x')\n", before=POST)
@@ -107,7 +107,7 @@ def test_an_error_that_is_caught_outside_of_a_savepoint_is_told(notes, after):
     ("before", "after"),
     [("Note(", "with savepoint(): Note("), ("pass", "raise web.conflict()"), ("pass", "raise")],
 )
-def test_one_that_leaves_a_savepoint_or_ends_the_request_is_let_be(notes, before, after):
+def test_one_that_leaves_a_savepoint_or_ends_the_request_is_allowed(notes, before, after):
     notes.add("from sqlobject import dberrors\n")
     notes.add(CAUGHT.format("pass").replace(before, after), before=POST)
     assert only_bad(notes.look()) == []
@@ -166,7 +166,7 @@ def test_a_module_that_a_handler_imports_is_looked_at(notes):
     found(notes, WRONG, file, 5, "calls doInTransaction in a request")
 
 
-def test_what_is_told_without_an_import_is_told_where_it_fails(notes):
+def test_what_can_be_told_without_an_import_is_told_if_it_fails(notes):
     notes.write("notes/pages.py", PAGES.replace(POST, "        sqlhub.doInTransaction(print)\n"))
     first = notes.add("1 / 0\n")
     findings = only_bad(notes.look())

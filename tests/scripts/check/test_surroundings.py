@@ -20,7 +20,7 @@ def test_a_package_of_another_version_than_the_tested_one_is_told(tmp_path, monk
 
 
 @pytest.mark.parametrize(("name", "level"), [("C.UTF-8", OK), ("xx_XX.UTF-8", WRONG)])
-def test_a_locale_that_is_not_there_is_told(monkeypatch, name, level):
+def test_a_missing_locale_is_told(monkeypatch, name, level):
     monkeypatch.setattr(surroundings, "LOCALE", name)
     [told] = surroundings._locale()
     assert (told.level, name in told.text) == (level, True)

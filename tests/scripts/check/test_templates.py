@@ -51,7 +51,7 @@ def test_markup_in_code_is_looked_at(notes, text, further, said):
     found(notes, WRONG, file, line + further, "the Content-Security-Policy stops", said)
 
 
-def test_a_text_about_markup_is_none(notes):
+def test_a_text_about_markup_is_not_markup(notes):
     notes.add("ABOUT = 'write <p> on the page; style = none'\n")
     assert only_bad(notes.look()) == []
 

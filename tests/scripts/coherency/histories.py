@@ -1,4 +1,4 @@
-"""Histories for the checkers' tests: written by hand, or made by running transactions serially."""
+"""Histories for the checkers' tests: written by hand, or by running transactions serially."""
 
 import dataclasses
 import itertools
@@ -11,7 +11,7 @@ _clients = itertools.count(1000)
 
 
 def op(t0, t1, *steps, type="ok", client=None):
-    """An operation by a client of its own unless `client` is given."""
+    """An operation by a new client, or by `client` if given."""
     client = next(_clients) if client is None else client
     return Operation(client=client, type=type, t0=t0, t1=t1, value=steps)
 
@@ -19,7 +19,7 @@ def op(t0, t1, *steps, type="ok", client=None):
 def run(transactions, lists, state=None):
     """Run lists of steps one after the other; returns (steps with what they found, final state).
 
-    The steps that find something lack what they find. `lists`: whether the values are lists or
+    Steps that find something come without what they find. `lists`: whether the values are lists or
     integers. A transaction that is refused is left out. `state`: {key: value} of the keys that
     do not begin with the empty list or 0.
     """
@@ -39,7 +39,7 @@ def run(transactions, lists, state=None):
 
 
 class _RefusedError(Exception):
-    """A key is inserted that is there, or deleted where it is not."""
+    """An existing key is inserted, or a missing one is deleted."""
 
 
 def _run_step(step, state, empty):
@@ -73,7 +73,7 @@ def _run_step(step, state, empty):
 def concurrent(draw, steps, lists, largest=25):
     """Shuffled operations that took effect in some serial order, each while it was under way.
 
-    `steps(draw, number)` makes the steps of transaction `number`.
+    `steps(draw, number)` returns the steps of transaction `number`.
     """
     count = draw(st.integers(1, largest))
     done, _ = run([steps(draw, number) for number in range(1, count + 1)], lists)

@@ -1,4 +1,4 @@
-"""What the client of the lab takes an answer for: acknowledged, certainly not done, or unknown."""
+"""How the lab's client understands an answer: acknowledged, certainly not done, or unknown."""
 
 import json
 import socket
@@ -39,7 +39,7 @@ def answering(status, kind, body):
         do_GET = do_POST
 
         def log_message(self, *arguments):
-            """Nothing: the tests' output is not the place."""
+            """Print nothing into the tests' output."""
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -63,7 +63,7 @@ def answering(status, kind, body):
         ((None, None, None), "info"),
     ],
 )
-def test_a_write_is_undone_only_where_the_answer_says_so(answer, expected):
+def test_a_write_is_undone_only_if_the_answer_says_so(answer, expected):
     with answering(*answer) as url, Client(url, "bundle", "t", client=3) as client:
         operation = client.transact("f", WRITE, ("read", 1))
         assert (operation.type, operation.client) == (expected, 3)
@@ -109,7 +109,7 @@ def test_a_request_that_its_client_leaves_is_of_unknown_outcome():
     assert 0 < sum(whole) < 7
 
 
-def test_nobody_leaves_before_it_is_told_or_where_the_answer_is_there():
+def test_a_client_leaves_only_when_told_and_before_its_answer():
     leaving = Leaving()
     body = {"values": {"1": 4}, "served_by": SERVED_BY}
     with (

@@ -143,7 +143,7 @@ def in_memory():
     return sum(one.f == "set" for one in operations)
 
 
-def test_loads_are_repeated_until_there_are_so_many_operations(tmp_path, capsys):
+def test_loads_are_repeated_until_each_mode_has_had_its_operations(tmp_path, capsys):
     pypi_module()
     command = ["--operations", "1000", "--seconds", "1", "--modes", "bundle", "--workloads", "set"]
     options = parse_options([*command, "--processes", "2"])
@@ -179,7 +179,7 @@ def test_a_running_site_is_driven_by_its_address():
 def test_a_site_that_is_away_or_has_no_lab_is_named_with_the_cure(site):
     environment = OWN | {"SITE_API_TOKEN": site.token}
     for url, told in (
-        (site.url, "SITE_LAB must be on"),
+        (site.url, "that site needs SITE_LAB on"),
         (f"http://127.0.0.1:{free_port()}", "is not reachable"),
     ):
         command = ["scripts/coherency", "--url", url]

@@ -1,4 +1,4 @@
-"""A witness drawn: which edges its operations show, and what stands in the drawing."""
+"""A witness drawn: which edges its operations show, and what the drawing contains."""
 
 import re
 from xml.etree import ElementTree
@@ -71,5 +71,5 @@ def test_many_transactions_are_not_drawn():
     assert drawn([op(n, n + 1, ("add", 1, 1)) for n in range(MOST_DRAWN + 1)]) == ""
 
 
-def test_text_in_a_drawing_is_no_markup():
+def test_text_in_a_drawing_is_not_markup():
     assert not re.search("<b>", drawn([op(0, 1, ("fail", "<b>"))]))

@@ -1,4 +1,4 @@
-"""Which faults come when, and what the final reads make of a result."""
+"""Which faults come when, and how the final reads change a result."""
 
 import json
 import os
@@ -35,7 +35,7 @@ INVALID = WORKLOADS["set"].check([*ADDED, op(4, 5, ("read", SET, (5,)))])
 REFUSED = op(6, 7, ("read", SET, None), type="fail")
 
 
-def test_a_database_server_is_restarted_crashed_and_its_sessions_ended_only_where_there_is_one():
+def test_the_faults_of_a_database_server_need_one():
     on_files = {"kill -9", "SIGSTOP", "rolling reload", "graceful", "clients leave", "clock jump"}
     assert faults_on("sqlite") == on_files
     for engine in ("postgres", "mariadb"):
@@ -76,7 +76,7 @@ def test_all_faults_are_done_or_those_named():
     assert parse_options(["--faults", "SIGSTOP", "kill -9"]).faults == ["SIGSTOP", "kill -9"]
 
 
-def test_what_a_fault_met_is_counted_over_all_loads_of_which_the_last_ones_faults_are_kept():
+def test_a_sum_counts_what_faults_met_in_all_loads_and_has_the_last_ones_faults():
     one, two = Fault("queries stop", 1, 2, 3), Fault("queries stop", 3, 4, 5)
     row = Row("set", "bundle", VALID, 3, 3, 1, "", (one,))
     sums = row.and_more(Row("set", "bundle", VALID, 3, 3, 1, "", (two,))).and_more(row)
@@ -95,7 +95,7 @@ def test_a_fault_that_has_met_nothing_of_the_bundle_proves_nothing():
     assert outcome(rows(0, 1)) is Outcome.VALID
     assert outcome(rows(0, 0)) is Outcome.UNKNOWN
     assert verdict(rows(0, 0)) == (
-        "Unknown: what must be seen was not (what queries stop would meet)."
+        "Unknown: not seen, but must be: anything that queries stop meets."
     )
     assert "| queries stop | 2, met 0 | 1, met 7 |" in list(table(rows(0, 0)))
 
@@ -112,7 +112,7 @@ def test_a_running_site_is_not_disturbed(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         parse_options(["--faults", "--url", "http://127.0.0.1:1"])
     assert stopped.value.code == 2
-    assert "argument --faults: only a site of its own" in capsys.readouterr().err
+    assert "argument --faults: only a site that it serves itself" in capsys.readouterr().err
 
 
 def test_a_mode_that_goes_on_failing_does_not_recover():
@@ -123,7 +123,7 @@ def test_a_mode_that_goes_on_failing_does_not_recover():
     assert result.counts == {"lost write": 1, "does not recover": 1}
 
 
-def test_where_a_process_has_not_answered_nothing_is_valid():
+def test_if_a_process_has_not_answered_nothing_is_valid():
     missing = FinalReads([], missing="the processes [7] have not answered")
     result = missing.judged(VALID)
     assert (result.outcome, result.reason) == (Outcome.UNKNOWN, missing.missing)
@@ -133,7 +133,7 @@ def test_where_a_process_has_not_answered_nothing_is_valid():
 
 @pytest.fixture
 def make_database(tmp_path):
-    """Make the bundle's keys with {key: value}; returns the SQLite to ask for them."""
+    """A function that creates the bundle's keys, {key: value}, and returns their SQLite."""
 
     def make(values):
         with sqlite3.connect(tmp_path / "site.db") as raw:
@@ -147,7 +147,7 @@ def make_database(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "writes", "kept", "lost", "anomaly"),
+    ("name", "writes", "stored", "lost", "anomaly"),
     [
         ("set", ADDED, {SET: [5, 6]}, {SET: [6]}, "lost write"),
         ("counter", COUNTED, {COUNTER: 1}, {COUNTER: 0}, "lost update"),
@@ -155,9 +155,9 @@ def make_database(tmp_path):
     ],
 )
 def test_an_acknowledged_write_that_is_not_in_the_database_is_caught(
-    make_database, tmp_path, name, writes, kept, lost, anomaly
+    make_database, tmp_path, name, writes, stored, lost, anomaly
 ):
-    seen = in_sql(make_database(kept), "bundle", name)
+    seen = in_sql(make_database(stored), "bundle", name)
     assert from_lines([to_line(seen)])[0].value == seen.value
     assert WORKLOADS[name].check([*writes, seen]).outcome is Outcome.VALID
     (tmp_path / "site.db").unlink()

@@ -303,7 +303,7 @@ def test_the_witness_has_no_read_whose_write_began_after_the_contradiction():
     assert result.witness.operations == (writer, stale)
 
 
-def test_a_line_of_before_retries_were_noted_is_of_a_first_run():
+def test_a_line_without_the_number_of_runs_is_of_a_first_run():
     line = to_line(RAISED).replace(',"runs":1', "")
     assert line != to_line(RAISED)
     assert from_lines([line])[0].runs == 1
@@ -336,9 +336,11 @@ def test_a_wrong_line_of_a_history_is_named(line):
 
 
 def test_steps_in_savepoints_stand_among_the_others_unless_they_were_undone():
-    kept = ("savepoint", (("write", 1, 2), ("list", (3, 4), ((3, 7),))), None)
+    lasting = ("savepoint", (("write", 1, 2), ("list", (3, 4), ((3, 7),))), None)
     undone = ("savepoint", (("write", 1, 4), ("fail", "uncaught")), None)
-    operation = op(0, 1, ("write", 1, 1), kept, undone, ("savepoint", (("add", 5, 1),), "raise"))
+    operation = op(
+        0, 1, ("write", 1, 1), lasting, undone, ("savepoint", (("add", 5, 1),), "raise")
+    )
     assert operation.done == (("write", 1, 1), ("write", 1, 2), ("read", 3, 7))
     assert operation.undone == (("write", 1, 4), ("fail", "uncaught"), ("add", 5, 1))
     assert [to_line(one) for one in from_lines([to_line(operation)])] == [to_line(operation)]
@@ -356,5 +358,5 @@ def test_steps_in_savepoints_stand_among_the_others_unless_they_were_undone():
         ("ok", [("write", 1, 1), ("fail", "caught")], False),
     ],
 )
-def test_what_must_have_left_nothing(type, steps, aborted):
+def test_what_must_have_had_no_effect(type, steps, aborted):
     assert op(0, 1, *steps, type=type).aborted is aborted

@@ -112,7 +112,7 @@ def test_a_list_has_the_appends_of_one_transaction_in_their_order():
         assert "incompatible order" in check(history).counts
 
 
-def test_one_of_unknown_outcome_of_which_a_part_was_read_has_happened_as_a_whole():
+def test_a_transaction_of_which_a_part_was_read_has_happened_as_a_whole():
     maybe = op(0, 1, a(1, 1), a(2, 1), type="info")
     result = check([maybe, op(2, 3, r(1, 1)), op(4, 5, r(2))])
     assert result.outcome is Outcome.INVALID

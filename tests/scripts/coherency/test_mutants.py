@@ -1,4 +1,4 @@
-"""The bundle broken on purpose: each line is there, and a workload notices."""
+"""The bundle broken on purpose: each line exists, and a workload notices."""
 
 from dataclasses import replace
 
@@ -29,14 +29,14 @@ SHORT = (
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_breaks_one_place_that_is_there(mutant):
+def test_a_mutant_breaks_exactly_one_place(mutant):
     assert (ROOT / mutant.file).read_text().count(mutant.line) == 1
     assert mutant.workload in WORKLOADS
     assert mutant.database in ("sqlite", *SERVERS)
     assert set(mutant.faults) <= faults_on(mutant.database)
 
 
-def test_there_are_twenty_mutants_at_least_with_names_of_their_own():
+def test_there_are_at_least_twenty_mutants_with_different_names():
     assert len(BY_NAME) == len(MUTANTS) >= 20
 
 
@@ -53,7 +53,7 @@ def test_mutants_are_caught_and_the_bundle_itself_is_valid():
 @pytest.mark.timeout(300)
 def test_a_mutant_that_only_a_fault_shows_is_caught_under_it(postgres_server):
     pypi_module()
-    mutant = BY_NAME["a COMMIT that was not answered is told to have come to nothing"]
+    mutant = BY_NAME["a COMMIT that was not answered is reported as rolled back"]
     with copy_of_site() as copy, broken(copy, mutant):
         outcome, found = drive(copy, "postgres", ["counter"], 3, 0, mutant.faults)
     assert (outcome, list(found)) == (Outcome.INVALID, ["invented update"])

@@ -18,7 +18,7 @@ def test_a_checker_agrees_with_the_search_on_random_histories(name):
     assert anomalies.keys() >= SUBJECTS[name].finds
 
 
-def test_the_search_finds_an_order_only_where_there_is_one():
+def test_the_search_finds_an_order_only_if_there_is_one():
     write, read = op(0, 1, ("append", 1, 5)), op(2, 3, ("read", 1, (5,)))
     assert has_serial_order([write, read], ())
     assert not has_serial_order([write, op(2, 3, ("read", 1, ()))], ())

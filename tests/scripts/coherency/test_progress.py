@@ -35,7 +35,7 @@ def test_a_part_that_takes_longer_stays_within_its_place(clock):
         assert bar.line(1000).startswith(f"[{'#' * 15:30}] about 1:00 left")
 
 
-def test_what_is_left_is_by_the_parts_that_are_done(clock):
+def test_the_time_left_is_estimated_from_the_parts_done(clock):
     with Progress(3, 60) as bar:
         bar.next("one")
         clock[0] = 200

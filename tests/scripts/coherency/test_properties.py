@@ -1,4 +1,4 @@
-"""What has a serial order is valid, however it overlaps; a valid history spoilt is not."""
+"""A history with a serial order is valid, however its operations overlap; spoilt it is not."""
 
 import random
 
@@ -210,7 +210,7 @@ def test_one_balance_read_wrongly_is_caught(seed):
 
     history = serial(seed, steps, False)
     assert check_bank(history) == {}
-    kept = list(history[-1].value)
-    place = choice.randrange(len(kept))
-    kept[place] = (*kept[place][:2], kept[place][2] + choice.choice([-1, 1]))
-    assert check_bank(changed(history, len(history) - 1, kept)) == {"lost money": 1}
+    balances = list(history[-1].value)
+    place = choice.randrange(len(balances))
+    balances[place] = (*balances[place][:2], balances[place][2] + choice.choice([-1, 1]))
+    assert check_bank(changed(history, len(history) - 1, balances)) == {"lost money": 1}

@@ -16,7 +16,7 @@ PATIENCE = 0.3
 
 
 class Server:
-    """Sends back whatever comes; `came` has it, and `ended` how many connections have ended."""
+    """Sends back what comes; `came`: all of it, `ended`: how many connections have ended."""
 
     def __init__(self):
         self.came, self.ended = b"", 0
@@ -60,7 +60,7 @@ def client(proxy):
 
 
 def answer(client, query):
-    """What comes back: all that was sent, or less where the connection ends before."""
+    """What comes back: all that was sent, or less if the connection ends before."""
     came = b""
     with contextlib.suppress(ConnectionError):
         client.sendall(query)
@@ -81,7 +81,7 @@ def test_what_is_not_disturbed_passes(proxy, client):
     assert proxy.address("postgres://u@127.0.0.1:1/site") == "postgres://u@127.0.0.1:1/site"
 
 
-def test_a_delay_keeps_the_bytes(proxy, client):
+def test_a_delay_changes_no_byte(proxy, client):
     with proxy.disturbed("network delay", random.Random(0)) as disturbance:
         assert answer(client, b"SELECT 1") == b"SELECT 1"
     assert disturbance.count == 2
@@ -126,7 +126,7 @@ def test_a_connection_breaks_at_the_worst_moment(server, proxy, client, kind, ar
 
 
 @pytest.mark.parametrize("kind", ["COMMIT cut off", "COMMIT unanswered", "half an answer"])
-def test_a_broken_connection_ends_on_both_sides_also_where_a_forked_process_has_it(
+def test_a_broken_connection_ends_on_both_sides_even_if_a_forked_process_has_it(
     server, proxy, client, kind
 ):
     """The load's clients are forked while there are connections."""
@@ -144,7 +144,7 @@ def test_a_broken_connection_ends_on_both_sides_also_where_a_forked_process_has_
 
 
 @pytest.mark.parametrize("kind", ["COMMIT cut off", "COMMIT unanswered"])
-def test_an_isolation_level_is_no_commit(proxy, client, kind):
+def test_an_isolation_level_is_not_a_commit(proxy, client, kind):
     query = b"SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
     with proxy.disturbed(kind, random.Random(0), share=1) as disturbance:
         assert answer(client, query) == query

@@ -71,7 +71,7 @@ def test_the_table_names_anomalies_what_is_unknown_and_what_was_not_seen():
         ([row("default", INVALID)], "Valid", "no run of the bundle"),
     ],
 )
-def test_the_verdict_is_one_sentence_that_names_what_is_not_as_it_must_be(rows, beginning, named):
+def test_the_verdict_is_one_sentence_that_names_what_is_wrong(rows, beginning, named):
     assert verdict(rows).startswith(f"{beginning}: ") and named in verdict(rows)
 
 
@@ -95,7 +95,7 @@ def test_loads_with_several_seeds_are_added_up():
     assert list(statistics_table([spoilt]))[-1].endswith("| unknown |")
 
 
-def test_the_run_keeps_what_is_printed_the_figures_and_the_configuration(tmp_path):
+def test_the_run_saves_what_is_printed_the_figures_and_the_configuration(tmp_path):
     stopped = Fault("SIGSTOP", 1, 2)
     rows = [dataclasses.replace(row("default", INVALID), faults=(stopped,), retries=3)]
     write_results(tmp_path, {"seed": 7}, rows)

@@ -103,5 +103,5 @@ def test_every_kind_of_step_is_told():
         "append 7 to key 1 after the commit",
         "send a statement that fails, caught",
         "savepoint, undone: write 2 to key 1; read key 1 → 2",
-        "savepoint, kept: add 2 to key 1",
+        "savepoint, done: add 2 to key 1",
     ]

@@ -1,4 +1,4 @@
-"""Each workload, run one transaction after the other, is valid: the faults are not its own."""
+"""Each workload, run one transaction after the other, is valid: it causes no anomaly itself."""
 
 import random
 

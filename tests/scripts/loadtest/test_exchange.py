@@ -1,6 +1,6 @@
 """What a user of the load test sends when a server closes connections without an answer.
 
-Locust patches the sockets of the process that imports it: so it has one of its own here.
+Locust patches the sockets of a process that imports it, so it runs in another process here.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ for method in sys.argv[2:]:
 
 @contextlib.contextmanager
 def closing_server(answers):
-    """A server that closes each connection after so many answers; yields (URL, methods seen)."""
+    """A server that closes each connection after this many answers; yields (URL, methods seen)."""
     seen = []
 
     def serve(connection):
@@ -56,7 +56,7 @@ def closing_server(answers):
 
 
 def statuses(url, *methods):
-    """The statuses that a user is answered who sends these requests; 0 for no answer."""
+    """The statuses with which a user's requests are answered; 0 for no answer."""
     environment = {"PYTHONPATH": str(ROOT), "SITE_API_TOKEN": "token", "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-P", "-c", USER, url, *methods]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -71,7 +71,7 @@ def test_a_read_on_a_connection_that_was_closed_meanwhile_is_repeated():
 
 
 @pytest.mark.timeout(60)
-def test_a_write_has_a_connection_of_its_own_and_is_not_repeated():
+def test_a_write_has_a_new_connection_and_is_not_repeated():
     with closing_server(1) as (url, seen):
         assert statuses(url, "POST", "POST", "DELETE") == [200, 200, 200]
     assert seen == ["POST", "POST", "DELETE"]

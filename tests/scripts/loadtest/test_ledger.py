@@ -1,4 +1,4 @@
-"""Hand-written sequences of writes and reads: what the load test's check finds, and what not."""
+"""Hand-written sequences of writes and reads: what the load test's check finds and accepts."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from scripts.lib.loadtest.ledger import (
 
 @pytest.fixture
 def ledger():
-    """A ledger in which "key" was made as "old" from 1 to 2."""
+    """A ledger in which "key" was created as "old" from 1 to 2."""
     made = Ledger()
     made.acknowledge(made.begin("key", "old", 1), 2)
     return made
@@ -63,21 +63,21 @@ def test_only_the_newest_known_write_and_later_ones_may_be_shown(ledger):
     ]
 
 
-def test_an_acknowledged_key_that_is_not_there_is_lost(ledger):
+def test_an_acknowledged_key_that_is_missing_is_lost(ledger):
     assert ledger.fault("key", ABSENT, 3, 4) == LOST
 
 
-def test_a_key_may_be_absent_until_its_making_is_acknowledged(ledger):
+def test_a_key_may_be_absent_until_its_creation_is_acknowledged(ledger):
     assert ledger.fault("key", ABSENT, 1.5, 3) is None
 
 
-def test_a_deleted_key_that_is_there_is_resurrected(ledger):
+def test_a_deleted_key_that_is_shown_is_resurrected(ledger):
     changed(ledger, ABSENT, 3, 4)
     assert ledger.fault("key", ABSENT, 5, 6) is None
     assert ledger.fault("key", "old", 5, 6) == RESURRECTED
 
 
-def test_while_a_deletion_is_under_way_the_key_is_there_or_not(ledger):
+def test_while_a_deletion_is_under_way_the_key_may_be_shown_or_not(ledger):
     changed(ledger, ABSENT, 3)
     assert ledger.fault("key", "old", 4, 5) is None
     assert ledger.fault("key", ABSENT, 4, 5) is None
@@ -98,14 +98,14 @@ def test_a_refused_write_must_not_be_shown(ledger):
     assert ledger.fault("key", "new", 5, 6) == ABORTED
 
 
-def test_what_nobody_wrote_is_made_up(ledger):
+def test_a_value_that_nobody_wrote_is_found(ledger):
     assert ledger.fault("key", "other", 5, 6) == MADE_UP
     assert ledger.fault("nobody's", "other", 5, 6) == MADE_UP
     assert ledger.fault("nobody's", ABSENT, 5, 6) is None
 
 
 def test_a_long_history_is_cut_and_still_checked(ledger, monkeypatch):
-    monkeypatch.setattr(subject, "KEPT", 3)
+    monkeypatch.setattr(subject, "REMEMBERED", 3)
     for number in range(20):
         changed(ledger, number, 3 + number, 3.5 + number)
     assert len(ledger._writes["key"]) <= 6
@@ -114,7 +114,7 @@ def test_a_long_history_is_cut_and_still_checked(ledger, monkeypatch):
 
 
 def test_a_key_deleted_long_ago_keeps_one_write_and_stays_deleted(ledger, monkeypatch):
-    monkeypatch.setattr(subject, "SECONDS_KEPT", 10)
+    monkeypatch.setattr(subject, "SECONDS_REMEMBERED", 10)
     changed(ledger, ABSENT, 3, 4)
     ledger.acknowledge(ledger.begin("other", "value", 20), 21)
     assert len(ledger._writes["key"]) == 1

@@ -5,14 +5,14 @@ import pytest
 from scripts.lib.loadtest import listings
 from scripts.lib.loadtest.ledger import ABSENT, LOST, MADE_UP, RESURRECTED, STALE, Ledger
 from scripts.lib.loadtest.listings import MISCOUNTED, Listing, Users
-from tests.http_client import serving
+from tests.http_client import site_client
 
 NAMES = ["plain", "<b>&amp;", "it's", 'say "no"', 'it\'s "both"', "Zoë\u2028"]
 
 
 @pytest.fixture
 def users():
-    """Users "us-1" to "us-3" with ids 11 to 13, made at 0 and known at 1."""
+    """Users "us-1" to "us-3" with ids 11 to 13, created at 0 and known at 1."""
     made = Users(Ledger(), "us-")
     for number in (1, 2, 3):
         name = f"us-{number}"
@@ -26,7 +26,7 @@ def row(number, fullname=None):
 
 
 def test_the_three_lists_of_the_site_are_read_alike(tmp_path):
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         for name in NAMES:
             value = {"name": name, "fullname": f"Full {name}", "password": "sesame, open"}
             assert client.send("POST", "/api/users", value).status == 201
@@ -39,7 +39,7 @@ def test_the_three_lists_of_the_site_are_read_alike(tmp_path):
 
 
 def test_a_page_that_has_a_next_one_says_where_it_begins(tmp_path):
-    with serving(tmp_path) as client:
+    with site_client(tmp_path) as client:
         for number in range(100):
             value = {"name": f"user {number}", "fullname": "Full", "password": "sesame, open"}
             assert client.send("POST", "/api/users", value).status == 201
@@ -58,7 +58,7 @@ def test_a_page_that_has_a_next_one_says_where_it_begins(tmp_path):
         lambda: listings.of_json([], 0, 10),
     ],
 )
-def test_another_answer_is_no_list(read):
+def test_another_answer_is_not_a_list(read):
     with pytest.raises(ValueError):
         read()
 
@@ -81,7 +81,7 @@ def test_a_list_with_everyone_is_right_whoever_else_is_on_it(users):
         ([row(1), row(1), row(2), row(3)], MISCOUNTED),
     ],
 )
-def test_a_list_that_cannot_be_is_found(users, rows, fault):
+def test_an_impossible_list_is_found(users, rows, fault):
     assert users.fault_of_list(Listing(rows), 5, 6) == fault
 
 
@@ -114,7 +114,7 @@ def test_a_page_whose_count_does_not_add_up_is_found(users, listing):
     assert users.fault_of_list(listing, 5, 6) == MISCOUNTED
 
 
-def test_a_user_seen_on_a_list_before_its_making_is_answered_is_known_by_its_id(users):
+def test_a_user_seen_on_a_list_before_its_creation_is_answered_is_known_by_its_id(users):
     users.ledger.begin("us-4", "Full 4", 2)
     assert users.fault_of_list(Listing([row(1), row(2), row(3), row(4)]), 3, 4) is None
     assert users.ids["us-4"] == 14

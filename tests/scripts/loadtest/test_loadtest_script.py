@@ -136,11 +136,11 @@ def test_workers_of_other_machines_join_the_one_that_listens(site, tmp_path):
     assert users_of(site) == before
 
 
-def test_a_master_that_is_not_there_is_named(site, tmp_path):
+def test_a_missing_master_is_named(site, tmp_path):
     options = ("--url", site.url, "--workers", "1", "--join", "127.0.0.1:9999")
     status, _, errors = run(tmp_path, *options)
     assert status == 2
-    assert "nothing at 127.0.0.1:9999" in errors and "--listen" in errors
+    assert "nothing to --join at 127.0.0.1:9999" in errors and "--listen" in errors
 
 
 def test_a_wrong_token_is_named_before_the_load(site, tmp_path):

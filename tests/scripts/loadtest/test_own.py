@@ -1,4 +1,4 @@
-"""scripts/loadtest on an application of one's own: by its pages, and by a locustfile."""
+"""scripts/loadtest on your own application: by its pages, and by a locustfile."""
 
 import json
 import subprocess
@@ -46,16 +46,16 @@ def test_its_pages_are_opened(folder):
     assert status == 0, said
     assert kinds() == {"GET /", "GET /again?number=1"}
     assert "- load: pages / /again?number=1" in said
-    assert "one's own application" in said
+    assert "your own application" in said
 
 
-def test_a_page_that_is_not_there_is_a_failure(folder):
+def test_a_missing_page_is_a_failure(folder):
     status, said = run(folder, "--path", "/", "--path", "/nowhere")
     assert status == 1, said
     assert "404" in said
 
 
-def test_a_locustfile_of_ones_own_brings_its_users(folder):
+def test_your_own_locustfile_brings_its_users(folder):
     mine = folder / "mine.py"
     mine.write_text(LOCUSTFILE)
     status, said = run(folder, "--locustfile", mine, NAME_OF_MINE="a-note")
@@ -71,7 +71,7 @@ def test_a_locustfile_of_ones_own_brings_its_users(folder):
         (("--path", "/", "--lab", "bundle"), "each is a load; give one of them"),
         (("--path", "/", "--locustfile", "x.py"), "each is a load; give one of them"),
         (("--locustfile", "nowhere.py"), "argument --locustfile: there is no file nowhere.py"),
-        (("--path", "/", "--database", "postgres"), "argument --database: one's own"),
+        (("--path", "/", "--database", "postgres"), "argument --database: your own"),
     ],
 )
 def test_a_wrong_option_is_told_with_status_2(folder, options, said):

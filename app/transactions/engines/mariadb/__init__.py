@@ -32,8 +32,8 @@ except ImportError:
 from .session import MariaDBSession
 
 _TABLE_OPTIONS = " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
-# What is here replaces the server's default: without NO_BACKSLASH_ESCAPES and ANSI_QUOTES, with
-# which SQLObject's string literals would be read otherwise than they are meant.
+# It replaces the server's mode, which may have NO_BACKSLASH_ESCAPES or ANSI_QUOTES. With these the
+# server would misread SQLObject's string literals.
 _SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
@@ -47,8 +47,8 @@ class Blob(bytes):
 class PlainConnection(MySQLConnection):
     """SQLObject's class for mysqlclient, without its reconnecting; all text is utf8mb4.
 
-    SQLObject asks the driver to connect anew whenever the server is gone, also in the middle of
-    a transaction, of which the second half would then be executed by itself.
+    SQLObject asks the driver to connect anew whenever the server is gone, even in the middle of a
+    transaction. The second half of the transaction would then be executed alone.
     """
 
     def __init__(self, db, user, charset="utf8mb4", driver="mysqldb", **kw):
@@ -83,12 +83,12 @@ class PlainConnection(MySQLConnection):
 
 
 class Engine(ServerEngine, PlainConnection):
-    """MariaDB through connections that belong to one thread of one process each.
+    """MariaDB through connections, each of one thread of one process.
 
-    The session is set to what the request needs, read only for a reading one, which refuses
-    schema changes too; START TRANSACTION READ ONLY alone would commit and execute them. It is
-    without autocommit, so that nothing a handler does after the engine has ended its transaction
-    (a deadlock, an implicit commit) is committed by itself.
+    For a reading request the whole session is read-only, which refuses schema changes too. START
+    TRANSACTION READ ONLY alone would commit and execute them. Autocommit is off. So when the
+    engine has ended the transaction (a deadlock, an implicit commit), what the handler does after
+    that is not committed.
     """
 
     TABLE_OPTIONS = _TABLE_OPTIONS
@@ -109,7 +109,7 @@ class Engine(ServerEngine, PlainConnection):
             f"innodb_lock_wait_timeout={lock_timeout}, lock_wait_timeout={lock_timeout}, "
             f"max_statement_time={self.statement_timeout}"
         )
-        # Names are of the whole server, and have 64 characters at most.
+        # The name of a lock is valid on the whole server, and has at most 64 characters.
         name = self.sqlrepr(f"alone in {self.db}"[:64])
         self._turnstile = Turnstile(name, self.timeout, self.statement_timeout, self.idle_timeout)
         self._modes = {
@@ -140,7 +140,7 @@ class Engine(ServerEngine, PlainConnection):
         session.used = time.monotonic()
         session.statement_timeout, session.idle_timeout = self.statement_timeout, self.idle_timeout
         session.query(self._setup)
-        # For what is done outside of requests; these set their own.
+        # For use outside of requests. A request sets its own level.
         session.query("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE")
         return self.adopt_session(session, use)
 
@@ -162,7 +162,7 @@ class Engine(ServerEngine, PlainConnection):
             raise
 
     def table_columns(self, table):
-        # The only list that has temporary tables.
+        # No other list has temporary tables.
         return [
             (name, type_, null == "NO", default is not None or "auto_increment" in extra)
             for name, type_, null, _key, default, extra in self.queryAll(

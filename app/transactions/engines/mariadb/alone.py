@@ -2,24 +2,24 @@
 
 import math
 
-# Seconds for which those that have begun are waited for in the second attempt. In the first they
-# are not: most end before they are in the way.
+# Seconds that the second attempt waits for the transactions that have begun. The first does not
+# wait, because most end before they are in the way.
 _SECOND_WAIT = 0.02
-# Seconds that one that is alone waits for another's lock, which keeps all others waiting too. The
-# least that there is.
+# Seconds that the transaction that is alone waits for another's lock. It is the shortest time that
+# MariaDB has, because all others wait too.
 _ALONE = 1
 
 
 class Turnstile:
-    """A lock by name, which one transaction holds from its begin to its end, to go alone.
+    """A named lock, which a transaction holds from its beginning to its end in order to go alone.
 
-    The others do not begin before it is free. Those that had begun end meanwhile.
+    The others wait with their beginning until it is free. Those that have begun end meanwhile.
     """
 
     def __init__(self, name, patience, idle, usual):
-        """`name`: of the lock, an SQL literal. `patience`: seconds to wait for a lock; then one
-        begins all the same. `idle`: seconds without a statement that end the one that is alone,
-        and `usual` another one."""
+        """`name`: the lock's, an SQL literal. `patience`: seconds to wait for it; then a
+        transaction begins all the same. `idle`: seconds without a statement after which the server
+        ends the one that is alone; `usual`: the same for any other."""
         self._name = name
         self._patience = patience
         self._limits = _limits(_ALONE, math.ceil(idle))
@@ -28,7 +28,7 @@ class Turnstile:
     def before(self, alone, seconds):
         """Return the statements before START TRANSACTION.
 
-        `alone` as of open_transaction; `seconds`: how long it may take at most.
+        `alone` as in open_transaction; `seconds`: how long it may take at most.
         """
         take = f"GET_LOCK({self._name}, {min(seconds, self._patience)})"
         if alone:

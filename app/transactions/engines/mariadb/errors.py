@@ -9,10 +9,10 @@ from sqlobject import dberrors
 from ..base import Verdict
 
 NO_SUCH_SAVEPOINT = 1305
-# A change meanwhile, and a deadlock: MariaDB has rolled back.
+# Another's change meanwhile; a deadlock. MariaDB has rolled back.
 CONFLICTS = {1020, 1213}
-# A table that another session has made meanwhile, as no transaction isolates that; a lock that
-# was not had in time.
+# Another session has created the table meanwhile, which no transaction isolates; a lock did not
+# come in time.
 IN_THE_WAY = {1050, 1205}
 # In a read-only transaction; by a server that is read-only, or whose InnoDB is.
 REFUSALS = {1290, 1792, 1836}
@@ -20,9 +20,9 @@ REFUSALS = {1290, 1792, 1836}
 # server's end (1053), KILL (1927), idleness (4031), or on the way.
 LOSSES = {1040, 1053, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003, 2005, 2006, 2013}
 LOSSES |= {2055, 4031}
-# The disk, or a table that cannot grow any more.
+# The disk is full, or a table cannot grow any more.
 FULL = {1021, 1114}
-# KILL QUERY and the statement timeout: what they hit may have been done already.
+# KILL QUERY and the statement timeout. The statement may have been done already.
 INTERRUPTIONS = {1317, 1969}
 
 

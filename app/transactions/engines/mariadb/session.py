@@ -15,8 +15,8 @@ from .statements import look_at
 
 log = logging.getLogger(__name__)
 
-# No transaction but this one has the savepoint: neither one that a statement has begun after the
-# engine, or an implicit commit, has ended this one, nor one that a handler has begun by itself.
+# Only the request's own transaction has this savepoint. A later one has not, whether a statement
+# began it after the engine or an implicit commit had ended the request's, or the handler did.
 _MARK = "begin_of_request"
 _COMMIT_WRITING = f"RELEASE SAVEPOINT {_MARK}; COMMIT"
 _STARTS = {
@@ -26,13 +26,13 @@ _STARTS = {
 
 
 def _compound(statements):
-    # Several statements in one text would need a connection that executes whatever an injection
+    # A connection that takes several statements in one text would also execute what an injection
     # puts behind a semicolon.
     return f"BEGIN NOT ATOMIC {statements}; END" if ";" in statements else statements
 
 
 def _set_limits(statement, idle):
-    # The default is the server's. Whole seconds are the least there is.
+    # DEFAULT is the server's value. MariaDB takes whole seconds only.
     idle = "DEFAULT" if idle == math.inf else math.ceil(idle)
     return f"SET SESSION max_statement_time={statement}, idle_transaction_timeout={idle}"
 
@@ -50,7 +50,7 @@ class MariaDBSession(ServerSession, Session, Connection):
     lost = False
     # Whether the answer to a COMMIT is still to be received.
     unanswered = False
-    # How many seconds a statement may take and a transaction do nothing, as the server was told.
+    # The limits that the server was told: seconds for a statement, and for an idle transaction.
     limited_to = None
 
     def check(self):
@@ -73,7 +73,7 @@ class MariaDBSession(ServerSession, Session, Connection):
         return Connection.cursor(self, guarded(cursorclass or self.cursorclass, look_at))
 
     def autocommit(self, on):
-        # To turn it on commits.
+        # Turning it on commits.
         self.refuse_in_transaction()
         super().autocommit(on)
 
@@ -84,7 +84,7 @@ class MariaDBSession(ServerSession, Session, Connection):
     def open_transaction(self, writing, deadline=math.inf, alone=0, may_idle=False):
         self._settle()
         if self.writing is not None:
-            # Left by an answer that another thread dropped, which could not roll back here.
+            # Another thread dropped an answer, and could not roll back its transaction here.
             self._end("ROLLBACK")
             self.writing = None
         start = _STARTS[writing]
@@ -98,7 +98,7 @@ class MariaDBSession(ServerSession, Session, Connection):
         if self.mode is not writing:
             mode = self.modes[writing]
             start = f"SET SESSION autocommit=0; SET SESSION TRANSACTION {mode}; {start}"
-        # First, or an interruption could leave a transaction that nobody looks for.
+        # Set before it begins: an interruption must not leave a transaction that nobody looks for.
         self.writing, self.mode, self.limited_to = writing, None, None
         self.query(_compound(start))
         self.mode, self.limited_to = writing, limits
@@ -114,11 +114,11 @@ class MariaDBSession(ServerSession, Session, Connection):
             self.read_query_result()
 
     def commit_transaction(self):
-        """COMMIT; one of a reading request is not waited for, as nothing depends on it.
+        """COMMIT. A reading request does not wait for the answer, because nothing depends on it.
 
         Raises TransactionLost where the engine or an implicit commit has ended the transaction
-        before, OutcomeUnknown where the connection broke meanwhile, or what the driver raises;
-        then nothing more is committed and the transaction is still to be rolled back.
+        before, OutcomeUnknown where the connection broke meanwhile, or the driver's error. After
+        an error nothing more is committed, and the caller rolls back.
         """
         try:
             if self.writing:
@@ -133,7 +133,7 @@ class MariaDBSession(ServerSession, Session, Connection):
     def _commit_failed(self, error):
         code = code_of(error)
         if not self.writing:
-            # What was read is of one snapshot all the same.
+            # What was read still belongs to one snapshot.
             self.lost = True
         elif code == NO_SUCH_SAVEPOINT:
             raise TransactionLost(
@@ -158,7 +158,7 @@ class MariaDBSession(ServerSession, Session, Connection):
 
     def _end(self, statements):
         if self.alone:
-            # It sets the usual limit of doing nothing.
+            # The statements set the usual limit of idleness.
             self.limited_to = None
             statements += f"; {self.turnstile.opened}"
         self.query(_compound(statements))

@@ -5,8 +5,8 @@ one for COMMIT, which a reading request does not wait for (with psycopg 3; psyco
 request that reads one row waits once, a request that reads and writes one row three times. With
 kept rows its token is the first query: all rows that it proves fresh take that one round trip.
 
-Nothing is left in a server's session that is not the connection's own: so PgBouncer can hand each
-transaction to another one (https://www.pgbouncer.org/features.html).
+Where the server's session does not belong to the connection alone, nothing is left in it. So
+PgBouncer can give each transaction another session (https://www.pgbouncer.org/features.html).
 """
 
 import math
@@ -36,7 +36,7 @@ class Engine(ServerEngine, PostgresConnection):
     OPTIONS = ServerEngine.OPTIONS | {"cache_rows"}
     TOKEN_COMES_ALONG = True
     TOKEN_EXPRESSION = EXPRESSION
-    # In the order in which the rows come; text, as a driver may decode JSON or not.
+    # It has the order in which the rows come. It is text, because not every driver decodes JSON.
     # https://www.postgresql.org/docs/current/functions-aggregate.html
     LIST_OF_ALL = "coalesce(json_agg(id)::text, '[]')"
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -65,7 +65,7 @@ class Engine(ServerEngine, PostgresConnection):
             from . import driver_psycopg2 as driven
         self._connect = driven.connect
         self._session_class = driven.Session
-        # SQLObject shows it in an error, with the password.
+        # SQLObject shows its DSN in errors, and the stock one has the password.
         self.dsn = f"host={self.host} port={self.port} dbname={self.db} user={self.user}"
         self.dsn_dict |= self._connect_options()
         self._limits = Limits(self.statement_timeout, self.timeout, self.idle_timeout)

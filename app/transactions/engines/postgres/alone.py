@@ -1,17 +1,18 @@
 """How a writing transaction on PostgreSQL goes alone: by locks on a view, in four modes.
 
-Each transaction passes the mode of ENTER, which is left at once, and holds that of INSIDE. One
-that goes alone takes a mode that keeps the others from entering, and then waits for those inside.
-Who is inside for longer, because its handler waits for something else, is not waited for: it and
-the one that is alone can conflict, as any two.
+Each transaction takes the lock of ENTER, gives it back at once, and then holds the lock of INSIDE.
+A transaction that goes alone first shuts out those that want to enter, and then waits for those
+inside. It does not wait for one that stays inside longer, because its handler waits for something
+else: these two can conflict like any other two.
 
-It must be LOCK TABLE: that is the one statement that waits for a lock and takes no snapshot. So a
-transaction sees what those have done for whom it has waited. An advisory lock is taken by a
-function in a query, whose snapshot is the transaction's: it wakes with an old one, and conflicts
-with them. One of the session, taken before BEGIN, cannot be had through a pooler.
+LOCK TABLE is the only statement that waits for a lock and takes no snapshot. So the transaction
+sees what the others did while it waited. A function in a query takes an advisory lock, and the
+query takes the transaction's snapshot before that: the transaction would wake with an old
+snapshot, and conflict. An advisory lock of the session, taken before BEGIN, does not work through
+a pooler.
 
-The view is one that is in each database and that every user may lock, as PostgreSQL has it. These
-modes are in nobody's way who reads it. Whatever ends a transaction ends them.
+The view exists in every database, and by default every user may lock it. These modes do not hinder
+anybody who reads it. The locks end with the transaction, whatever ends it.
 https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 """
 
@@ -25,12 +26,12 @@ log = logging.getLogger(__name__)
 
 _VIEW = "pg_catalog.pg_settings"
 _LOCK = f"LOCK TABLE {_VIEW} IN %s MODE;"
-# Left at once, and with it the limits of the transaction.
+# ROLLBACK gives the lock back, and takes back the limits of the transaction.
 ENTER = _LOCK % "ROW EXCLUSIVE" + "ROLLBACK AND CHAIN;"
 INSIDE = _LOCK % "ROW SHARE"
-# It is in the way of ROW EXCLUSIVE, and not of ROW SHARE.
+# It conflicts with ROW EXCLUSIVE, but not with ROW SHARE.
 _SHUT = _LOCK % "SHARE ROW EXCLUSIVE"
-# It is in the way of ROW SHARE.
+# It conflicts with ROW SHARE.
 _AWAIT_THOSE_INSIDE = "SAVEPOINT shut;" + _LOCK % "EXCLUSIVE" + "RELEASE shut;"
 _LEAVE_THEM = "ROLLBACK TO shut;RELEASE shut;"
 # Whether the session's user may lock it.
@@ -38,9 +39,9 @@ MAY_LOCK = f"has_table_privilege('{_VIEW}', 'UPDATE')"
 
 
 def go_alone(session, attempt):
-    """Begin a transaction on `session`, which no other one enters, and wait for those inside.
+    """Begin a transaction on `session`, let no other one enter, and wait for those inside.
 
-    A little longer in each `attempt`, from 1 on. Raises the driver's error.
+    It waits a little longer in each `attempt`, from 1 on. Raises the driver's error.
     """
     session.send(session.opening + _SHUT + session.limits.of_alone(attempt))
     try:

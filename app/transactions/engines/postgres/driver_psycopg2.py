@@ -28,7 +28,7 @@ class Session(PostgresSession, psycopg2.extensions.connection):
         return self.info.transaction_status
 
     def send(self, query):
-        # Past the cursors that the handler has, whose statements are looked at.
+        # Not through the handler's cursors, because their statements are looked at.
         with psycopg2.extensions.cursor(self) as cursor:
             cursor.execute(query)
             return cursor.statusmessage, cursor.fetchone() if cursor.description else []

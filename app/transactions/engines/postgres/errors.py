@@ -7,10 +7,10 @@ from ..base import Verdict
 
 REFUSED = {"25006"}
 CONFLICTS = {"40001", "40P01"}
-# 42P07: a table that another session has made meanwhile, as no snapshot shows that; 55P03: a lock
-# that was not had in time, or at once.
+# 42P07: another session has created the table meanwhile, which no snapshot shows. 55P03: a lock
+# did not come in time, or not at once.
 IN_THE_WAY = {"42P07", "55P03"}
-# So a standby answers to SERIALIZABLE, among other things.
+# A standby's answer to SERIALIZABLE; it has other causes too.
 NOT_SUPPORTED = "0A000"
 # Sessions that are ended by the server or refused by it: shutdown, crash, starting up, idle too
 # long, too many connections.
@@ -29,8 +29,8 @@ def state_of(error, driver_error):
 def verdict_of(error, driver_error, lost):
     """Return the Verdict on `error`, the driver's or SQLObject's for it.
 
-    `driver_error`: the class of all errors of the driver. `lost`: its classes of errors that, if
-    they have no SQLSTATE, tell of a lost connection, of which the server cannot tell.
+    `driver_error`: the class of all errors of the driver. `lost`: its classes of errors that tell
+    of a lost connection where they have no SQLSTATE: the server could send none.
     """
     state = state_of(error, driver_error)
     if state is None:
@@ -54,5 +54,5 @@ def _is_of_query(error):
     """Whether the session lives on: the error tells of another connection, as dblink's do."""
     if not hasattr(error, "diag"):
         error = error.__context__
-    # The session ends with a FATAL one.
+    # A FATAL error ends the session.
     return getattr(error.diag, "severity_nonlocalized", None) == "ERROR"

@@ -2,8 +2,8 @@
 
 import math
 
-# Milliseconds for which one that is alone waits for another's lock in the first attempt. Most
-# transactions that do nothing but query the database end within them.
+# Milliseconds that the transaction that is alone waits for another's lock in its first attempt.
+# Most transactions that only query the database end within that time.
 _FIRST_WAIT = 20
 _IDLE = "idle_in_transaction_session_timeout"
 
@@ -11,12 +11,12 @@ _IDLE = "idle_in_transaction_session_timeout"
 class Limits:
     """The statements that set the limits: for a transaction, or for the whole session.
 
-    In each transaction they take a tenth of the time of one that reads and writes a row.
+    To set them in each transaction takes a tenth of the time in which one reads and writes a row.
     """
 
     def __init__(self, statement, lock, idle):
         """`statement`: seconds for one statement; `lock`: seconds of them to wait for a lock;
-        `idle`: seconds for which a transaction may do nothing."""
+        `idle`: seconds for which a transaction may be idle."""
         limits = {"statement_timeout": statement, "lock_timeout": lock, _IDLE: idle}
         milliseconds = {name: _milliseconds(limit) for name, limit in limits.items()}
         self.of_transaction = _set("SET LOCAL", milliseconds)
@@ -24,10 +24,10 @@ class Limits:
         self._limits = milliseconds
 
     def of_alone(self, attempt):
-        """Return those of a transaction that is alone, in the `attempt` from 1 on.
+        """Return the limits of a transaction that is alone, in its `attempt`, from 1 on.
 
-        It may do nothing for as long as a statement may take: its process may have been stopped,
-        or its host be away. The longest wait for a lock keeps all others waiting too.
+        It may be idle only as long as a statement may take, because its process may have been
+        stopped, or its host be away. While it waits for a lock, all others wait too.
         """
         idle = self._limits["statement_timeout"]
         wait = min(self._limits["lock_timeout"], _FIRST_WAIT * 2 ** (attempt - 1))
@@ -36,11 +36,11 @@ class Limits:
 
     @staticmethod
     def of_deadline(statement, idle):
-        """Return those of one transaction, given in seconds, where they are not the session's.
+        """Return the limits of one transaction, given in seconds, that differ from the session's.
 
-        Its deadline is near, or it has none and may do nothing for as long as it likes.
+        Its deadline is near, or it has none and may be idle without limit.
         """
-        # The default is the server's.
+        # DEFAULT is the server's value.
         idle = "DEFAULT" if idle == math.inf else _milliseconds(idle)
         limits = {"statement_timeout": _milliseconds(statement), _IDLE: idle}
         return _set("SET LOCAL", limits)

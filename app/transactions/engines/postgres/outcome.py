@@ -1,19 +1,19 @@
 """What became of a transaction whose COMMIT was not answered: the server is asked by its id.
 
 The id comes with the message that begins the transaction, at no further round trip, through
-psycopg 3. psycopg2 shows the last answer to a message only, and behind a pooler nobody knows on
-which server the transaction was: there, the outcome stays unknown. A writing request that writes
-nothing has an id, too, and so changes the snapshot token as if it had.
+psycopg 3. psycopg2 shows only the last answer to a message, and behind a pooler nobody knows on
+which server the transaction was. There the outcome stays unknown. A writing request that writes
+nothing has an id too, so it changes the snapshot token like one that writes.
 
-An id means the same only on the server that gave it, and only until that crashes: ids that had not
-been written to its disk are given to others after the recovery. So `run_of_server` tells one run
+An id is valid only on the server that gave it, and only until that server crashes: after the
+recovery it gives those ids again that were not on its disk yet. So `run_of_server` names one run
 of one server: its identifier and timeline, when it was started, and when its statistics were
-reset. The last because after the crash of one process PostgreSQL recovers without another start,
-and resets them. An ordinary user of the database may ask for all of it.
+reset. The last is there because PostgreSQL recovers from the crash of one process without another
+start, and resets them. An ordinary user of the database may ask for all of it.
 
-Where the server waits for standbys, a transaction whose session ended during that wait is
-committed on the server alone, and would be lost with it: so what is committed is unknown there.
-https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
+Where the server waits for standbys, a session may end during that wait. Then its transaction is
+committed on this server alone, and would be lost with it. So there a committed transaction counts
+as unknown. https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
 https://www.postgresql.org/docs/current/monitoring-stats.html
 https://www.postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION
 """
@@ -35,16 +35,16 @@ ID = "SELECT pg_current_xact_id();"
 
 
 def run_of_server(session):
-    """Return the text that tells its server's run from others, None where that does not say."""
+    """Return the text that names the run of its server; None where the server does not tell."""
     try:
         return session.send(f"SELECT {_RUN}")[1][0]
     except session.ERROR:
-        # Some offered as a service do not have all of these functions.
+        # Some hosted servers lack one of these functions.
         return None
 
 
 def look_after_loss(session, error):
-    """Return where the transaction of `session`, which `error` has cut off, is committed.
+    """Return if the transaction of `session`, which `error` has cut off, is committed.
 
     Raises `error` where it is rolled back, OutcomeUnknown where nobody knows.
     """

@@ -18,7 +18,7 @@ from .token import PREPARE, PREPARED, TOKEN
 
 log = logging.getLogger(__name__)
 
-# libpq's number of a transaction in which nothing but its end, or a savepoint's, can be sent.
+# libpq's number of a failed transaction: it only takes its end, or that of a savepoint.
 _FAILED = 3
 
 
@@ -45,7 +45,7 @@ class PostgresSession(ServerSession, TokenSession):
     own = False
     # Whether its user may take the lock by which a transaction goes alone.
     may_lock = False
-    # By what outcome.py asks for the open transaction; the engine gives the last.
+    # With these outcome.py asks for the open transaction. The engine gives the last.
     run_of_server = transaction_id = connect_again = None
 
     @abc.abstractmethod
@@ -71,9 +71,8 @@ class PostgresSession(ServerSession, TokenSession):
     def prepare_session(self):
         """Set the limits for the whole session, where that can be done; raises the driver's error.
 
-        A pooler such as PgBouncer may give each transaction another session, where what one
-        client sets is another's too. It shows by the session's process id, which is not the one
-        that was told for this connection.
+        A pooler such as PgBouncer may give each transaction another session, and share a session
+        between clients. Then its process id is not the one that this connection was told.
         """
         self.autocommit = True
         _, (process, may_lock) = self.send(f"SELECT pg_backend_pid(), {MAY_LOCK}::int")
@@ -152,7 +151,7 @@ class PostgresSession(ServerSession, TokenSession):
         """Receive the answer to what was sent without waiting for it."""
 
     def execute_first(self, cursor, query, execute):
-        """Begin the transaction with its first query and, where it is wanted, the token.
+        """Send the first query with what begins the transaction and, where wanted, the token.
 
         `execute(message)` has `cursor` execute it and raises SQLObject's errors.
         """
@@ -181,11 +180,11 @@ class PostgresSession(ServerSession, TokenSession):
 
     @staticmethod
     def _show_answer(cursor, number, query, execute):
-        """Have `cursor` at the answer to `query`, the first one as for each later query."""
+        """Have `cursor` show the answer to `query`, its first one, as after each later query."""
         try:
             cursor.set_result(number)
         except IndexError:
-            # A comment alone has none, and must not have the token's.
+            # A comment alone has no answer, and must not show the token's.
             execute(query)
 
     def _not_opened(self, error):
@@ -193,7 +192,7 @@ class PostgresSession(ServerSession, TokenSession):
             if self.reused:
                 raise StaleConnection(str(error)) from error
         elif not self.status():
-            # A syntax error has the server refuse the message as a whole, BEGIN included.
+            # After a syntax error the server refuses the whole message, BEGIN included.
             self.state = State.BEGIN_NOT_SENT
         elif self.snapshot is not None:
             self.snapshot.missed()
@@ -216,7 +215,7 @@ class PostgresSession(ServerSession, TokenSession):
     def _look(self, message):
         """Send a message that is a transaction of its own; return the first row of its answer.
 
-        None where it fails or the connection should be checked first: who begins sees to that.
+        None where it fails or the connection should be checked first: a transaction does that.
         """
         if time.monotonic() - self.used > self.check_after:
             return None
@@ -242,12 +241,12 @@ class PostgresSession(ServerSession, TokenSession):
         self.cursor_factory = guarded(self.cursor_class(), look_at)
 
     def forget_snapshot(self):
-        """Use no kept rows in this transaction, which sees others than they are of."""
+        """Use no kept rows in this transaction, because it sees another snapshot than theirs."""
         if self.snapshot is not None:
             self.snapshot.forget()
 
     def commit_transaction(self):
-        """COMMIT; one of a reading request is not waited for, as nothing depends on it.
+        """COMMIT. A reading request does not wait for the answer, because nothing depends on it.
 
         Raises TransactionLost where the server answers ROLLBACK, as it does without an error
         for a transaction in which a query has failed, and where a query has ended it; or
@@ -268,13 +267,13 @@ class PostgresSession(ServerSession, TokenSession):
         except self.Error as error:
             if self.verdict(error) is not Verdict.GONE:
                 raise
-            # What was read is right all the same.
+            # What was read is still right.
             if self.writing:
                 look_after_loss(self, error)
             self.spoiled = True
             return
         self.state = State.IDLE
-        # A reading request that has caught an error has nothing that could be missing.
+        # A reading request that has caught an error has written nothing that could be missing.
         if tag != "COMMIT" and self.writing:
             raise TransactionLost(f"PostgreSQL answered {tag} to COMMIT: nothing is committed")
 

@@ -1,4 +1,4 @@
-"""Where a PostgreSQL session's transaction is, and the error of one that was lost before it."""
+"""Where a PostgreSQL session's transaction is, and the error of a session lost before it."""
 
 import enum
 

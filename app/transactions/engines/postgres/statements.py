@@ -23,7 +23,7 @@ _CALLS = re.compile(
     r"|\bINTO\s+(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?\b|\bpg_temp\b",
     re.IGNORECASE,
 )
-# The last argument of set_config tells that it is for the transaction.
+# The last argument of set_config says whether it is for the transaction only.
 _CALLS_LOCAL = re.compile(r"\bset_config\s*\([^()]*,\s*'?(?:true|t|on|1)'?\s*\)", re.IGNORECASE)
 
 
@@ -41,7 +41,7 @@ def look_at(session, query):
 
 
 def _may_call(query):
-    """Whether a part of _CALLS is in `query`: four times as fast, as every query goes through."""
+    """Whether a part of _CALLS is in `query`: a fast look, because every query comes here."""
     text = query.lower()
     return (
         "temp" in text

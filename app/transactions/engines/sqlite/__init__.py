@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class NotThere(sqlite3.OperationalError):
-    """The file of a database is not there, and is not to be made."""
+    """The file of a database is missing, and must not be created."""
 
 
 class Engine(threads.Engine, SQLiteConnection):
-    """SQLite through connections that belong to one thread of one process each.
+    """SQLite through connections, each of one thread of one process.
 
     A thread serves requests through two sessions: a reading one with `query_only` set once,
     on which the engine refuses writes with SQLITE_READONLY, and a writing one. Settings and
@@ -37,7 +37,7 @@ class Engine(threads.Engine, SQLiteConnection):
     # The class of its sessions.
     SESSION = SQLiteSession
     OPTIONS = frozenset(["cache_rows", "foreign_keys", "queue", "create"])
-    # In the order in which the rows come, also by an ORDER BY in the subquery: rule 16 of
+    # It has the order in which the rows come, also by an ORDER BY in the subquery: rule 16 of
     # https://www.sqlite.org/optoverview.html#subquery_flattening.
     LIST_OF_ALL = "json_group_array(id)"
     # https://www.sqlite.org/pragma.html#pragfunc
@@ -56,8 +56,8 @@ class Engine(threads.Engine, SQLiteConnection):
         """`filename` is the database's path, `timeout` the seconds to wait for a lock;
         `cache_rows` rows are kept for each thread's reading requests. `foreign_keys`: whether
         SQLite enforces them, which stock SQLObject does not ask it to. `queue`: whether writers
-        stand in a queue, for which there is a file beside the database (queue.py). `create`:
-        whether a file that is not there is made; else its requests are answered 503."""
+        stand in a queue, with a file beside the database (queue.py). `create`: whether a missing
+        file is created; without it requests are answered 503."""
         self._cache_rows = int(cache_rows)
         self.foreign_keys = bool(Boolean(foreign_keys))
         self._queue = bool(Boolean(queue))
@@ -65,12 +65,12 @@ class Engine(threads.Engine, SQLiteConnection):
         super().__init__(filename, factory=lambda module: self.SESSION, timeout=timeout, **kw)
 
     def open_session(self, use=None):
-        """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot be."""
+        """Open a session for "reading", "writing" or None; sqlite3.Error where it cannot."""
         session = self._connect()
         try:
             self._prepare(session, use)
         except BaseException:
-            # Whoever holds the error would hold its files open.
+            # Whoever holds the error would hold the session's files open.
             session.close_quietly()
             raise
         return self.adopt_session(session, use)
@@ -118,9 +118,9 @@ class Engine(threads.Engine, SQLiteConnection):
     def session_for(self, writing, deadline=math.inf, may_idle=False):
         """Return this thread's session, in a transaction.
 
-        A reading one sees one snapshot and cannot write. A writing one holds the database's
-        write lock, so it is serial. Raises sqlite3.OperationalError when the lock was not had
-        within the timeout or the database cannot be opened.
+        A reading one sees one snapshot and cannot write. A writing one holds the database's write
+        lock, so it is serial. Raises sqlite3.OperationalError when the lock does not come within
+        the timeout or the database cannot be opened.
         """
         if writing:
             self._refuse_to_wait_for_stock()
@@ -130,7 +130,8 @@ class Engine(threads.Engine, SQLiteConnection):
             session.open_transaction(writing, deadline)
         except sqlite3.Error as error:
             if self.verdict(error) is not Verdict.CONFLICT:
-                # SQLite opens a file that it may not write for reading, and keeps to that.
+                # SQLite opens a file that it may not write read-only, and does not change that
+                # later.
                 session.discard()
             raise
         return session
@@ -177,7 +178,7 @@ class Engine(threads.Engine, SQLiteConnection):
     def _setAutoCommit(self, conn, auto):
         if self._memory:
             return super()._setAutoCommit(conn, auto)
-        conn.keep_begun = not auto
+        conn.begins_again = not auto
         begun = self.own_sessions().begun
         (begun.discard if auto else begun.add)(conn)
         if conn.in_transaction:
@@ -190,7 +191,7 @@ class Engine(threads.Engine, SQLiteConnection):
         self._runWithConnection(partial(drop, self), tableName)
 
     def addColumn(self, tableName, column):
-        # The stock way ends with VACUUM, which no transaction can have.
+        # The stock way ends with VACUUM, which no transaction can contain.
         self.query(f"ALTER TABLE {tableName} ADD COLUMN {column.sqliteCreateSQL()}")
 
     def delColumn(self, sqlmeta, column):
@@ -219,8 +220,8 @@ class Engine(threads.Engine, SQLiteConnection):
         return cure and f"{self.filename}: {error}; {cure}"
 
     def table_columns(self, table):
-        # All that SQLite knows of a declared type is how it stores values of it. A primary key
-        # takes no NULL and numbers itself.
+        # From a declared type SQLite learns only how to store the values. A primary key takes no
+        # NULL and numbers itself.
         rows = self.queryAll(
             "SELECT name, type, \"notnull\" OR pk, IFNULL(dflt_value, 'NULL') != 'NULL' OR pk "
             f"FROM pragma_table_info('{table}') ORDER BY cid"

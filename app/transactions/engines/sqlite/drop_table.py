@@ -78,7 +78,7 @@ def _remove_references(connection, raw, table):
     for name, column in _references(connection, raw, table):
         raise dberrors.IntegrityError(
             f"table {name}: its column {column} refers to table {table} in a way that can only "
-            "be removed by hand: make it anew without the reference"
+            "be removed by hand: create it anew without the reference"
         )
 
 

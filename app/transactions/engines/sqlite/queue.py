@@ -1,15 +1,15 @@
-"""The queue of a database's writers, where SQLite would have each of them poll for its lock.
+"""The queue of a database's writers, which without it would poll for SQLite's lock.
 
-SQLite's busy handler sleeps and tries again: who comes at the right moment wins, and the unlucky
-one waits for seconds (https://www.sqlite.org/c3ref/busy_timeout.html). Here the threads of a
-process stand in a queue. Whose turn it is has `flock` on a file beside the database, for which
-the queues of all processes wait in the kernel. That says only who tries first. What excludes is
-SQLite's own lock, as it does programs that know no queue; so whoever goes past a queue makes
-nothing wrong.
+SQLite's busy handler sleeps and tries again: a writer that comes at the right moment wins, and an
+unlucky one waits for seconds (https://www.sqlite.org/c3ref/busy_timeout.html). Here the threads of
+a process stand in a queue. The one whose turn it is holds `flock` on a file beside the database.
+The queues of all processes wait for it in the kernel. The queue only decides who tries first.
+SQLite's own lock still excludes others, also programs that know no queue. So nothing goes wrong
+where one bypasses the queue.
 
 A blocking `flock` cannot be given up. So a separate thread, the *usher*, makes that call, and
-writers wait for their turn with a timeout; who has waited in vain asks SQLite itself once. Where
-nobody is in the way a writer makes one call that does not block, and no other thread is woken.
+writers wait for their turn with a timeout. A writer that has waited in vain asks SQLite itself
+once. Where nobody is in the way, a writer needs one call that does not block, and wakes no thread.
 """
 
 import contextlib
@@ -24,24 +24,24 @@ from weakref import WeakValueDictionary
 
 log = logging.getLogger(__name__)
 
-# What stands behind the database's name in that of the file beside it.
+# The file beside the database has the database's name and this suffix.
 SUFFIX = "-queue"
-# How many turns a process has in a row where others may wait: from thread to thread one is handed
-# on faster than from process to process.
+# How many turns a process takes in a row while others may wait. Threads hand a turn on faster than
+# processes.
 MOST_TURNS = 4
 
 _queues: "WeakValueDictionary[str, Queue]" = WeakValueDictionary()
-# Databases beside which no file can be made or locked.
+# Databases beside which no file can be created or locked.
 _without: set[str] = set()
-# Held while a file is opened, so that none is open in a child unnoticed. A finalizer may come in
-# between.
+# Held while a file is opened, so that a child process does not get it unnoticed. It is reentrant,
+# because a finalizer may come in between.
 _opening = threading.RLock()
 
 
 def queue_for(path):
     """Return the queue of the writers of the database at `path`, the same for all of its names.
 
-    None where a file beside it cannot be made or locked, which is logged once.
+    None where a file beside it cannot be created or locked, which is logged once.
     """
     path = os.path.realpath(path)
     with _opening:
@@ -53,19 +53,19 @@ def queue_for(path):
                 _without.add(path)
                 log.warning(
                     "%s: writers poll for the lock and may wait long, because %s%s cannot be used "
-                    "(%s): let the server's user make that file, or set queue=False",
+                    "(%s): let the server's user create that file, or set queue=False",
                     path, path, SUFFIX, error.strerror,
                 )  # fmt: skip
     return queue
 
 
 def _open_beside(database):
-    """Open the file beside `database`; it is made with the database's rights. Raises OSError."""
+    """Open the file beside `database`, or create it with the same rights. Raises OSError."""
     path = database + SUFFIX
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        file = _make_beside(database, path)
+        file = _create_beside(database, path)
     try:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,11 +76,11 @@ def _open_beside(database):
     return file
 
 
-def _make_beside(database, path):
+def _create_beside(database, path):
     rights = os.stat(database)
     mode = rights.st_mode & 0o666
     file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, mode)
-    # Another user's process may have made it meanwhile.
+    # Another user's process may have created it meanwhile.
     with contextlib.suppress(PermissionError):
         if os.geteuid() == 0:
             os.fchown(file, rights.st_uid, rights.st_gid)
@@ -104,20 +104,21 @@ class Queue:
     """The writers of one database in this process."""
 
     def __init__(self, file):
-        """`file`: the descriptor of the file beside the database; None for a queue of nobody."""
+        """`file`: the descriptor of the file beside the database; None without writers."""
         self._file = file
         # The places of those who wait, and of some who have gone away.
         self.places = deque()
         # The place whose turn it is.
         self.current = None
         self._has_file = False
-        # How many turns there were since then.
+        # How many turns there were since it got the file.
         self._turns = 0
-        # Whether the usher is to get the file, and whether it has it.
+        # Whether the usher was asked to get the file, and whether it has it.
         self._asked = self._granted = False
         self._usher = None
         self._requests = SimpleQueue()
-        # A finalizer may leave a place amid the work, in the thread that does it.
+        # Reentrant, because a finalizer may leave a place in the middle of the work, on its
+        # thread.
         self._mutex = threading.RLock()
         self._at_work = self._again = False
 
@@ -127,14 +128,14 @@ class Queue:
             os.close(self._file)
 
     def leave_to_the_parent(self):
-        """Have nothing of the file that a fork has copied: it would be locked by both."""
+        """Close the copy of the file that a fork has made: both processes would hold its lock."""
         os.close(self._file)
         self.__init__(None)
 
     def wait(self, place, seconds):
         """Wait at most `seconds` for the turn of `place`; return how many were waited.
 
-        `place`: a new one. It is to be left, also where its turn did not come in time.
+        `place`: a new one. The caller leaves it, even if its turn did not come in time.
         """
         with self._mutex:
             # Most find nobody there.
@@ -164,15 +165,15 @@ class Queue:
         self._advance()
 
     def get_file(self):
-        """Have the file, however long that takes."""
+        """Lock the file, however long that takes."""
         self._flock(fcntl.LOCK_EX)
         self._granted = True
         self._advance()
 
     def _advance(self):
-        """Do what follows where a place was taken or left, or the file was had.
+        """Do what follows after a place was taken or left, or the file was locked.
 
-        What an interruption leaves undone, the next call does.
+        The next call does what an interruption has left undone.
         """
         self._again = True
         with self._mutex:
@@ -206,7 +207,7 @@ class Queue:
         if self._has_file and not (waiting and self._turns < MOST_TURNS):
             self._unlock()
             if waiting:
-                # Who waits in another process comes first.
+                # Those that wait in other processes come first.
                 self._ask_usher()
         if not waiting or self._asked:
             return
@@ -218,7 +219,7 @@ class Queue:
             self._ask_usher()
 
     def _lock(self):
-        # First, or an interruption could leave it locked without anybody's knowing.
+        # Set before the call: an interruption must not leave a lock of which nobody knows.
         self._has_file, self._turns = True, 0
         self._has_file = self._flock(fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._has_file
@@ -228,7 +229,7 @@ class Queue:
         self._has_file = False
 
     def _flock(self, operation):
-        """Whether the kernel has done so; where it fails, a writer asks SQLite in the end."""
+        """Return whether the kernel did it. Where it fails, a writer asks SQLite in the end."""
         try:
             fcntl.flock(self._file, operation)
         except OSError:
@@ -242,7 +243,7 @@ class Queue:
                 usher.start()
                 self._usher = usher
         except RuntimeError:
-            # There can be no more threads: the writer has waited in vain.
+            # No thread can be started. The writer waits in vain, and then asks SQLite.
             return
         self._requests.put(self)
         self._asked = True

@@ -13,25 +13,24 @@ from .trouble import primary_code
 
 log = logging.getLogger(__name__)
 
-# Only the transaction that the request has begun has it, once a handler has the connection.
+# A savepoint that only the request's own transaction has, once a handler has the connection.
 _MARK = "begin_of_request"
 # How many of SQLite's instructions pass between two looks at the time: a part of a second.
 INSTRUCTIONS = 1_000_000
-# A wait in the queue of less than this share of the timeout is left out of account.
+# A wait in the queue of less than this share of the timeout does not count.
 _SHORT = 0.01
 
 
 class Clock:
-    """Tells SQLite when a statement is to be given up.
+    """Tells SQLite when to give up a statement.
 
-    It is apart from its session: SQLite holds it, and a cycle that leads through SQLite is never
-    found.
+    It is an object beside the session, because SQLite holds it: the garbage collector never finds
+    a cycle that leads through SQLite.
     """
 
     # The time, of time.monotonic(), at which statements are given up.
     deadline = math.inf
-    # What an interruption has raised in a look at the time: the driver drops it and has the
-    # statement fail.
+    # What interrupted a look at the time. The driver drops it and has the statement fail.
     interruption = None
 
     def looks(self):
@@ -60,16 +59,16 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
     sqlite3 with an `isolation_level` begins only before a write: reads would have no snapshot.
     """
 
-    # Set while SQLObject's stock Transaction holds it, which goes on after a commit.
-    keep_begun = False
-    # Whether it has executed anything but a SELECT since.
+    # Whether a commit begins another transaction: while SQLObject's stock Transaction holds it.
+    begins_again = False
+    # Whether that Transaction has executed anything except SELECT.
     changed = False
-    # For what every request sends: to make a cursor takes a tenth of the time of a token.
+    # For what every request sends. To create a cursor takes a tenth of the time of a token.
     cursor_of_ours = None
     # How many seconds a lock is waited for, the queue for it, and the place there.
     patience = 5
     queue = place = None
-    # Whether other databases than the file belong to it; None until it was looked at.
+    # Whether the file is its only database; None until somebody has looked.
     alone = None
 
     def __init__(self, *arguments, **options):
@@ -78,10 +77,10 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
     def open_transaction(self, writing, deadline=math.inf):
         if self.in_transaction:
-            # Left by an answer that another thread dropped, which could not roll back here.
+            # Another thread dropped an answer, and could not roll back its transaction here.
             self.execute("ROLLBACK")
         self.clock.deadline = deadline
-        # First, or an interruption could leave a transaction that nobody looks for.
+        # Set before it begins: an interruption must not leave a transaction that nobody looks for.
         self.writing = writing
         try:
             if writing:
@@ -107,7 +106,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
     def begin_immediate(self, execute):
         """Have `execute` send BEGIN IMMEDIATE once its turn has come or the time is over.
 
-        Its end is to be followed by `let_go`.
+        The caller calls `let_go` after the transaction's end.
         """
         wait = max(0, min(self.patience, self.clock.deadline - time.monotonic()))
         if self.queue is not None:
@@ -138,7 +137,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
     def check_open(self):
         """Raise TransactionLost where the transaction that was begun has ended.
 
-        Raises what has interrupted a statement before, where the handler went on.
+        Raises the interruption of an earlier statement, after which the handler went on.
         """
         if self.clock.interruption is not None:
             raise self.take_interruption()
@@ -177,17 +176,17 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         return self.cursor_of_ours.execute("PRAGMA data_version").fetchone()[0]
 
     def _is_alone(self):
-        # The token is that of one file. What is attached later is seen by its statement.
+        # The token is of one file. A later ATTACH is seen when its statement is looked at.
         if self.alone is None:
             names = self.execute("SELECT name FROM pragma_database_list").fetchall()
             self.alone = {name for (name,) in names} <= {"main", "temp"}
         return self.alone
 
     def hand_out(self, watcher):
-        """As Session's; what the handler does is sure to be in the transaction, or refused.
+        """As Session's; each statement of the handler is in the transaction, or refused.
 
-        The driver begins a transaction by itself for what comes after SQLite has ended this one,
-        and that one lacks the mark: so it is not committed.
+        After SQLite has ended the transaction, the driver begins another by itself. That one lacks
+        the mark, so it is not committed.
         """
         if not self.handed_out:
             self.execute(f"SAVEPOINT {_MARK}")
@@ -197,22 +196,23 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
         super().hand_out(watcher)
 
     def _guarded_cursor(self, factory=sqlite3.Cursor):
-        # The authorizer refuses as well, whatever the text; but the driver tells no reason.
+        # The authorizer refuses too, whatever the text, but then the driver's error gives no
+        # reason.
         return sqlite3.Connection.cursor(self, guarded(factory, look_at))
 
     def _take_back(self):
-        # Not the isolation level: before Python 3.12, to set it to None commits.
+        # Not the isolation level: before Python 3.12, setting it to None commits.
         vars(self).pop("cursor", None)
         self.set_authorizer(None)
 
     def commit_transaction(self):
-        """COMMIT. Raises TransactionLost where SQLite has rolled back by itself, as it does on
-        a full disk or an I/O error (https://www.sqlite.org/lang_transaction.html), OutcomeUnknown
-        where the disk fails meanwhile, or what the driver raises; then nothing is committed and
-        the transaction is still to be rolled back.
+        """COMMIT. Raises TransactionLost where SQLite has rolled back by itself, as it does on a
+        full disk or an I/O error (https://www.sqlite.org/lang_transaction.html), OutcomeUnknown
+        where the disk fails meanwhile, or the driver's error. After that nothing is committed, and
+        the caller rolls back.
         """
         self.check_open()
-        # SQLite looks at the time once more behind its last instruction, when it is committed.
+        # SQLite looks at the time once more after its last instruction, when it has committed.
         self.clock.deadline = math.inf
         if self.handed_out:
             self._take_back()
@@ -229,7 +229,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
             if (interruption := self.take_interruption()) is not None:
                 raise interruption from error
             if primary_code(error) == sqlite3.SQLITE_IOERR:
-                # It may be in the log, where only the disk was not told to keep it.
+                # It may be in the log: perhaps only the sync to the disk failed.
                 raise OutcomeUnknown(f"COMMIT failed: {error}") from error
             raise
         self.ended()
@@ -251,7 +251,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
     def commit(self):
         super().commit()
         self.changed = False
-        if self.keep_begun:
+        if self.begins_again:
             self.execute("BEGIN")
 
     def rollback(self):
@@ -260,7 +260,7 @@ class SQLiteSession(TokenSession, sqlite3.Connection):
 
 
 def _authorize(action, first, second, database, trigger):
-    """What the handler's own statements may not do: end the transaction, or lift a refusal."""
+    """Deny to the handler's own statements what ends the transaction or lifts a refusal."""
     if action == sqlite3.SQLITE_TRANSACTION:
         return sqlite3.SQLITE_DENY if first in ("COMMIT", "ROLLBACK") else sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "query_only" and second:

@@ -11,7 +11,7 @@ _ENDS = beginning_with(ENDS_TRANSACTION)
 _PRAGMA = r"(?:EXPLAIN\s+(?:QUERY\s+PLAN\s+)?)?PRAGMA"
 _IS_PRAGMA = beginning_with(_PRAGMA)
 _ASKS_READ_ONLY = re.compile(r"\s*PRAGMA\s+query_only\s*;?\s*", re.IGNORECASE)
-# Sets what holds for the connection, or brings other databases, whose commits no token tells.
+# They set something for the connection, or bring other databases, whose commits no token shows.
 _CHANGES_SESSION = beginning_with(
     rf"{_PRAGMA}(?!\s+(?:\w+\s*\.\s*)?\w*(?:_info|_xinfo|_list|_check|_version)\b)|ATTACH|DETACH"
     r"|CREATE\b.*\bTEMP(?:ORARY)?"

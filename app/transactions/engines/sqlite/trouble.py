@@ -1,4 +1,4 @@
-"""What keeps an SQLite database from being used, and its cure, which stands in the log.
+"""Why an SQLite database cannot be used, and the cure that the log names.
 
 https://www.sqlite.org/rescode.html
 """
@@ -33,5 +33,5 @@ def primary_code(error):
 
 
 def cure_of(error):
-    """Return what keeps the database from being used and what helps, or None."""
+    """Return why the database cannot be used and what helps, or None."""
     return _CURES.get(primary_code(error))

@@ -1,7 +1,7 @@
-"""Django with ATOMIC_REQUESTS and connections that stay; no middleware, as we have none.
+"""Django with ATOMIC_REQUESTS and persistent connections; no middleware, as we have none.
 
-A write locks its row where the engine can, as who wants no lost update writes it. On SQLite, whose
-transactions begin as readers, one of two that write at once is refused.
+A write locks its row where the engine can: so writes whoever wants no lost update. SQLite's
+transactions begin as readers, and of two that write at once it refuses one.
 """
 
 import os
@@ -36,7 +36,7 @@ settings.configure(
     DATABASES={"default": database(os.environ["BENCHMARK_DATABASE"])},
     MIDDLEWARE=[],
     ROOT_URLCONF=__name__,
-    SECRET_KEY="of no use here, but Django wants one",
+    SECRET_KEY="not used here, but Django wants one",
 )
 django.setup()
 

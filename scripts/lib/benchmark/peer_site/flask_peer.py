@@ -1,7 +1,7 @@
 """Flask and SQLAlchemy as their documentation shows them: a session for each request.
 
-A write locks its row where the engine can, as who wants no lost update writes it. On SQLite,
-where Python's driver begins a transaction with the first change, updates may be lost.
+A write locks its row where the engine can: so writes whoever wants no lost update. On SQLite
+Python's driver begins a transaction with the first change, and updates may be lost.
 """
 
 import os

@@ -1,6 +1,7 @@
-"""A WSGI function on the bare driver: the base of what any framework can come to.
+"""A WSGI function on the bare driver: no framework can be faster.
 
-A thread keeps one connection. A write locks its row, or on SQLite the database, before it reads.
+Each thread has one persistent connection. A write locks its row, or on SQLite the database, before
+it reads.
 """
 
 import os
@@ -17,7 +18,7 @@ ALL = "SELECT id, name, note, number FROM item"
 TO_CHANGE = ONE if SQLITE else f"{ONE} FOR UPDATE"
 CHANGE = f"UPDATE item SET number = {MARK} WHERE id = {MARK}"
 
-kept = threading.local()
+local = threading.local()
 
 
 def connect():
@@ -39,10 +40,10 @@ def connect():
 
 def cursor():
     """This thread's cursor."""
-    if not hasattr(kept, "cursor"):
-        kept.connection = connect()
-        kept.cursor = kept.connection.cursor()
-    return kept.cursor
+    if not hasattr(local, "cursor"):
+        local.connection = connect()
+        local.cursor = local.connection.cursor()
+    return local.cursor
 
 
 def rows(query, *values):

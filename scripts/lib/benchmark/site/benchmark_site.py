@@ -16,7 +16,7 @@ ROWS_OF_AN_INSERT = 1000
 
 class Item(SQLObject):
     class sqlmeta:
-        # Looked at when the class is made.
+        # SQLObject reads it when the class is created.
         cacheValues = os.environ.get("BENCHMARK_MODE") != "nocache"
 
     name = UnicodeCol(length=50)
@@ -50,7 +50,7 @@ class List:
 
 
 class Write:
-    """Answers in which run of the handler it was done: 1 more than its retries."""
+    """Answers with the number of the handler's run: its retries and 1."""
 
     # A stock mode has one only.
     runs = staticmethod(lambda: 1)
@@ -76,7 +76,7 @@ URLS = (
 
 
 def make_database(uri):
-    """Make the table with its rows in the empty database at `uri`."""
+    """Create the table with its rows in the empty database at `uri`."""
     con = connectionForURI(uri)
     Item.createTable(connection=con)
     for first in range(1, ROWS + 1, ROWS_OF_AN_INSERT):
@@ -90,7 +90,7 @@ def make_app(mode, uri):
 
     `mode`: bare (no processor, for the page without database), default (SQLObject's own
     caching), nocache (cacheValues = False), recipe, bundle, uncached (the bundle without its
-    cache across requests). Only the last two import app.transactions: the others are to have
+    cache across requests). Only the last two import app.transactions: the others must have
     SQLObject as it comes.
     """
     app = web.application(URLS)

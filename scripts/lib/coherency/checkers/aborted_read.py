@@ -14,7 +14,7 @@ def check(history):
 
 
 def without_effect(operation):
-    """Yield the pairs of key and value of what an operation wrote and must not have left."""
+    """Yield (key, value) of each write of an operation that must have had no effect."""
     for step in operation.done if operation.aborted else operation.undone:
         if step[0] in WRITING:
             yield step[1:]

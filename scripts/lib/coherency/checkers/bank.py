@@ -4,10 +4,10 @@ from scripts.lib.coherency.checkers.result import Findings
 
 
 def check(history, accounts, total):
-    """Return the Result: every read of all `accounts` sums to `total`, none is below 0.
+    """Return the Result: every read of all `accounts` sums to `total`, and no account is below 0.
 
     Anomalies: "torn read", a wrong sum; "lost money", a wrong sum when every transfer had ended;
-    "negative balance", for which the transfers must be such that no order of them overdraws.
+    "negative balance" (the transfers must be such that no order of them overdraws).
     """
     transfers = [operation for operation in history if operation.steps("add")]
     quiet = max((operation.t1 for operation in transfers), default=-1)

@@ -11,8 +11,8 @@ from scripts.lib.coherency.history import reads
 def check(history, initial=0):
     """Return the Result: acknowledged before <= read - initial <= begun before the read's end.
 
-    Numbers added are positive. The count of "lost update" is the sum that was missing where most
-    was; anomaly "invented update": more than anybody had begun to add.
+    The numbers added must be positive. Anomalies: "lost update", counted as the largest sum that a
+    read misses; "invented update", a read of more than the clients had begun to add.
     """
     added = defaultdict(list)
     for operation in (op for op in history if not op.aborted):

@@ -4,12 +4,12 @@ Anomaly   The cycle has
 --------  --------------------------------------------
 G0        only ww edges
 G1c       ww and wr edges
-G-single  one rw edge, else ww and wr edges
-G2-item   several rw edges, else ww and wr edges
+G-single  one rw edge, the others ww or wr
+G2-item   several rw edges, the others ww or wr
 
-With "-process" the cycle also needs the order of one client's operations, with "-realtime" that
-of operations which did not overlap. These are looked for only among transactions that have no
-cycle without. G2 itself needs predicates: phantoms.py finds it.
+With "-process" the cycle also needs the order of one client's operations. With "-realtime" it also
+needs the order of operations that did not overlap. The search looks for these two only among
+transactions that have no other cycle. G2 itself needs predicates: phantoms.py finds it.
 """
 
 import networkx
@@ -30,10 +30,10 @@ CLOSING = {"G0": "ww", "G1c": "wr", "G-single": "rw", "G2-item": "rw"}
 
 
 def find_cycles(findings, graph):
-    """Add the cycles of a graph of dependencies to the findings, the shortest as witness.
+    """Add the cycles of a graph of dependencies to the findings, with the shortest as witness.
 
-    For each strongly connected component and anomaly at most MOST_SEARCHES edges are tried, so
-    that a count is a lower bound.
+    It tries at most MOST_SEARCHES edges for each strongly connected component and anomaly, so a
+    count is a lower bound.
     """
     for members in networkx.strongly_connected_components(graph):
         if len(members) > 1:

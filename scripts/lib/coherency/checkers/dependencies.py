@@ -6,13 +6,13 @@ import networkx
 
 
 def dependencies(history, orders):
-    """Return a DiGraph of operations; an edge's "kinds" is the set of why it is there.
+    """Return a DiGraph of operations; an edge's "kinds" is the set of the reasons for it.
 
     history: operations in the order of their beginning. orders: {key: the tuple of its values in
     their order}. Kinds: "ww" wrote the value before, "wr" wrote what the other read, "rw" read
     what the other then overwrote, "process" the same client before, "realtime" ended before the
-    other began. An append that has happened and that no read shows follows the longest observed
-    value: a read that misses it came before it.
+    other began. An append that has happened and that no read shows follows the longest value
+    read: a read that misses it came before it.
     """
     graph = networkx.DiGraph()
     graph.add_nodes_from(operation for operation in history if operation.ok)
@@ -31,7 +31,7 @@ def dependencies(history, orders):
 
 
 def _appends(history, places):
-    """{(key, value): writer} of what reads show, {key: [writer]} of what none shows."""
+    """{(key, value): writer} of the appends that reads show, {key: [writer]} of the others."""
     appends = [
         (key, value, operation)
         for operation in history
@@ -43,7 +43,7 @@ def _appends(history, places):
         for key, value, operation in appends
         if value in places.get(key, ())
     }
-    # One of which a part was read has happened as a whole, whatever its client was answered.
+    # If a read shows a part of a transaction, all of it has happened, whatever was answered.
     seen = set(writers.values())
     unread = defaultdict(list)
     for key, value, operation in appends:

@@ -24,5 +24,5 @@ def find(findings, history):
         newest = elements(seen)[-1:]
         writer = passing.get((key, *newest))
         if writer is not None and writer is not operation:
-            reason = f"key {key} ends with {newest[0]}, which its writer followed by another value"
+            reason = f"key {key} ends with {newest[0]}, which its writer then overwrote"
             findings.add("G1b", (writer, operation), reason)

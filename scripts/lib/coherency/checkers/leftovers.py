@@ -1,4 +1,4 @@
-"""What a run of a handler that came to nothing has left, or did before its transaction's end."""
+"""What a rolled-back run of a handler has left, and what a run did before its commit."""
 
 from scripts.lib.coherency.checkers import aborted_read
 from scripts.lib.coherency.checkers.result import Findings
@@ -8,9 +8,9 @@ from scripts.lib.coherency.history import reads
 def check(history):
     """Return the Result; no value is appended twice.
 
-    Anomalies: "leftover", an answer with a header of another run; "duplicate", an element that
-    is there twice; "early", what was to be done after the commit is seen before it; "lost
-    write", of all that was to follow acknowledged requests nothing is there; "G1a".
+    Anomalies: "leftover", an answer with a header of another run; "duplicate", an element that a
+    list has twice; "early", a read before the commit of what must follow the commit; "lost
+    write", nothing of what must follow acknowledged requests is there; "G1a".
     """
     findings = Findings()
     aborted_read.find(findings, history)
@@ -24,7 +24,7 @@ def check(history):
             twice = sorted({value for value in seen if seen.count(value) > 1})
             findings.add("duplicate", (operation,), f"key {key} has more than once: {twice}")
         if any((key, value) in operation.steps("on_commit") for value in seen):
-            reason = f"key {key} has in the transaction what was to follow its commit"
+            reason = f"key {key} shows within the transaction what must follow its commit"
             findings.add("early", (operation,), reason)
     _find_lost(findings, history)
     return findings.result(checked)

@@ -1,12 +1,12 @@
 """Linearizability of registers with several writers.
 
-A transaction that reads a key and then writes it is what a successful compare-and-set is. The
+A transaction that reads a key and then writes it equals a successful compare-and-set. The
 search is Wing and Gong's in Lowe's just-in-time form (Testing for Linearizability, 2017): at each
-answer it keeps every state that the register can be in, with the operations that have taken
-effect before their own answers, and meets none of these twice.
+answer it holds every state that the register can be in, with the operations that have taken
+effect before their own answers, and visits no state twice.
 
-A write of unknown outcome that nobody has read can be left out of every order, and one that was
-read has taken effect before the end of the first read of it: so it is taken as answered then.
+A write of unknown outcome that no read shows can be left out of every order. One that a read shows
+took effect before the first such read ended: the search takes it as answered then.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ MOST_STATES = 200_000
 
 
 def check(history, initial=0, most_states=MOST_STATES):
-    """Return the Result, for each key by itself; no value is written twice to a key.
+    """Check each key by itself and return the Result; no value may be written to a key twice.
 
     The outcome is unknown where the search for one key would meet more than `most_states`.
     Anomaly: "not linearizable", one for each key.
@@ -45,7 +45,7 @@ def check(history, initial=0, most_states=MOST_STATES):
 def _smallest(operations, end, key, initial, most_states):
     """The fewest operations found that are a contradiction at the time `end`.
 
-    What is still under way then counts as unanswered: what it has read may be written later.
+    Operations under way then count as unanswered: what they read may be written later.
     """
     until = {}
     for operation in operations:
@@ -77,7 +77,7 @@ def _search(operations, key, initial, most_states):
 
 
 def _ends(operations, key):
-    """Yield (number, latest time at which it has taken effect) of those that may have."""
+    """Yield (number, latest time at which it has taken effect) of each operation that may have."""
     first = {}
     for operation in operations:
         for place, seen in operation.steps("read") if operation.ok else ():
@@ -124,10 +124,10 @@ def _apply(operation, key, value):
 
 
 def _shrink(operations, key, initial, most_states):
-    """Leave out what is not needed for the contradiction, in ever smaller pieces.
+    """Leave out, in ever smaller pieces, what the contradiction does not need.
 
-    Only operations whose values no other reads may go: a read without its write would be a
-    contradiction of its own.
+    Only an operation whose values no other one reads may go: a read without its write would itself
+    be a contradiction.
     """
     size = len(operations) // 2
     while size:
@@ -143,6 +143,6 @@ def _shrink(operations, key, initial, most_states):
     return operations
 
 
-def _sound(kept, removed):
-    seen = {pair for operation in kept if operation.ok for pair in operation.steps("read")}
+def _sound(remaining, removed):
+    seen = {pair for operation in remaining if operation.ok for pair in operation.steps("read")}
     return not any(pair in seen for operation in removed for pair in operation.steps("write"))

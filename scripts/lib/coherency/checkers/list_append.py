@@ -19,11 +19,11 @@ NOWHERE = float("inf")
 def check(history):
     """Return the Result; no value is appended twice to a key.
 
-    Anomalies: those of cycles.py, "G1a", "G1b"; "incompatible order", two reads neither of which
-    begins with the other, or one that has the appends of one transaction in another order; "lost
+    Anomalies: those of cycles.py, "G1a", "G1b"; "incompatible order", two reads of which neither
+    is a prefix of the other, or a read with one transaction's appends in another order; "lost
     update", two transactions that append to the same state they have read; "internal", a
-    transaction that does not see its own; "invented value" that nobody appended; "duplicate" in
-    one read.
+    transaction that does not see its own appends; "invented value" that nobody appended;
+    "duplicate" in one read.
     """
     history = sorted(history, key=lambda operation: operation.t0)
     findings = Findings()
@@ -67,7 +67,7 @@ def _find_internal(findings, history):
                 end = value[len(value) - len(known) :] if len(value) >= len(known) else None
                 early = any((key, element) in to_come for element in value)
                 if end != known or (exact and value != known) or early:
-                    reason = f"key {key} is not what the transaction itself made of it before"
+                    reason = f"key {key} is not what the transaction itself has read and appended"
                     findings.add("internal", (operation,), reason)
                 expected[key] = (value, True)
 
@@ -94,7 +94,7 @@ def _find_lost_updates(findings, history):
 
 
 def _find_wrong_orders(findings, history, longest):
-    """Find lists that have what one transaction appended in another order, or not its first."""
+    """Find lists with one transaction's appends in another order, or without the first of them."""
     places = {
         key: {value: place for place, value in enumerate(seen)}
         for key, (seen, _) in longest.items()
@@ -104,7 +104,7 @@ def _find_wrong_orders(findings, history, longest):
         for key, value in () if operation.aborted else reversed(operation.steps("append")):
             place = places.get(key, {}).get(value, NOWHERE)
             if place > later.get(key, NOWHERE):
-                reason = f"key {key} has not in its order what one transaction appended"
+                reason = f"key {key} does not show one transaction's appends in their order"
                 witness = dict.fromkeys((operation, longest[key][1]))
                 findings.add("incompatible order", witness, reason)
             later[key] = place
@@ -121,6 +121,8 @@ def _longest_reads(findings, history):
         if order[: len(seen)] != seen:
             pairs = enumerate(zip(seen, order, strict=False))
             place, (one, other) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
-            reason = f"element {place + 1} of key {key} is {one} to one and {other} to the other"
+            reason = (
+                f"element {place + 1} of key {key} is {one} in one read and {other} in another"
+            )
             findings.add("incompatible order", (operation, reader), reason)
     return longest

@@ -10,7 +10,7 @@ CHANGES = ("insert", "write", "delete")
 
 
 class Versions:
-    """What one writer made of a key, in order."""
+    """The values that one writer gave a key, in order."""
 
     def __init__(self):
         self._acknowledged, self._ends, self._others = [], [], []
@@ -39,11 +39,10 @@ class Versions:
 
 
 def check(history):
-    """Return the Result; no value is written twice, and no key is there in the beginning.
+    """Return the Result; no value is written twice, and no key exists in the beginning.
 
-    Anomalies: "stale read", a list or count that does not have what was last acknowledged for a
-    key before it began, nor anything later; "phantom", a list and a count in one request that
-    differ.
+    Anomalies: "stale read", a list or count with an older state of a key than the last one
+    acknowledged before it began; "phantom", a list and a count in one request that differ.
     """
     versions = defaultdict(Versions)
     for operation in sorted(history, key=lambda one: one.t0):
@@ -58,7 +57,7 @@ def check(history):
             sizes.add(seen if kind == "count" else len(seen))
             _compare(findings, versions, operation, (kind, group, seen))
         if len(sizes) > 1:
-            reason = f"in one request there are {' and '.join(map(str, sorted(sizes)))} keys"
+            reason = f"one request finds {' and '.join(map(str, sorted(sizes)))} keys"
             findings.add("phantom", (operation,), reason)
     return findings.result(checked)
 
@@ -76,7 +75,7 @@ def _compare(findings, versions, operation, look):
         least = sum(ABSENT not in values for values in may_be.values())
         most = sum(any(value is not ABSENT for value in values) for values in may_be.values())
         if not least <= seen <= most:
-            reason = f"{seen} keys were counted where there are at least {least}, at most {most}"
+            reason = f"a count finds {seen} keys; there are at least {least}, at most {most}"
             findings.add("stale read", (operation,), reason)
         return
     found = dict(seen)

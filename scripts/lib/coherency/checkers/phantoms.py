@@ -12,7 +12,7 @@ def check(history):
     """Return the Result; a group is a range that is counted or listed, empty in the beginning.
 
     Anomalies: "G2"; "stale read", which misses an insert acknowledged before it began; "invented
-    value", more than anybody had begun to insert.
+    value", more keys than the clients had begun to insert.
     """
     inserts = [
         (key, operation)
@@ -53,9 +53,11 @@ def _compare(findings, operation, group, found, inserts):
     if found < len(before):
         reason = (
             f"{len(before)} of the keys {group[0]} to {group[1]} had been acknowledged before "
-            f"this began, which found {found}"
+            f"this request began; it found {found}"
         )
         findings.add("stale read", (max(before, key=lambda one: one.t1), operation), reason)
     elif found > len(begun):
-        reason = f"{found} of the keys {group[0]} to {group[1]} are there, {len(begun)} can be"
+        reason = (
+            f"{found} of the keys {group[0]} to {group[1]} are there, only {len(begun)} can be"
+        )
         findings.add("invented value", (operation,), reason)

@@ -41,8 +41,8 @@ def check(history):
 
 
 def staleness(history):
-    """Yield (operation, nanoseconds) for every acknowledged read: how long, when it began, a newer
-    value than it shows had been acknowledged; 0 for a fresh read."""
+    """Yield (operation, nanoseconds) for every acknowledged read: how long before its beginning a
+    newer value than it shows was acknowledged; 0 for a fresh read."""
     written, _ = _writes(history)
     newest = {key: _newest_acknowledged(writes) for key, writes in written.items()}
     for operation, key, seen in reads(history):
@@ -82,7 +82,7 @@ def _compare(findings, acknowledged, operation, key, seen):
 def _missed(acknowledged, operation, seen):
     """The first and the newest of the acknowledged writes that a read of `seen` misses, or None.
 
-    Each is (its end, its value, its operation), of those that had been answered before it began.
+    Each is (end, value, operation); only writes count that were answered before the read began.
     """
     if acknowledged is None:
         return None

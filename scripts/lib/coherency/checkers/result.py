@@ -30,7 +30,7 @@ class Result:
     """A verdict on a history.
 
     counts: {anomaly: number}. witnesses: {anomaly: the smallest Witness of it}. reason: why the
-    outcome is unknown, else empty.
+    outcome is unknown, else "".
     """
 
     outcome: Outcome
@@ -45,7 +45,7 @@ class Result:
 
 
 class Findings:
-    """Collects a check's anomalies, of each kind the number and the smallest witness."""
+    """Collects a check's anomalies: of each kind the number and the smallest witness."""
 
     def __init__(self):
         self.counts = {}
@@ -61,7 +61,7 @@ class Findings:
             self.witnesses[anomaly] = found
 
     def result(self, checked, unknown=""):
-        """The Result; unknown without anomalies if nothing was `checked`, or for this reason."""
+        """The Result; unknown, not valid, if nothing was `checked` or `unknown` has a reason."""
         if self.counts:
             outcome = Outcome.INVALID
         elif unknown or not checked:
@@ -74,14 +74,14 @@ class Findings:
 
 
 def added(one, other):
-    """The Result of two histories: invalid if one is, else unknown if one is, with all counts."""
+    """The Result of two histories: invalid if one is, otherwise unknown if one is; adds counts."""
     both = merged(one, other)
     counts = {name: one.counts.get(name, 0) + other.counts.get(name, 0) for name in both.counts}
     return dataclasses.replace(both, counts=counts)
 
 
 def merged(one, other):
-    """The Result of two checks of one history: invalid if one is, else unknown if one is."""
+    """The Result of two checks of one history: invalid if one is, otherwise unknown if one is."""
     outcome = next(
         found
         for found in (Outcome.INVALID, Outcome.UNKNOWN, Outcome.VALID)

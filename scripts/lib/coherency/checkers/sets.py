@@ -1,4 +1,4 @@
-"""A set that is only added to, kept as lists: lost acknowledged writes."""
+"""A set that is only added to, stored as lists: lost acknowledged writes."""
 
 from collections import defaultdict
 
@@ -13,7 +13,7 @@ REASONS = {
 
 
 def check(history):
-    """Return the Result: every final read of a key has all that was acknowledged for it.
+    """Return the Result: every final read of a key has every element acknowledged for it.
 
     A read is final if it began after every write of its key had been answered; a key without one
     makes the outcome unknown. Anomalies, counted by element: "lost write"; "aborted read" of one

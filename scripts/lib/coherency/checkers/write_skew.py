@@ -11,7 +11,7 @@ EMPTY = ((None,), (0,), ())
 def check(history):
     """Return the Result: at most one acknowledged transaction finds its group empty and fills it.
 
-    A group is the set of keys that a transaction reads; a key that is filled stays so.
+    A group is the set of keys that a transaction reads; a filled key stays filled.
     Anomaly: "G2-item".
     """
     filled = defaultdict(list)

@@ -25,8 +25,8 @@ PART = (
 CURES = {
     401: ": SITE_API_TOKEN must be the site's;",
     403: ": the site's SITE_API_TOKEN is not set, so writing is off;",
-    404: ": SITE_LAB must be on there and Apache have the Define WEBPY_LAB, both of which "
-    "scripts/serve --lab does;",
+    404: ": that site needs SITE_LAB on and Apache the Define WEBPY_LAB (scripts/serve --lab sets "
+    "both);",
 }
 WRONG_URL = "is --url right?"
 
@@ -42,7 +42,7 @@ class Client:
     def __init__(self, url, mode, token, client=0, step=1000, leaving=None, seed=0):
         """`url`: the site's, without a slash at the end; `token`: the API's.
 
-        `leaving`: a Leaving (leaving.py) that tells which requests it leaves, by `seed`.
+        `leaving`: a Leaving (leaving.py) that chooses by `seed` which requests it leaves.
         """
         secure = urlsplit(url).scheme == "https"
         self._connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
@@ -64,7 +64,7 @@ class Client:
         self.close()
 
     def reset(self, keys, value):
-        """Make the keys 1 to `keys` with `value`; raises CannotRun if the lab does not do it."""
+        """Create the keys 1 to `keys` with `value`; raises CannotRun if the lab does not do it."""
         body = {"keys": keys, "value": value}
         address = f"{self._address}{self._base}/reset"
         try:
@@ -72,7 +72,9 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise CannotRun(f"{self._address} is not reachable ({error})") from None
         except ValueError as error:
-            raise CannotRun(f"{address} answers what is not JSON ({error}): {WRONG_URL}") from None
+            raise CannotRun(
+                f"{address} does not answer with JSON ({error}): {WRONG_URL}"
+            ) from None
         if status != 200:
             raise CannotRun(f"{address} answers {status}{CURES.get(status, '')} {answer}")
         if not (isinstance(answer, dict) and "served_by" in answer):
@@ -101,7 +103,7 @@ class Client:
         return self._note(f, steps, lambda: self._exchange("POST", "session", body, cookie))
 
     def upload(self, f, *steps):
-        """Send a read of a key and an append to it, which are the steps, as an upload."""
+        """Upload the steps, which are a read of a key and an append to it."""
         (_, key), (_, _, element) = steps
         body = PART.format(element).encode()
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -225,7 +227,7 @@ def _steps_unanswered(steps):
 def _steps_answered(steps, answer):
     if "operations" not in answer:
         return tuple(frozen(("read", key, answer["values"][str(key)])) for _, key in steps)
-    # What was asked to be written is known here: the answer tells what was found.
+    # The client knows what it asked to write; the answer tells only what was found.
     return tuple(
         frozen(told if asked[0] in (*FINDING, "savepoint") else asked)
         for asked, told in zip(steps, answer["operations"], strict=True)

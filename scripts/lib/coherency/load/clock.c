@@ -1,5 +1,5 @@
-/* Has the wall clock of a process ahead by the seconds that are in the file WALL_CLOCK, a 64-bit
-   integer; see clock.py. Other clocks, and waits until a time, are left as they are. */
+/* Puts the wall clock of a process ahead by the seconds in the file WALL_CLOCK, a 64-bit integer;
+   see clock.py. Other clocks, and waits until a time, stay as they are. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 """The wall clock of a site's processes, which jumps: clock.c stands between them and libc.
 
-Monotonic clocks are left as they are: those of the kernel do not jump. libfaketime does the same,
-and a site behind it answers 15 requests a second where there were 800.
+Monotonic clocks stay as they are: the kernel's do not jump either. libfaketime does the same, but
+slows a site from 800 requests a second to 15.
 """
 
 import http.client
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from scripts.lib.command import CannotRun
 
 SOURCE = Path(__file__).with_suffix(".c")
-# Between what was set and what an answer's Date, of whole seconds, shows.
+# The seconds by which the Date of an answer may differ from the clock that was set.
 TOLERANCE = 60
 
 
@@ -35,12 +35,12 @@ class Clock:
         self.environment = {"LD_PRELOAD": str(library), "WALL_CLOCK": str(self._file)}
 
     def set(self, seconds):
-        """Have it jump."""
+        """Make the clock jump to this distance."""
         with self._file.open("r+b") as file:
             file.write(struct.pack("=q", seconds))
 
     def is_seen(self, url, seconds):
-        """Whether the Date of an answer from the site at `url` is so far ahead."""
+        """Whether the Date of an answer from the site at `url` is about that far ahead."""
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
         try:
             connection.request("GET", "/")

@@ -12,12 +12,12 @@ from functools import partial
 from scripts.lib.coherency.history import reads_only
 from scripts.lib.coherency.load.client import Client
 from scripts.lib.coherency.load.leaving import Leaving
-from scripts.lib.coherency.workloads import KEYS_EACH, WORKLOADS, Turn, first_key, keys_made
+from scripts.lib.coherency.workloads import KEYS_EACH, WORKLOADS, Turn, first_key, keys_created
 
-# Until all client processes wait for the start.
+# Within these all client processes wait for the start.
 SECONDS_TO_GATHER = 0.2
 SECONDS_TO_WARM_UP = 1
-# A site that is away refuses as often as it is asked.
+# A site that is down refuses at once: without a pause a client would only count refusals.
 SECONDS_AFTER_FAILURE = 0.01
 # Of prctl(2): the signal that a process gets when its parent has ended.
 PR_SET_PDEATHSIG = 1
@@ -26,8 +26,8 @@ PR_SET_PDEATHSIG = 1
 class ClientPool(ProcessPoolExecutor):
     """A worker process for each client. Their load goes on until the Event `over` is set.
 
-    `leaving` has them leave some of their requests. It is for this process to stop them, and they
-    end with it.
+    `leaving` makes them leave some of their requests. Only this process stops them, and they end
+    with it.
     """
 
     def __init__(self, clients):
@@ -41,7 +41,7 @@ class ClientPool(ProcessPoolExecutor):
 
 
 def _share(over, leaving):
-    # These can be handed to a process at its start only.
+    # A process can take these only at its start.
     global _over, _leaving
     _over, _leaving = over, leaving
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -52,7 +52,7 @@ def _share(over, leaving):
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """What clients did for so many seconds, as Operations, and the Faults meanwhile."""
+    """The Operations of a load of `seconds`, and the Faults during it."""
 
     history: list
     faults: tuple
@@ -60,9 +60,10 @@ class Load:
 
 
 def warm_up(pool, lab, mode, clients):
-    """Have the processes of a mode answer `clients` readers, until they are past their start.
+    """Have `clients` readers ask the processes of a mode until these are past their start.
 
-    The key is none of a workload's, so that none is cached from here. Raises as run_workload does.
+    The readers use a key that no workload uses: a workload's keys must not be cached from here.
+    Raises what run_workload raises.
     """
     key = 1 + KEYS_EACH * len(WORKLOADS)
     with Client(*_of(lab, mode)) as client:
@@ -88,7 +89,7 @@ def run_workload(pool, lab, mode, name, options, disturb=None):
     """
     workload = WORKLOADS[name]
     with Client(*_of(lab, mode)) as client:
-        client.reset(keys_made(name), workload.value)
+        client.reset(keys_created(name), workload.value)
     pool.over.clear()
     start = time.monotonic() + SECONDS_TO_GATHER
     seconds = options.seconds_each
@@ -113,7 +114,7 @@ def _of(lab, mode):
 
 
 def _work(lab, mode, name, number, seed, load):
-    """One client's load, in a process of its own; returns its history.
+    """One client's load, in its own process; returns its history.
 
     load: (its beginning by time.monotonic(), seconds, whether reads go as reading requests).
     """

@@ -1,8 +1,8 @@
 """What is done to the site under load, fault by fault, and which comes when.
 
-A fault is a function of a Target (target.py) and a random.Random. It undoes what would else last:
-a stopped process goes on, a stopped database server is started. The rest is the site's to do.
-One of many small parts returns how many of them there were.
+A fault is a function of a Target (target.py) and a random.Random. It ends what would last: it lets
+a stopped process go on and starts a stopped database server. The site must do the rest. A fault
+that meets messages or requests returns how many it has met.
 """
 
 import itertools
@@ -17,13 +17,13 @@ from scripts.lib.coherency.history import Fault
 from scripts.lib.command import CannotRun
 from scripts.lib.serving.databases import SERVERS
 
-# Seconds that the site serves before each fault, and after the last one.
+# Seconds without a fault before each fault, and after the last one.
 PAUSE = 1
-# A load has as many faults as it has these.
+# Seconds of load for each fault.
 SECONDS_EACH = 4
 SECONDS_STOPPED = 1
-# How long the network is disturbed, or clients leave; at most, where that meets nothing, as in a
-# mode that sends no COMMIT. And which part of their requests clients leave then.
+# How long the network is disturbed, or clients leave. If that meets nothing, it lasts longer, but
+# not for ever: some modes never send a COMMIT. SHARE_LEFT: the part of the requests left.
 SECONDS_DISTURBED = 1
 MOST_SECONDS_DISTURBED = 5
 SHARE_LEFT = 0.6
@@ -31,7 +31,7 @@ SECONDS_JUMPED = 3600
 
 
 def kill(target, choice):
-    """End one daemon by SIGKILL, with whatever it is doing."""
+    """Kill one daemon by SIGKILL, in the middle of its work."""
     pid = choice.choice(sorted(target.pids()))
     os.kill(pid, signal.SIGKILL)
     target.wait_until_gone({pid})
@@ -60,7 +60,7 @@ def graceful(target, choice):
 
 
 def restart_database(target, choice):
-    """Restart the database server in order: it ends all sessions."""
+    """Restart the database server cleanly: it ends all sessions."""
     target.server.stop("fast")
     target.server.start()
 
@@ -95,7 +95,7 @@ def _wait_until_met(count):
 
 
 def leave(target, choice):
-    """Have clients close their connection in the midst of most of their requests."""
+    """Have clients close their connection in the middle of most of their requests."""
     with target.leaving.by(SHARE_LEFT) as left:
         _wait_until_met(left)
         return left()
@@ -143,9 +143,9 @@ def faults_on(engine):
 
 
 class Schedule:
-    """Which faults each load has: in each mode all in turn, in an order that the seed gives.
+    """Deals out the faults to the loads: to each mode all in turn, in an order by the seed.
 
-    However short the loads are, every fault hits every mode that has `loads` of them.
+    However short the loads are, a mode that has `loads` of them gets every fault.
     """
 
     def __init__(self, names, loads, seed):
@@ -166,9 +166,9 @@ class Schedule:
 def disturb(target, names, seconds, choice):
     """Do the FAULTS called `names` to the target, spread over `seconds`; returns the Faults.
 
-    A Fault lasts until the mode's processes have all loaded the application. The next begins when
-    they have served for a PAUSE, so this may take longer. Processes that do not come back are left
-    to those who look for them afterwards.
+    A Fault lasts until all of the mode's processes have loaded the application. The next one
+    begins a PAUSE later, so all may take longer than `seconds`. The final reads find a process
+    that does not come back.
     Raises CannotRun where a fault cannot be done.
     """
     begin = time.monotonic()

@@ -9,12 +9,12 @@ import time
 from scripts.lib.coherency.checkers.result import Outcome, Witness
 from scripts.lib.coherency.history import Operation, frozen
 from scripts.lib.coherency.load.client import Client
-from scripts.lib.coherency.workloads import WORKLOADS, first_key, keys_made
+from scripts.lib.coherency.workloads import WORKLOADS, first_key, keys_created
 from scripts.lib.serving.own_site import DATABASE
 
 KEYS_IN_A_READ = 100
 ROUNDS = 5
-# Within these a site whose processes have loaded the application answers everybody.
+# Seconds within which a site answers everybody once its processes have loaded the application.
 SECONDS = 20
 PAUSE = 0.1
 SQL = "SQL"
@@ -29,13 +29,13 @@ class FinalReads:
     missing: str = ""
 
     def judged(self, result):
-        """The workload's Result with what these say themselves.
+        """The workload's Result with what these reads show.
 
-        A mode that goes on failing has the anomaly "does not recover". Where a process has not
-        answered, what is otherwise valid is unknown.
+        A mode that goes on failing has the anomaly "does not recover". If a process has not
+        answered, a valid Result becomes unknown.
         """
         if self.failed is not None:
-            reason = f"requests still failed {SECONDS} s after the processes had been there again"
+            reason = f"requests still failed {SECONDS} s after all processes had come back"
             anomaly = "does not recover"
             witness = Witness(anomaly, (self.failed,), reason)
             return dataclasses.replace(
@@ -50,7 +50,7 @@ class FinalReads:
 
 
 def from_outside(lab, mode, name):
-    """FinalReads of a site that is not ours: of several processes with luck."""
+    """FinalReads of a site that runs already; chance decides which processes answer."""
     rounds = [_read(lab, mode, name, -number) for number in range(1, 1 + ROUNDS)]
     return FinalReads([operation for reads in rounds for operation in reads])
 
@@ -59,7 +59,7 @@ def from_inside(pool, lab, mode, name, target, clients):
     """FinalReads of the mode of `target` (target.py): by every process, and once in SQL.
 
     `clients` of the pool read and write together, again and again, until nothing fails and every
-    process has answered; given up SECONDS after the processes have loaded the application.
+    process has answered. It gives up SECONDS after the processes have loaded the application.
     """
     target.wait_until_loaded()
     deadline = time.monotonic() + SECONDS
@@ -133,7 +133,7 @@ def _read_and_write(lab, mode, name, number):
     reads = _read(lab, mode, name, number)
     url, token = lab
     with Client(url, mode, token, number) as client:
-        return reads, client.transact(name, ("write", keys_made(name), WORKLOADS[name].value))
+        return reads, client.transact(name, ("write", keys_created(name), WORKLOADS[name].value))
 
 
 def _missing(history, target):

@@ -1,4 +1,4 @@
-"""Clients that leave in mid-request: which of them when, and how many have left."""
+"""Clients that leave in mid-request: which requests they leave, when, and how many."""
 
 import contextlib
 import multiprocessing
@@ -20,9 +20,9 @@ class Leaving:
 
     @contextlib.contextmanager
     def by(self, share):
-        """Have clients leave this part of their requests meanwhile; yields a function.
+        """Have clients leave this part of their requests within the block.
 
-        It returns how many they have left in the block.
+        Yields a function that returns how many they have left in it.
         """
         before = self._count.value
         self._share.value = share

@@ -4,10 +4,10 @@
         uri = server.address("site", proxy.port)
         with proxy.disturbed("COMMIT unanswered", random.Random(1)) as disturbance:
             ...
-        disturbance.count               # how often that was met
+        disturbance.count               # how many messages it met
 
-A kind of disturbance is a function of a Disturbance, the bytes that have come, and the Link that
-they are to go along. It returns what is to be passed on, or raises Cut.
+A kind of disturbance is a function of a Disturbance, the bytes that have come, and their Link. It
+returns the bytes to pass on, or raises Cut.
 """
 
 import contextlib
@@ -19,24 +19,24 @@ import threading
 import time
 from typing import NamedTuple
 
-# A connect to an address without a family resets a connection. To close a socket does not where
-# another process has it, too: one that was forked meanwhile, such as a client of the load.
+# Connecting to an address without a family resets a connection. Closing a socket does not, if a
+# process that was forked meanwhile has it too, such as a client of the load.
 LIBC = ctypes.CDLL(None)
 NOWHERE = bytes(16)
 # The statement by itself or as the last one of several, and no isolation level.
 COMMIT = re.compile(rb"\bCOMMIT\b")
 BYTES = 65536
 MOST_SECONDS_LATE = 0.05
-# How many of the messages that could be met are: the rest must get through, or nothing is done.
+# The part of the messages that a disturbance meets: the rest must get through, or nothing is done.
 SHARE = {"COMMIT cut off": 0.1, "COMMIT unanswered": 0.1, "half an answer": 0.02}
 
 
 class Cut(Exception):
-    """The connection is to be reset on both sides."""
+    """Both sides of the connection must be reset."""
 
 
 class Connection:
-    """One connection through the proxy, of which two threads pass on a direction each."""
+    """One connection through the proxy; two threads pass its bytes on, one in each direction."""
 
     def __init__(self, client, server):
         self._sockets = (client, server)
@@ -45,11 +45,11 @@ class Connection:
         self._reset = False
 
     def end(self, reset):
-        """End it on both sides, by a `reset` or in order. Each of the two threads comes by here.
+        """End it on both sides, by a `reset` or cleanly. Each of the two threads calls this.
 
-        The first one wakes the other one up, and the second one closes the sockets: before that
-        the number of a closed one could be another connection's, whose bytes the thread that still
-        waits would take.
+        The first call wakes the other thread, the second closes the sockets. If the first one
+        closed them, a new connection could get the number of a closed socket, and the waiting
+        thread would take its bytes.
         """
         with self._lock:
             self._reset = self._reset or reset
@@ -74,17 +74,17 @@ class Link(NamedTuple):
 
 
 class Disturbance:
-    """What is done to what passes until `over` is set, and the `count` of how often it was."""
+    """One disturbance of what passes, until `over` is set; `count`: how many messages it met."""
 
     def __init__(self, kind, choice, share=None):
-        """`choice`: a random.Random; `share`: of the messages that it could meet, SHARE's."""
+        """`choice`: a random.Random; `share`: the part of the messages to meet, or SHARE's."""
         self._disturb = KINDS[kind]
         self._share = SHARE.get(kind, 1) if share is None else share
         self._lock = threading.Lock()
         self.choice, self.count, self.over = choice, 0, threading.Event()
 
     def meets(self):
-        """Whether to disturb this message; it is counted then."""
+        """Whether to disturb this message; counts it then."""
         with self._lock:
             met = not self.over.is_set() and self.choice.random() < self._share
             self.count += met
@@ -102,7 +102,7 @@ def late(disturbance, data, link):
 
 
 def stopped(to_server):
-    """Pass nothing on in one direction until it is over; then half of the connections are cut."""
+    """Pass nothing on in one direction until it is over; then cut half of the connections."""
 
     def stop(disturbance, data, link):
         if link.to_server is to_server and disturbance.meets():
@@ -123,9 +123,9 @@ def commit_cut_off(disturbance, data, link):
 
 
 def commit_unanswered(disturbance, data, link):
-    """Let a COMMIT reach the server, and no answer the site."""
+    """Let a COMMIT reach the server, but no answer reach the site."""
     if link.to_server and COMMIT.search(data) and disturbance.meets():
-        # Nobody is there any more when the server sends it.
+        # The server's answer then finds nobody.
         link.source.shutdown(socket.SHUT_RDWR)
     return data
 
@@ -172,7 +172,7 @@ class Proxy:
 
     def close(self):
         """Take no further connections."""
-        # A thread that waits for one is not woken by a close alone.
+        # close() alone does not wake a thread that waits for one.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

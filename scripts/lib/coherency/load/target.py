@@ -7,13 +7,13 @@ from scripts.lib.command import CannotRun
 from scripts.lib.serving.daemons import daemon_pids, loaded_pids, roll
 
 KIND = "lab"
-# Within these, processes have gone or have loaded the application.
+# Seconds within which processes end or load the application.
 SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Target:
-    """A mode of the lab, served by so many `processes`.
+    """A mode of the lab, served by this number of `processes`.
 
     apache: the process id of its parent. server: the database's, one of SERVERS or SQLite
     (databases.py). proxy: the Proxy before it, or None. leaving: the clients' Leaving. clock: the
@@ -47,7 +47,7 @@ class Target:
     def wait_until_gone(self, pids):
         """Wait until none of `pids` is the mode's any more; CannotRun if one stays."""
         if not _wait(lambda: pids.isdisjoint(daemon_pids(self.apache, self.mode, KIND))):
-            raise CannotRun(f"of the processes {sorted(pids)} one is there after {SECONDS} s")
+            raise CannotRun(f"one of the processes {sorted(pids)} has not ended after {SECONDS} s")
 
     def replace(self):
         """Replace the daemons one after the other; raises CannotRun if one stays."""

@@ -27,7 +27,7 @@ OF_TRANSACTIONS = (
         "crash",
     ),
     mutant(
-        "a transaction is committed where it is to be rolled back",
+        "a transaction is committed that must be rolled back",
         "request.py",
         "session.roll_back_transaction()",
         "session.commit_transaction()",
@@ -55,7 +55,7 @@ OF_TRANSACTIONS = (
         "errors",
     ),
     mutant(
-        "what was to follow the commit comes before it",
+        "what must follow the commit comes before it",
         "after.py",
         "transaction.finish(commit)",
         'call(transaction, transaction.after_commit, "on_commit"); transaction.finish(commit)',
@@ -63,14 +63,14 @@ OF_TRANSACTIONS = (
         seconds=15,
     ),
     mutant(
-        "what was to follow the commit follows a rollback, too",
+        "what must follow the commit follows a rollback, too",
         "after.py",
         "waiting = transaction.after_commit if commit else transaction.after_rollback",
         "waiting = transaction.after_commit",
         "on-commit",
     ),
     mutant(
-        "what a savepoint has undone is followed up after the commit",
+        "what an undone savepoint wanted after the commit is done",
         "savepoints.py",
         "self.failure, self.after_commit, waiting, self.at_end = before",
         "self.failure, _, waiting, self.at_end = before",
@@ -112,7 +112,7 @@ OF_TRANSACTIONS = (
         "errors",
     ),
     mutant(
-        "what was to follow the commit is never called",
+        "what must follow the commit is never called",
         "after.py",
         "        elif waiting:\n",
         "        elif False:\n",

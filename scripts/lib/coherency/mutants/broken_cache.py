@@ -33,7 +33,7 @@ OF_KEPT_ROWS = (
         seconds=20,
     ),
     mutant(
-        "a list is made of rows that no token proves",
+        "a list comes from rows that no token proves",
         "lists.py",
         "    rows = transaction.snapshot.kept_rows()\n    kept = None if rows is None else "
         "rows.of(cls)\n    known",

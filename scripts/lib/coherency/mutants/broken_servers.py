@@ -47,7 +47,7 @@ ON_SERVERS = (
         POSTGRES,
     ),
     mutant(
-        "the COMMIT of a writing request is not waited for",
+        "a writing request does not wait for its COMMIT",
         "engines/postgres/session.py",
         "elif self.writing or not self.SEVERAL_ANSWERS:",
         "elif not self.SEVERAL_ANSWERS:",
@@ -55,7 +55,7 @@ ON_SERVERS = (
         POSTGRES,
     ),
     mutant(
-        "a COMMIT that was not answered is told to have come to nothing",
+        "a COMMIT that was not answered is reported as rolled back",
         "engines/postgres/outcome.py",
         "outcome = _outcome(session)",
         'outcome = "aborted"',

@@ -23,7 +23,7 @@ from scripts.lib.serving.own_site import own_folder
 COPIED = ("app", "apache", "scripts", "wsgi")
 LEFT_OUT = shutil.ignore_patterns("__pycache__")
 PROCESSES = THREADS = 2
-# What Apache's start and end take beside the load, for the progress bar.
+# Seconds that Apache's start and end take beside the load, for the progress bar.
 SECONDS_BESIDE = 8
 COLUMNS = ("what is broken", "in", "database", "workload, faults", "seconds", "found")
 
@@ -59,7 +59,7 @@ class Trial:
 
 @contextlib.contextmanager
 def copy_of_site():
-    """Copy this checkout's site into a new folder, yields its path; the environment is linked."""
+    """Copy this checkout's site into a new folder and yield its path; it links the environment."""
     with own_folder("mutant-") as folder:
         for name in COPIED:
             shutil.copytree(ROOT / name, folder / name, ignore=LEFT_OUT, symlinks=True)
@@ -69,11 +69,13 @@ def copy_of_site():
 
 @contextlib.contextmanager
 def broken(copy, mutant):
-    """Have the mutant's line be broken in the copy meanwhile; raises CannotRun without it."""
+    """Break the mutant's line in the copy for the block; raises CannotRun without that line."""
     file = copy / mutant.file
     text = file.read_text()
     if text.count(mutant.line) != 1:
-        raise CannotRun(f"{mutant.file} has {mutant.line!r} {text.count(mutant.line)} times")
+        raise CannotRun(
+            f"{mutant.file} has {mutant.line!r} {text.count(mutant.line)} times, not once"
+        )
     file.write_text(text.replace(mutant.line, mutant.broken))
     try:
         yield

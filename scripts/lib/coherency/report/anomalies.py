@@ -6,7 +6,7 @@ SENTENCES = {
     "monotonic reads": "A client reads an older value than it has read before.",
     "not linearizable": "No order of these reads and writes agrees with their times and values.",
     "lost update": "Two requests changed a value from the same state: one change is gone.",
-    "invented update": "More is there than anybody had begun to add.",
+    "invented update": "A read shows more than the clients had begun to add.",
     "torn read": "One read shows a part of a transfer between accounts and not the other.",
     "lost money": "Every transfer has ended and the accounts do not add up.",
     "negative balance": "An account was overdrawn that no order of the transfers overdraws.",
@@ -27,7 +27,7 @@ SENTENCES = {
     "non-repeatable read": "A request reads one key twice and finds two values.",
     "read skew": "A request sees a part of what another wrote and misses the rest.",
     "leftover": "An answer has a header of a run of its handler that came to nothing.",
-    "early": "What was to follow the commit is there before it.",
+    "early": "What must follow the commit is visible before it.",
     "wrong list": "A list is not in its order, has a row twice, lacks one or has another.",
     "error": "A request that asked for no failure was answered by one, with nothing disturbed.",
     "long fork": "Two reads saw two writes in opposite orders.",
@@ -35,7 +35,7 @@ SENTENCES = {
 }
 ENDINGS = {
     "-process": " The order of one client's operations is a part of the contradiction.",
-    "-realtime": " That one operation had ended before another began is a part of it.",
+    "-realtime": " The order of operations that do not overlap is a part of it.",
 }
 EDGES = {
     "ww": "the second overwrote what the first wrote",

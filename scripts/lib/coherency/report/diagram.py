@@ -73,14 +73,14 @@ def _missed(value, seen, writer, key, operations):
     if seen == value or seen is None:
         return False
     writers = [one for one in operations if (key, seen) in _writes(one)]
-    # Without a writer it is from before all of these.
+    # Without a writer it is older than all of these.
     return all(one.t1 < writer.t0 for one in writers)
 
 
 def drawn(operations, known=()):
     """Return the SVG of a witness's operations, "" where they are too many to be drawn.
 
-    They are in the order of their beginning, each on a line of its own. known: the edges, as of
+    They are in the order of their beginning, each on its own line. known: the edges, as of
     `edges`, of a witness that is a cycle: others than its own operations may have shown them.
     """
     if not 1 <= len(operations) <= MOST_DRAWN:
@@ -116,7 +116,7 @@ def _texts(number, operation, operations):
 
 
 def _box(operation, operations, lines, top):
-    """(x, y, width, height) of an operation, as long as it took but for what its text needs."""
+    """(x, y, width, height) of an operation, as wide as its time, or as its text needs."""
     first = min(one.t0 for one in operations)
     span = max(one.t1 for one in operations) - first or 1
     room = WIDTH - LEFT - RIGHT

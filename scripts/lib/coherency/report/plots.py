@@ -12,7 +12,7 @@ from scripts.lib.results.plots import save_plot
 
 @dataclasses.dataclass(frozen=True)
 class Plot:
-    """A plot's SVG file in the run's folder, a caption, and in words what is to be seen."""
+    """A plot's SVG file in the run's folder, a caption, and what it shows in words."""
 
     name: str
     caption: str
@@ -86,7 +86,7 @@ def _timeline(folder, mode, cells):
     times = f", half within {found[0]:.1f} ms, 99 % within {found[2]:.1f} ms" if found else ""
     told = (
         f"{mode}: {counts['ok']:,} operations acknowledged{times}; "
-        f"{counts['fail']:,} failed, of {counts['info']:,} the outcome is unknown"
+        f"{counts['fail']:,} failed, {counts['info']:,} have an unknown outcome"
     )
     caption = (
         f"{mode}: the latency of each operation by outcome, quantiles of the latency of the "

@@ -29,8 +29,8 @@ class Row:
 
     expected: the anomaly that must be seen, or "". faults: the Faults during its load. retries:
     the runs of a handler after its first in the acknowledged requests. seeds: how many loads it
-    is the sum of, each with a seed of its own; the Faults are those of the last one, `earlier`
-    the tally() of those before.
+    sums up, each with another seed. The Faults are those of the last load, `earlier` is the
+    tally() of the loads before.
     """
 
     workload: str
@@ -71,7 +71,7 @@ class Row:
     def bound(self):
         """n if less than one of n requests has an anomaly, at 95 %; 0 where nothing is known.
 
-        That none of m had one tells that the rate is below 3/m (the rule of three).
+        If none of m had one, the rate is below 3/m (the rule of three).
         """
         return self.acknowledged // 3 if self.result.outcome is Outcome.VALID else 0
 
@@ -130,15 +130,15 @@ def verdict(rows):
         checked = f"{sum(row.operations for row in bundle):,} operations" if bundle else "no run"
         shown = sum(bool(row.expected) for row in rows)
         return (
-            f"Valid: no anomaly in {checked} of the bundle; of {shown} anomalies that must be "
-            "seen in the other modes none was missed."
+            f"Valid: no anomaly in {checked} of the bundle; the other modes showed all {shown} "
+            "anomalies that they must."
         )
     if found is Outcome.INVALID:
         count = sum(row.anomalies for row in bundle)
         where = ", ".join(row.workload for row in bundle if row.anomalies)
         return f"Invalid: the bundle has anomalies in {where}, {count:,} in all."
-    wrong += [f"what {name} would meet" for name in unmet(rows)]
-    return f"Unknown: what must be seen was not ({', '.join(wrong)})."
+    wrong += [f"anything that {name} meets" for name in unmet(rows)]
+    return f"Unknown: not seen, but must be: {', '.join(wrong)}."
 
 
 def overall_rate(rows):
@@ -210,14 +210,14 @@ def statistics_table(rows):
 
 
 def summary(configuration, rows):
-    """The lines that are printed and kept: what was run, the tables and the verdicts."""
+    """The lines that are printed and saved: what was run, the tables and the verdicts."""
     told = [f"- {mode}: {told}" for mode, told in verdicts(rows).items()]
     tables = [*table(rows), *statistics_table(rows)]
     return [*described_lines(configuration), "", *tables, "", *told, "", verdict(rows)]
 
 
 def write_history(folder, mode, workload, history):
-    """Write a history, in the order of its beginnings, to its file in the run's directory.
+    """Write a history, ordered by the operations' beginnings, to its file in the run's directory.
 
     Where one of Elle's models has all of its steps, it is also written for Elle (elle.py).
     """
@@ -232,7 +232,7 @@ def write_history(folder, mode, workload, history):
 
 
 def keep_histories(folder, seed):
-    """Keep the histories that are in the run's directory beside those of the next round."""
+    """Rename the histories in the run's directory: the next round must not overwrite them."""
     (folder / "history").rename(folder / f"history-seed-{seed}")
 
 

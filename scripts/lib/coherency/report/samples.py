@@ -1,7 +1,7 @@
 """What the plots show, worked out from histories: latencies, quantiles, rates, staleness.
 
-A mode's workloads run at different times, for other modes run in between; here they are placed
-one after the other on one axis of seconds.
+A mode's workloads run at different times, because other modes run in between; here they are
+placed one after the other on one axis of seconds.
 """
 
 import dataclasses

@@ -22,7 +22,7 @@ def draw_staleness(figure, by_mode):
     panels[0].set_xscale("log")
     panels[0].set_ylim(0, 105)
     panels[0].set_ylabel("% of a process's reads")
-    figure.supxlabel("stale by at least so many ms", color=INK, fontsize=10)
+    figure.supxlabel("stale by at least, in ms", color=INK, fontsize=10)
 
 
 def _draw_mode(axes, processes):

@@ -1,4 +1,4 @@
-"""The plot of all: anomalies by workload and mode, and the requests per second beside them."""
+"""The summary plot: anomalies by workload and mode, and the requests per second beside them."""
 
 import math
 
@@ -35,7 +35,7 @@ def draw_summary(figure, rows, title):
 
 
 def _draw_found(axes, row, place, most):
-    """Draw a row's number of anomalies, `place`: its column and line; the more the darker."""
+    """Draw a row's number of anomalies, darker for more; `place`: its column and line."""
     corner = (place[0] - 0.47, place[1] - 0.45)
     told = f"{row.anomalies:,}"
     if row.anomalies:

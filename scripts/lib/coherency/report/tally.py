@@ -2,7 +2,7 @@
 
 
 def sums(tally, more):
-    """A tally with `more`, of each (name, how often it was done, what it met then)."""
+    """A tally with `more` added, which has (name, how often it was done, how many it met)."""
     added = dict(tally)
     for name, done, met in more:
         before = added.get(name, (0, 0))
@@ -16,7 +16,7 @@ def tally_of(rows):
 
 
 def unmet(rows):
-    """The names of the faults that were to be done to the bundle and have met nothing there."""
+    """The names of the faults that were done to the bundle and that met nothing."""
     tally = tally_of(row for row in rows if row.mode == "bundle")
     return sorted(name for name, (_, met) in tally.items() if not met)
 
@@ -24,7 +24,7 @@ def unmet(rows):
 def faults_table(rows):
     """The lines of a table of how often each fault was done to each mode; none without faults.
 
-    Behind it stands what it met, where that is another number: messages, or requests.
+    A cell also has the number of messages or requests that the fault met, where that differs.
     """
     by_mode = {row.mode: tally_of(one for one in rows if one.mode == row.mode) for row in rows}
     names = sorted(set().union(*by_mode.values()))

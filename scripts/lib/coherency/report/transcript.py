@@ -6,7 +6,7 @@ from collections import Counter
 
 from scripts.lib.coherency.history import FINDING, is_undone
 
-# Of what is longer only the ends are told, and how much is left out.
+# Only the ends of a longer witness are told, and how much is left out.
 FIRST_OPERATIONS, LAST_OPERATIONS = 4, 5
 MOST_STEPS = 8
 MOST_ELEMENTS = 12
@@ -16,7 +16,7 @@ OUTCOMES = {
     "info": "no answer that tells whether it was done",
 }
 RAISING = {("raise",), ("fail", "uncaught")}
-RAISED = "raised the error it was asked for: must leave nothing"
+RAISED = "raised the error it was asked for: must have no effect"
 NOUNS = {
     "read": "reads",
     "write": "writes",
@@ -48,7 +48,7 @@ class Transcript:
     """A witness told.
 
     first, last: Lines; between them `left_out` says in words what is not told, "" if nothing.
-    processes: {"P1": what process of what host that is}. reason: why it cannot be.
+    processes: {"P1": what process of what host that is}. reason: why these cannot all be right.
     """
 
     first: tuple
@@ -64,10 +64,10 @@ def told(witness):
     between = []
     if len(numbered) > FIRST_OPERATIONS + LAST_OPERATIONS + 1:
         between = numbered[FIRST_OPERATIONS:-LAST_OPERATIONS]
-    kept = [pair for pair in numbered if pair not in between]
-    served = dict.fromkeys((op.host, op.pid) for _, op in kept if op.pid)
+    shown = [pair for pair in numbered if pair not in between]
+    served = dict.fromkeys((op.host, op.pid) for _, op in shown if op.pid)
     names = {who: f"P{number}" for number, who in enumerate(served, 1)}
-    lines = _lines(kept, names)
+    lines = _lines(shown, names)
     cut = FIRST_OPERATIONS if between else len(lines)
     return Transcript(
         first=lines[:cut],
@@ -78,9 +78,9 @@ def told(witness):
     )
 
 
-def _lines(kept, names):
+def _lines(shown, names):
     """The Lines of pairs of number and operation; names: {(host, process id): its name}."""
-    operations = [operation for _, operation in kept]
+    operations = [operation for _, operation in shown]
     begin = operations[0].t0
     return tuple(
         Line(
@@ -92,7 +92,7 @@ def _lines(kept, names):
             steps=step_texts(operation, operations),
             outcome=RAISED if RAISING & set(operation.value) else OUTCOMES[operation.type],
         )
-        for number, operation in kept
+        for number, operation in shown
     )
 
 
@@ -148,7 +148,7 @@ def _step(step, apart):
     name, *arguments = step
     if name == "savepoint":
         inner = "; ".join(_step(one, apart) for one in arguments[0])
-        return f"savepoint, {'undone' if is_undone(step) else 'kept'}: {inner}"
+        return f"savepoint, {'undone' if is_undone(step) else 'done'}: {inner}"
     seen = ""
     if name in FINDING:
         place, found = arguments

@@ -1,8 +1,8 @@
 """What the clients do to show each anomaly, how it is checked, and where it must be seen.
 
-A workload has a range of keys of its own, so that no process has cached them from another. Its
-clients go together through windows of these keys, for lists must not grow without bound and some
-keys be written only once.
+Each workload has its own range of keys, so that no process has cached them from another workload.
+Its clients go together through windows of these keys: lists must not grow without bound, and some
+keys may be written only once.
 """
 
 from scripts.lib.coherency.workloads import (
@@ -29,7 +29,7 @@ from scripts.lib.coherency.workloads import (
 )
 from scripts.lib.coherency.workloads.base import KEYS_EACH, Turn, Workload
 
-__all__ = ["KEYS_EACH", "WORKLOADS", "Turn", "Workload", "first_key", "keys_made"]
+__all__ = ["KEYS_EACH", "WORKLOADS", "Turn", "Workload", "first_key", "keys_created"]
 
 WORKLOADS = {
     module.WORKLOAD.name: module.WORKLOAD
@@ -63,6 +63,6 @@ def first_key(name):
     return 1 + KEYS_EACH * list(WORKLOADS).index(name)
 
 
-def keys_made(name):
-    """How many keys a reset makes for a workload; the last one is none that it uses."""
+def keys_created(name):
+    """How many keys a reset creates for a workload; the workload does not use the last one."""
     return first_key(name) - 1 if WORKLOADS[name].absent else first_key(name) + KEYS_EACH - 1

@@ -46,10 +46,10 @@ class Workload:
 
     steps: makes a Turn's steps. check: history to Result. value: what the keys begin with.
     window: how many keys are used at once. seen: {mode: the anomaly that must be seen there}.
-    cycles: it is checked for an order of all transactions, which reading requests have only where
-    they are serializable: on a database server they see one committed snapshot. absent: its keys
-    are not there in the beginning. by: how a request is sent: as a "transaction", by GET where it
-    only reads, "get" always, in a web "session", as an "upload" where it writes, as "streams", or
+    cycles: its check needs one order of all transactions. Reading requests have it only where they
+    are serializable: on a database server they see one committed snapshot. absent: its keys do not
+    exist in the beginning. by: how a request is sent: as a "transaction", by GET where it only
+    reads, "get" always, in a web "session", as an "upload" where it writes, as "streams", or
     "apart" from the request's transaction.
     """
 

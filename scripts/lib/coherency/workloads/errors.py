@@ -1,4 +1,4 @@
-"""Registers with one writer each, errors in the midst of their requests, in savepoints or not."""
+"""Registers with one writer each, with errors in the middle of requests, in savepoints or not."""
 
 from app.lab.accepted import MOST_KEYS
 from scripts.lib.coherency.checkers import register

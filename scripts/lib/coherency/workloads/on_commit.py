@@ -1,4 +1,4 @@
-"""Appends that are to follow a commit, of requests that are run again or raise an error."""
+"""Appends that must follow a commit, of requests that are run again or raise an error."""
 
 from scripts.lib.coherency.checkers import leftovers
 from scripts.lib.coherency.workloads.base import Workload

@@ -1,4 +1,4 @@
-"""Sets that elements are only added to, kept as lists: lost writes."""
+"""Sets that elements are only added to, stored as lists: lost writes."""
 
 from scripts.lib.coherency.checkers import sets
 from scripts.lib.coherency.workloads.base import Workload

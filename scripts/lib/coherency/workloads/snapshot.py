@@ -5,7 +5,7 @@ from scripts.lib.coherency.workloads.base import Workload
 
 SIZE = 4
 VALUES = 4
-# So few that rows are kept from request to request.
+# So low that kept rows stay valid from request to request.
 SHARE_OF_WRITES = 0.15
 PAUSE = 2
 
@@ -17,7 +17,7 @@ def reads_and_writes(turn):
         return [("write", key, value) for key in turn.keys]
     looks = [_look(turn) for _ in range(turn.choice.randint(3, 6))]
     if turn.often():
-        # Others write between what needs no transaction and what begins one.
+        # Others write between the first read and the looks.
         return [("read", turn.key()), ("sleep", PAUSE), *looks]
     return looks
 

@@ -8,7 +8,7 @@ SHARE_OF_WRITES = 0.3
 
 def _steps(turn):
     reads = [("read", key) for key in turn.keys]
-    # Not at once: a row that was read before may have been kept.
+    # Most requests only read, so that rows may be cached when another request writes.
     if turn.choice.random() < SHARE_OF_WRITES and turn.once():
         return [*reads, ("write", turn.key(), turn.unique())]
     return reads

@@ -1,4 +1,4 @@
-"""What the application keeps in its modules: instances, classes with a connection, debug mode."""
+"""What the application holds in its modules: instances, classes with a connection, debug mode."""
 
 import ast
 
@@ -11,11 +11,11 @@ from app.check.reach import FUNCTIONS, name_of, nodes_with_function
 from app.check.sources import is_own
 
 _INSTANCE = (
-    "{} keeps an instance of {} for all requests, which asks the database for each of its values "
+    "{} holds an instance of {} for all requests, which asks the database for each of its values "
     "at each use: read it in each request, which the kept rows make cheap"
 )
 _ASSIGNED = (
-    "{} keeps what one request has read for all others: an instance raises OutsideItsRequest in "
+    "{} holds what one request has read for all others: an instance raises OutsideItsRequest in "
     "them, a value grows old. Read it in each request, which the kept rows make cheap"
 )
 _CONNECTION = (
@@ -30,7 +30,7 @@ _READS = ("get", "select", "selectBy", "selectFirst")
 
 
 def findings(sources, engine):
-    """Return the Findings of what the imported modules hold, and what functions keep there."""
+    """Return the Findings of what the imported modules hold, and what functions store there."""
     return [
         *_instances(sources),
         *_assigned(sources),
@@ -48,14 +48,14 @@ def _instances(sources):
                 line = _line_that_binds(source.tree, name)
                 text = _INSTANCE.format(name, type(instance).__name__)
                 told = Finding(WARNING, text, str(source.path), line)
-                # It is told where it is made, not where it is imported.
+                # It is reported where it is created, not where it is imported.
                 if line or id(value) not in found:
                     found[id(value)] = told
     return found.values()
 
 
 def _within(value):
-    """The value itself and, one level deep, what a container or a class has."""
+    """The value itself and, one level deep, the members of a container or a class."""
     yield value
     if isinstance(value, dict):
         yield from [*value.keys(), *value.values()]
@@ -66,7 +66,7 @@ def _within(value):
 
 
 def _line_that_binds(tree, name):
-    """The line of the module's own statement that makes its `name`, or None."""
+    """The line of the module's own statement that binds its `name`, or None."""
     for node, function in nodes_with_function(tree):
         if function is not None:
             continue
@@ -80,20 +80,22 @@ def _line_that_binds(tree, name):
 
 
 def _assigned(sources):
-    """What functions read by a model's class and put into a global name."""
+    """Yield a Finding for each function that reads by a model's class into a global name."""
     names = _model_names(sources)
     for source in sources:
         for function in ast.walk(source.tree):
             if not isinstance(function, FUNCTIONS):
                 continue
-            kept = {
+            global_names = {
                 name
                 for node in ast.walk(function)
                 if isinstance(node, ast.Global)
                 for name in node.names
             }
-            for node in ast.walk(function) if kept else ():
-                if not isinstance(node, ast.Assign) or kept.isdisjoint(map(name_of, node.targets)):
+            for node in ast.walk(function) if global_names else ():
+                if not isinstance(node, ast.Assign):
+                    continue
+                if global_names.isdisjoint(map(name_of, node.targets)):
                     continue
                 if any(_reads(part, names) for part in ast.walk(node.value)):
                     text = _ASSIGNED.format(name_of(node.targets[0]))
@@ -101,7 +103,7 @@ def _assigned(sources):
 
 
 def _model_names(sources):
-    """The names of the SQLObject classes, by what they say that they inherit from."""
+    """The names of the SQLObject classes, by the names of their bases."""
     bases = {
         node.name: set(map(name_of, node.bases))
         for source in sources
@@ -140,7 +142,7 @@ def _classes(sources, engine):
 
 
 def _tables(sources):
-    """Two classes of one table, of which each would go past what the other keeps in a request."""
+    """Yield a Finding for two classes of one table: in a request each has other instances."""
     first = {}
     for model in models():
         table = str(model.sqlmeta.table).lower()
@@ -171,7 +173,7 @@ def _line_of_connection(tree, name):
 
 
 def debug(sources):
-    """Return the Findings of what turns web.py's debug mode on, where it is on."""
+    """Return the Findings of the lines that turn web.py's debug mode on, if it is on."""
     if not web.config.get("debug"):
         return []
     return [

@@ -27,20 +27,20 @@ def test_a_class_with_a_connection_is_told(notes, text, further, file, level):
     ]
 
 
-@pytest.mark.parametrize("kept", ["{}", "[{}]", "{{'first': {}}}", "({}, 5)"])
-def test_an_instance_at_module_level_is_told(notes, kept):
+@pytest.mark.parametrize("form", ["{}", "[{}]", "{{'first': {}}}", "({}, 5)"])
+def test_an_instance_at_module_level_is_told(notes, form):
     query(notes, "INSERT INTO note (text) VALUES ('first')")
-    place = notes.add(f"FIRST = {kept.format('Note.get(1)')}\n")
+    place = notes.add(f"FIRST = {form.format('Note.get(1)')}\n")
     asks, keeps = only_bad(notes.look())
     assert (asks.level, keeps.level) == (WRONG, WARNING)
     assert (keeps.file, keeps.line) == place
-    assert "FIRST keeps an instance of Note" in keeps.text
+    assert "FIRST holds an instance of Note" in keeps.text
 
 
 @pytest.mark.parametrize("value", ["Note.get(1)", "Note.select()[0].text", "Note(text='b')"])
 def test_what_a_request_puts_into_a_global_name_is_told(notes, value):
     file, line = notes.add(f"def first():\n    global _first\n    _first = {value}\n\n\n")
-    found(notes, WRONG, file, line + 2, "_first keeps what one request has read for all others")
+    found(notes, WRONG, file, line + 2, "_first holds what one request has read for all others")
 
 
 def test_two_classes_of_one_table_are_told(notes):
@@ -67,7 +67,7 @@ def test_debug_mode_is_told(notes, text):
         ("DBStore(None, 'sessions')", WARNING, "by a connection of web.py's own"),
     ],
 )
-def test_where_sessions_are_kept_is_told(notes, store, level, said):
+def test_where_sessions_are_stored_is_told(notes, store, level, said):
     file, line = notes.add(
         f"import web.session\nsession = web.session.Session(app, web.session.{store})\n"
     )
