@@ -1,5 +1,6 @@
 """The lab's endpoints: they read keys, run transactions and reset the table."""
 
+import json
 import re
 import time
 from urllib.parse import parse_qs
@@ -15,7 +16,7 @@ from app.lab.accepted import (
     is_list,
     operations_in,
 )
-from app.lab.modes import runs
+from app.lab.modes import in_own_transaction, runs, streamed
 from app.lab.sessions import key_of_session, session_of
 from app.web.answering import served_by
 from app.web.bearer import authorize
@@ -43,14 +44,37 @@ class Transactions:
     def GET(self, mode):
         authorize_writing()
         tell_run(mode)
-        texts = parse_qs(web.ctx.env.get("QUERY_STRING", "")).get("operations", [])
-        return answered(mode, {"operations": operations.run(mode, operations_in(texts))})
+        return answered(mode, {"operations": operations.run(mode, operations_in_query())})
 
     def POST(self, mode):
         authorize_writing()
         tell_run(mode)
         done = operations.run(mode, checked_operations(json_object()))
         return answered(mode, {"operations": done})
+
+
+class Streams:
+    """As Transactions, but each operation is run as a chunk of the answer is made."""
+
+    def GET(self, mode):
+        authorize_writing()
+        return _stream(mode, operations_in_query())
+
+    def POST(self, mode):
+        authorize_writing()
+        return _stream(mode, checked_operations(json_object()))
+
+
+class Apart:
+    """As Transactions, but the handler holds no transaction: it has the operations run in one."""
+
+    def GET(self, mode):
+        authorize_writing()
+        return _run_apart(mode, operations_in_query(), writing=False)
+
+    def POST(self, mode):
+        authorize_writing()
+        return _run_apart(mode, checked_operations(json_object()), writing=True)
 
 
 class Sessions:
@@ -123,6 +147,34 @@ def authorize_writing():
         check_form({FIELD: token})
 
 
+def operations_in_query():
+    """The operations in the request's query; raises Problem 422 if they are wrong."""
+    texts = parse_qs(web.ctx.env.get("QUERY_STRING", "")).get("operations", [])
+    return operations_in(texts)
+
+
+def _stream(mode, accepted):
+    tell_run(mode)
+    web.header("Content-Type", "application/json")
+    return streamed(mode, _chunks(mode, accepted))
+
+
+def _chunks(mode, accepted):
+    done = []
+    for operation in accepted:
+        done += operations.run(mode, [operation])
+        # JSON may begin with spaces.
+        yield " "
+    yield json.dumps(told(mode, {"operations": done}))
+
+
+def _run_apart(mode, accepted, writing):
+    def run():
+        return told(mode, {"operations": operations.run(mode, accepted)})
+
+    return json_answer(in_own_transaction(mode, run, writing))
+
+
 def _elements(mode):
     return session_of(mode).elements
 
@@ -144,4 +196,9 @@ def answered(mode, values):
 
     "runs" is 1 plus the retries of the request; a mode without retries always has 1.
     """
-    return json_answer({**values, "runs": runs(mode), "served_by": served_by()})
+    return json_answer(told(mode, values))
+
+
+def told(mode, values):
+    """As `answered`, the dict of it."""
+    return {**values, "runs": runs(mode), "served_by": served_by()}

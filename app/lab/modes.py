@@ -48,6 +48,8 @@ def application(mode, uri, bundle=None):
         f"/lab/({mode})/keys", "app.lab.handlers.Keys",
         f"/lab/({mode})/transactions", "app.lab.handlers.Transactions",
         f"/lab/({mode})/session", "app.lab.handlers.Sessions",
+        f"/lab/({mode})/streams", "app.lab.handlers.Streams",
+        f"/lab/({mode})/apart", _apart(mode),
         f"/lab/({mode})/uploads/([0-9]+)", _uploads(mode),
         f"/lab/({mode})/reset", "app.lab.handlers.Reset",
     )  # fmt: skip
@@ -97,6 +99,35 @@ def on_commit(mode, function):
     from app import transactions
 
     transactions.on_commit(function)
+
+
+def streamed(mode, chunks):
+    """Return an answer of `chunks`, which only the mode "bundle" makes while it is sent.
+
+    A stock mode makes them at once: the recipe's hook has ended before the first one is asked for.
+    """
+    return chunks if mode == "bundle" else "".join(chunks)
+
+
+def in_own_transaction(mode, function, writing):
+    """Return what `function` returns, in a transaction beside that of the request, if any."""
+    if mode != "bundle":
+        return function()
+    from app import transactions
+
+    return transactions.in_transaction(function, writing)
+
+
+def _apart(mode):
+    """The handler of what is done apart from the request: in "bundle" it holds no transaction."""
+    from app.lab.handlers import Apart
+
+    if mode != "bundle":
+        return Apart
+    from app import transactions
+
+    marked = {name: transactions.no_transaction(getattr(Apart, name)) for name in ("GET", "POST")}
+    return type("Apart", (Apart,), marked)
 
 
 def _uploads(mode):

@@ -1,8 +1,11 @@
 """No request sees an older value than its start had, whoever has changed it meanwhile."""
 
+import gc
+
 import pytest
 from sqlobject import StringCol
 
+from app.transactions import statistics, writing
 from tests.contract.library import Author, Novel, name, titles
 from tests.contract.site import KEEPING
 
@@ -107,6 +110,32 @@ def test_an_added_column_is_noticed_without_any_commit(library):
         assert library.run(lambda: Author.get(1).note) == "new"
     finally:
         Author.sqlmeta.delColumn("note")
+
+
+def test_a_changed_table_is_noticed_without_any_commit(library):
+    library.execute("CREATE TABLE writer AS SELECT * FROM author")
+    library.execute("UPDATE writer SET name = 'Grace'")
+    for _ in range(2):
+        assert library.run(name) == "Ada"
+    Author.sqlmeta.table = "writer"
+    try:
+        assert library.run(name) == "Grace"
+    finally:
+        Author.sqlmeta.table = "author"
+    assert library.run(name) == "Ada"
+
+
+@pytest.mark.engines(*KEEPING)
+def test_a_reading_request_that_is_to_write_uses_no_kept_rows(library):
+    """The engine would not see that it conflicts with who changes them."""
+    for _ in range(3):
+        library.run(name)
+    # The threads of other tests have had theirs.
+    gc.collect()
+    hits = statistics().hits
+    assert hits > 0
+    assert library.run(writing(name)) == "Ada"
+    assert statistics().hits == hits
 
 
 @pytest.mark.engines(*KEEPING)

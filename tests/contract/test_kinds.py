@@ -343,6 +343,23 @@ def test_kept_rows_of_a_processor_are_read_again_after_such_a_handler(processors
     assert site.request(handler, "GET").data == b"a None b"
 
 
+def test_a_row_that_was_kept_before_such_a_handler_is_not_used_after_it(processors):
+    def processor(handler):
+        return f"{Entry.get(1).name} {handler()} {Entry.get(2).name}"
+
+    site = processors(processor)
+    site.execute("INSERT INTO entry (name, number) VALUES ('a', 0)")
+    site.execute("INSERT INTO entry (name, number) VALUES ('b', 0)")
+    for _ in range(3):
+        assert site.request(lambda: "", "GET").data == b"a  b"
+
+    @no_transaction
+    def handler():
+        site.execute("UPDATE entry SET name = 'c' WHERE id = 2")
+
+    assert site.request(handler, "GET").data == b"a None c"
+
+
 def changes_without_sending(handler):
     Unmarked.get(1).name = "changed"
     return handler()

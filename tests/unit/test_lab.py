@@ -61,10 +61,10 @@ def transact(client, *operations):
     return send(client, "transactions", operations=operations)
 
 
-def get(client, *operations):
+def get(client, *operations, what="transactions"):
     query = urlencode({"operations": json.dumps(operations)})
     headers = {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}
-    return client.get(f"/lab/{client.mode}/transactions", query, **headers)
+    return client.get(f"/lab/{client.mode}/{what}", query, **headers)
 
 
 def values(client, *keys):
@@ -124,6 +124,28 @@ def test_a_get_of_the_bundle_that_writes_is_run_again(bundle):
     answer = get(bundle, ["read", 1], ["write", 1, 5])
     assert (answer.status, answer.json["runs"], answer.headers["X-Runs"]) == (200, 2, "2")
     assert values(bundle, 1) == [5]
+
+
+@pytest.mark.parametrize("what", ["streams", "apart"])
+def test_operations_are_run_in_a_stream_and_apart_from_the_request_as_elsewhere(client, what):
+    done = send(client, what, operations=OPERATIONS)
+    assert (done.status, done.json["operations"]) == (200, DONE)
+    assert values(client, 1, 2) == [7, [7, 8]]
+    found = get(client, ["read", 1], ["count", [1, 2]], what=what)
+    assert (found.status, found.json["operations"]) == (
+        200,
+        [["read", 1, 7], ["count", [1, 2], 2]],
+    )
+    assert found.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("what", ["streams", "apart"])
+@pytest.mark.parametrize(("failing", "status"), [(["raise"], 500), (["append", 1, 2], 409)])
+def test_a_stream_or_a_transaction_apart_leaves_nothing_where_it_fails(
+    bundle, what, failing, status
+):
+    assert send(bundle, what, operations=[["write", 1, 5], failing]).status == status
+    assert values(bundle, 1) == [0]
 
 
 @pytest.mark.parametrize("query", ["", "operations=", "operations=[", "operations=" + "[" * 5000])

@@ -13,7 +13,13 @@ INITIAL = 0
 
 
 def model_of(history):
-    """The name of the model that has all of the history's steps, or None."""
+    """The name of the model that has all of the history's steps, or None.
+
+    Elle takes no history in which a value is written to a key twice.
+    """
+    written = [step[1:] for one in history for step in one.done if step[0] in ("append", "write")]
+    if len(set(written)) < len(written):
+        return None
     kinds = {step[0] for operation in history for step in operation.done} - {"sleep", "raise"}
     return next((name for name, known in MODELS.items() if kinds <= known), None)
 

@@ -17,7 +17,7 @@ Its type is "ok" (acknowledged), "fail" (certainly without effect) or "info" (it
 or may yet happen). Times are monotonic nanoseconds of one clock. An operation precedes another
 only if it ended before the other began: at equal times they are taken as concurrent. `runs` is how
 often its handler was run before it was acknowledged; `odd` says what else was wrong with the
-answer, or is empty.
+answer, such as its status, or is empty.
 """
 
 import dataclasses

@@ -1,5 +1,6 @@
 """scripts/coherency from beginning to end, on a few workloads for a few seconds."""
 
+import gc
 import json
 import os
 import socket
@@ -10,7 +11,7 @@ import pytest
 
 from scripts.lib.coherency.checkers.result import Outcome
 from scripts.lib.coherency.experiment import rounds
-from scripts.lib.coherency.history import from_lines
+from scripts.lib.coherency.history import Operation, from_lines
 from scripts.lib.coherency.load.drive import ClientPool, run_workload
 from scripts.lib.coherency.load.faults import disturb, faults_on
 from scripts.lib.coherency.load.final_reads import SQL, from_inside
@@ -54,7 +55,7 @@ def test_the_recipe_shows_its_faults_and_the_bundle_none():
         name = f"{result['mode']}-{result['workload']}.jsonl"
         history = from_lines((folder / "history" / name).read_text().splitlines())
         assert len(history) == result["operations"]
-        checked = WORKLOADS[result["workload"]].check(history)
+        checked = WORKLOADS[result["workload"]].judged(history)
         assert checked.outcome is Outcome[result["outcome"].upper()]
         assert checked.counts == result["anomalies"]
 
@@ -137,15 +138,26 @@ def test_loads_are_repeated_for_some_hours_with_further_seeds_and_added_up(tmp_p
     assert len(elle) == 2 * len(history)
 
 
+def in_memory():
+    """How many Operations of the workload set there are."""
+    gc.collect()
+    operations = (one for one in gc.get_objects() if type(one) is Operation)
+    return sum(one.f == "set" for one in operations)
+
+
 def test_loads_are_repeated_until_each_mode_has_had_its_operations(tmp_path, capsys):
     pypi_module()
     command = ["--operations", "1000", "--seconds", "1", "--modes", "bundle", "--workloads", "set"]
     options = parse_options([*command, "--processes", "2"])
     with own_site("sqlite", 2, 2, lab=True) as lab:
-        *before, ((row,), _) = rounds(lab, options, tmp_path)
+        before = []
+        for rows, _ in rounds(lab, options, tmp_path):
+            before.append(rows)
+            assert in_memory() == 0, "what was checked and is valid is kept"
+    ((row,), *before) = reversed(before)
     assert row.seeds == 1 + len(before)
     assert row.operations >= 1000
-    assert all(row.operations < 1000 for (row,), _ in before)
+    assert all(row.operations < 1000 for (row,) in before)
     told = capsys.readouterr().err.splitlines()
     assert len(told) == len(before)
     assert all("0 anomalies of the bundle" in line for line in told)

@@ -3,6 +3,7 @@
 import re
 from xml.etree import ElementTree
 
+from scripts.lib.coherency.checkers import list_append
 from scripts.lib.coherency.report.diagram import MOST_DRAWN, drawn, edges
 from tests.scripts.coherency.histories import op
 
@@ -49,6 +50,21 @@ def test_the_drawing_has_a_box_for_each_transaction_and_a_name_at_each_edge():
     assert {"rw", "realtime"} <= set(texts)
     assert "T2 before T1 (rw)" in svg.get("aria-label")
     assert all(float(box.get("x")) >= 0 for box in svg.findall("rect"))
+
+
+def test_a_kind_stands_once_at_an_edge():
+    writer = op(0, 9, ("append", 1, 5), ("append", 1, 6))
+    assert shown(op(0, 9, ("read", 1, ()), ("read", 1, ())), writer) == {(1, 2): ["rw"]}
+
+
+def test_a_cycle_is_drawn_as_a_whole_though_a_read_of_another_transaction_shows_an_edge():
+    one = op(0, 9, ("append", 1, 5), ("append", 1, 6))
+    two = op(1, 8, ("read", 1, ()), ("append", 1, 7))
+    result = list_append.check([one, two, op(10, 11, ("read", 1, (5, 6, 7)))])
+    witness = result.witnesses["G-single"]
+    assert witness.operations == (one, two)
+    svg = ElementTree.fromstring(drawn(witness.operations, witness.edges))
+    assert {"ww", "rw"} <= {text.text for text in svg.findall("text")}
 
 
 def test_many_transactions_are_not_drawn():

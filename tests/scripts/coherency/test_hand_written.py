@@ -18,10 +18,13 @@ from scripts.lib.coherency.checkers import (
     session,
     sets,
     snapshot,
+    unasked_errors,
     write_skew,
+    wrong_lists,
 )
 from scripts.lib.coherency.checkers.result import Outcome
 from scripts.lib.coherency.history import HistoryError, from_lines, to_line
+from scripts.lib.coherency.report.anomalies import explained
 from tests.scripts.coherency.histories import op
 
 
@@ -47,6 +50,18 @@ def bank_of_two(history):
 
 def snapshot_of_two(history):
     return snapshot.check(history, 2)
+
+
+def lists_of_there(history):
+    return wrong_lists.check(history, absent=False)
+
+
+def lists_of_absent(history):
+    return wrong_lists.check(history, absent=True)
+
+
+def answered_500(*steps):
+    return dataclasses.replace(op(0, 1, *steps, type="info"), odd="answered 500")
 
 
 def state(t0, one, other):
@@ -107,6 +122,22 @@ INVALID = [
     (leftovers.check, "G1a", [op(0, 1, ("on_commit", 1, 7), ("raise",)), look(2, R7)]),
     (leftovers.check, "duplicate", [op(0, 1, ("on_commit", 1, 7)), look(2, ("read", 1, (7, 7)))]),
     (leftovers.check, "early", [look(0, ("on_commit", 1, 7), ("read", 1, (7,)))]),
+    (
+        leftovers.check,
+        "lost write",
+        [op(0, 1, ("on_commit", 1, 7)), look(2, ("read", 1, ()))],
+    ),
+    (unasked_errors.check, "error", [answered_500(("write", 1, 1))]),
+    (
+        unasked_errors.check,
+        "error",
+        [answered_500(("savepoint", (("fail", "uncaught"),), None), ("write", 1, 1))],
+    ),
+    (lists_of_there, "wrong list", [look(0, ("list", (1, 2), ((2, 0), (1, 0))))]),
+    (lists_of_there, "wrong list", [look(0, ("list", (1, 2), ((1, 0), (1, 0), (2, 0))))]),
+    (lists_of_there, "wrong list", [look(0, ("list", (1, 2), ((1, 0),)))]),
+    (lists_of_absent, "wrong list", [look(0, ("list", (1, 2), ((3, 0),)))]),
+    (lists_of_absent, "wrong list", [look(0, ("list", (1, 2, 5), ((1, 5), (2, 4))))]),
     (leftovers.check, "leftover", [dataclasses.replace(look(0, R7), odd="two headers")]),
     (aborted_read.check, "G1a", [SAVED, read(10, 11, 1, 2)]),
     (register.check, "aborted read", [SAVED, read(10, 11, 1, 2)]),
@@ -172,6 +203,14 @@ VALID = [
     ),
     (snapshot_of_two, [look(0, ("read", 1, 3), ("list", (1, 2, 3), ((1, 3), (2, 3))))]),
     (leftovers.check, [op(0, 1, ("on_commit", 1, 7)), look(2, R7)]),
+    (leftovers.check, [op(0, 3, ("on_commit", 1, 7)), look(2, ("read", 1, ()))]),
+    (leftovers.check, [answered_500(("on_commit", 1, 7)), look(2, ("read", 1, ()))]),
+    (unasked_errors.check, [answered_500(("write", 1, 1), ("raise",))]),
+    (unasked_errors.check, [answered_500(("write", 1, 1), ("fail", "caught"))]),
+    (unasked_errors.check, [answered_500(("fail", "caught"), ("read", 1, None))]),
+    (unasked_errors.check, [write(0, 1, 1, 1, type="fail")]),
+    (lists_of_there, [look(0, ("list", (1, 2), ((1, 0), (2, 0))), ("list", (1, 2, 5), ()))]),
+    (lists_of_absent, [look(0, ("list", (1, 2), ((2, 0),)))]),
     (register.check, [SAVED, read(10, 11, 1, 1)]),
     (register.check, [write(0, 3, 1, 1), read(1, 2, 1, 1), read(1, 2, 1, 0)]),
     (register.check, [write(0, 3, 1, 1, type="info"), read(9, 10, 1, 0), read(11, 12, 1, 1)]),
@@ -203,6 +242,7 @@ def test_the_anomaly_is_found(check, anomaly, history):
     result = check(history)
     assert result.outcome is Outcome.INVALID
     assert list(result.counts) == [anomaly]
+    assert explained(anomaly)
     assert result.witness.anomaly == anomaly
     assert set(result.witness.operations) <= set(history)
 
@@ -212,7 +252,13 @@ def test_what_may_happen_is_valid(check, history):
     assert check(history).outcome is Outcome.VALID
 
 
-@pytest.mark.parametrize("check", sorted({case[0] for case in INVALID}, key=named), ids=named)
+# These look at a history beside another check.
+BESIDE = {unasked_errors.check, lists_of_there, lists_of_absent}
+
+
+@pytest.mark.parametrize(
+    "check", sorted({case[0] for case in INVALID} - BESIDE, key=named), ids=named
+)
 def test_without_an_acknowledged_operation_the_outcome_is_unknown(check):
     result = check([write(0, 1, 1, 1, type="info")])
     assert result.outcome is Outcome.UNKNOWN

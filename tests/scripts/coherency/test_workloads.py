@@ -47,7 +47,7 @@ def keys_of(step):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_serial_run_is_valid(name, seed):
-    result = WORKLOADS[name].check(history(name, seed))
+    result = WORKLOADS[name].judged(history(name, seed))
     assert result.outcome is Outcome.VALID, result.witness
 
 

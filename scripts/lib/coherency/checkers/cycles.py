@@ -47,7 +47,8 @@ def _classify(findings, component):
             cycles = _cycles(component, anomaly, kinds | order)
             for cycle in cycles:
                 found = True
-                findings.add(anomaly + ending, cycle, _told(component, cycle))
+                edges = _edges(component, cycle)
+                findings.add(anomaly + ending, cycle, _told(cycle, edges), edges=edges)
         if found:
             return
 
@@ -85,12 +86,15 @@ def _path(graph, start, end):
         return None
 
 
-def _told(component, cycle):
+def _edges(component, cycle):
+    pairs = zip(cycle, [*cycle[1:], cycle[0]], strict=True)
+    return [(one, two, sorted(component[one][two]["kinds"])) for one, two in pairs]
+
+
+def _told(cycle, edges):
     """The cycle's edges in words, its operations numbered by their beginning."""
     ordered = sorted(cycle, key=lambda operation: operation.t0)
     names = {operation: f"T{number}" for number, operation in enumerate(ordered, 1)}
-    edges = zip(cycle, [*cycle[1:], cycle[0]], strict=True)
     return ", ".join(
-        f"{names[one]} before {names[two]} ({'/'.join(sorted(component[one][two]['kinds']))})"
-        for one, two in edges
+        f"{names[one]} before {names[two]} ({'/'.join(kinds)})" for one, two, kinds in edges
     )

@@ -14,11 +14,15 @@ class Outcome(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Witness:
-    """Operations that cannot all be right, in the order of their beginning, and why."""
+    """Operations that cannot all be right, in the order of their beginning, and why.
+
+    edges: of a cycle, (operation, the one that must come after it, kinds as of dependencies.py).
+    """
 
     anomaly: str
     operations: tuple
     reason: str
+    edges: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +51,11 @@ class Findings:
         self.counts = {}
         self.witnesses = {}
 
-    def add(self, anomaly, operations, reason, count=1):
-        """Note `count` anomalies of a kind that `operations` show."""
+    def add(self, anomaly, operations, reason, count=1, edges=()):
+        """Note `count` anomalies of a kind that `operations` show; `edges` as of a Witness."""
         self.counts[anomaly] = self.counts.get(anomaly, 0) + count
         ordered = tuple(sorted(operations, key=lambda operation: operation.t0))
-        found = Witness(anomaly, ordered, reason)
+        found = Witness(anomaly, ordered, reason, tuple(edges))
         known = self.witnesses.get(anomaly)
         if known is None or _size(found) < _size(known):
             self.witnesses[anomaly] = found

@@ -80,14 +80,17 @@ class Client:
         if not (isinstance(answer, dict) and "served_by" in answer):
             raise CannotRun(f"{address} does not answer as the lab does: {WRONG_URL}")
 
-    def transact(self, f, *steps):
-        """Send `steps` as one transaction and return the Operation, called `f`."""
-        body = {"operations": steps}
-        return self._note(f, steps, lambda: self._exchange("POST", "transactions", body))
+    def transact(self, f, *steps, by="transactions"):
+        """Send `steps` as one transaction and return the Operation, called `f`.
 
-    def get(self, f, *steps):
+        by: what of the mode it is sent to: "transactions", "streams" or "apart".
+        """
+        body = {"operations": steps}
+        return self._note(f, steps, lambda: self._exchange("POST", by, body))
+
+    def get(self, f, *steps, by="transactions"):
         """As `transact`, as one GET."""
-        path = f"transactions?operations={quote(json.dumps(steps, separators=(',', ':')))}"
+        path = f"{by}?operations={quote(json.dumps(steps, separators=(',', ':')))}"
         return self._note(f, steps, lambda: self._exchange("GET", path))
 
     def visit(self, f, *steps):
@@ -159,27 +162,33 @@ class Client:
 
     def _note(self, f, steps, exchange):
         began = time.monotonic_ns()
+        odd = ""
         try:
             status, kind, answer = exchange()
         except ConnectionRefusedError:
             outcome, answer = "fail", None
-        except (OSError, http.client.HTTPException, ValueError):
+        except (OSError, http.client.HTTPException):
             outcome, answer = "info", None
+        except ValueError:
+            # A stream that fails ends in the middle.
+            outcome, odd, answer = "info", "answered with what is no JSON", None
         else:
             outcome = _outcome(status, kind, answer)
+            # 503 is what the site answers when it is away or has given up.
+            odd = f"answered {status}" if status >= 500 and status != 503 else ""
         ended = time.monotonic_ns()
         if reads_only(steps) and outcome == "info":
             outcome = "fail"
-        operation = self._operation(f, steps, outcome, answer, (began, ended))
+        operation = self._operation(f, steps, outcome, answer, (began, ended), odd)
         self.history.append(operation)
         if outcome == "info":
             self._client = next(self._numbers)
         return operation
 
-    def _operation(self, f, steps, outcome, answer, times):
+    def _operation(self, f, steps, outcome, answer, times, odd):
         done = _steps_unanswered(steps)
         served_by = {"host": "", "process": 0, "thread": 0}
-        runs, odd = 1, ""
+        runs = 1
         if outcome == "ok":
             done = _steps_answered(steps, answer)
             served_by = answer["served_by"]

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from scripts.lib.coherency.history import reads_only
 from scripts.lib.coherency.load.client import Client
@@ -140,6 +141,8 @@ def _send(client, workload, steps, by_get):
         send = client.visit
     elif workload.by == "upload" and not reading:
         send = client.upload
+    elif workload.by in ("streams", "apart"):
+        send = partial(client.get if by_get and reading else client.transact, by=workload.by)
     elif workload.by == "get" or (by_get and reading):
         if all(step[0] == "read" for step in steps):
             return client.read(workload.name, *(step[1] for step in steps))

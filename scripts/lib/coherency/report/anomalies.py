@@ -28,6 +28,8 @@ SENTENCES = {
     "read skew": "A request sees a part of what another wrote and misses the rest.",
     "leftover": "An answer has a header of a run of its handler that came to nothing.",
     "early": "What must follow the commit is visible before it.",
+    "wrong list": "A list is not in its order, has a row twice, lacks one or has another.",
+    "error": "A request that asked for no failure was answered by one, with nothing disturbed.",
     "long fork": "Two reads saw two writes in opposite orders.",
     "does not recover": "Requests still fail long after the last fault has passed.",
 }

@@ -27,7 +27,7 @@ def edges(operations):
     """
     found = {}
     for one, other in permutations(operations, 2):
-        for kind in sorted(_kinds(one, other, operations)):
+        for kind in sorted(set(_kinds(one, other, operations))):
             found.setdefault((one, other), []).append(kind)
     for one, other in permutations(operations, 2):
         if one.t1 < other.t0 and (one, other) not in found and (other, one) in found:
@@ -77,10 +77,11 @@ def _missed(value, seen, writer, key, operations):
     return all(one.t1 < writer.t0 for one in writers)
 
 
-def drawn(operations):
+def drawn(operations, known=()):
     """Return the SVG of a witness's operations, "" where they are too many to be drawn.
 
-    They are in the order of their beginning, each on its own line.
+    They are in the order of their beginning, each on its own line. known: the edges, as of
+    `edges`, of a witness that is a cycle: others than its own operations may have shown them.
     """
     if not 1 <= len(operations) <= MOST_DRAWN:
         return ""
@@ -95,11 +96,12 @@ def drawn(operations):
     ]
     parts = [_rectangle(box, lines) for box, lines in zip(boxes, texts, strict=True)]
     of = dict(zip(operations, boxes, strict=True))
-    for number, (one, other, kinds) in enumerate(edges(operations)):
+    between = known or edges(operations)
+    for number, (one, other, kinds) in enumerate(between):
         parts.append(_arrow(of[one], of[other], "/".join(kinds), number))
     label = "; ".join(
         f"T{operations.index(one) + 1} before T{operations.index(other) + 1} ({'/'.join(kinds)})"
-        for one, other, kinds in edges(operations)
+        for one, other, kinds in between
     )
     return (
         f'<svg viewBox="0 0 {WIDTH} {top}" role="img" aria-label="{escape(label or "one")}">'

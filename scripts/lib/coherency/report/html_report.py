@@ -34,7 +34,7 @@ def html(configuration, rows, folder, plots):
     functions = {"explained": explained, "anchor": _anchor}
     page = web.template.Template(TEMPLATE.read_text(), str(TEMPLATE), globals=functions)
     witnesses = [
-        (row, anomaly, told(witness), drawn(witness.operations))
+        (row, anomaly, told(witness), drawn(witness.operations, witness.edges))
         for row in rows
         for anomaly, witness in row.result.witnesses.items()
     ]

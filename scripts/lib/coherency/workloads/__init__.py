@@ -6,6 +6,7 @@ keys may be written only once.
 """
 
 from scripts.lib.coherency.workloads import (
+    apart,
     bank,
     counter,
     crash,
@@ -21,6 +22,7 @@ from scripts.lib.coherency.workloads import (
     session,
     sets,
     snapshot,
+    stream,
     upload,
     web_session,
     write_skew,
@@ -50,6 +52,8 @@ WORKLOADS = {
         web_session,
         upload,
         on_commit,
+        stream,
+        apart,
     )
 }
 

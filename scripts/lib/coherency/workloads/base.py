@@ -4,6 +4,9 @@ import dataclasses
 import random
 from collections.abc import Callable
 
+from scripts.lib.coherency.checkers import wrong_lists
+from scripts.lib.coherency.checkers.result import merged
+
 KEYS_EACH = 400
 
 
@@ -46,7 +49,8 @@ class Workload:
     cycles: its check needs one order of all transactions. Reading requests have it only where they
     are serializable: on a database server they see one committed snapshot. absent: its keys do not
     exist in the beginning. by: how a request is sent: as a "transaction", by GET where it only
-    reads, "get" always, in a web "session", or as an "upload" where it writes.
+    reads, "get" always, in a web "session", as an "upload" where it writes, as "streams", or
+    "apart" from the request's transaction.
     """
 
     name: str
@@ -59,3 +63,7 @@ class Workload:
     cycles: bool = False
     absent: bool = False
     by: str = "transaction"
+
+    def judged(self, history):
+        """The Result of a history, whose lists are looked at, too."""
+        return merged(self.check(history), wrong_lists.check(history, self.absent))

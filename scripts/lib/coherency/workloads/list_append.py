@@ -3,9 +3,19 @@
 from scripts.lib.coherency.checkers import list_append
 from scripts.lib.coherency.workloads.base import Workload
 
+SHARE_OF_ERRORS = 0.15
 
-def _steps(turn):
+
+def reads_and_appends(turn):
+    """Up to four reads of a key, lists of all keys of the window and appends to a key."""
     return [_step(turn) for _ in range(turn.choice.randint(1, 4))]
+
+
+def with_errors(turn):
+    """As reads_and_appends; some of what writes raises an error then."""
+    steps = reads_and_appends(turn)
+    writes = any(step[0] == "append" for step in steps)
+    return [*steps, ("raise",)] if writes and turn.choice.random() < SHARE_OF_ERRORS else steps
 
 
 def _step(turn):
@@ -16,4 +26,6 @@ def _step(turn):
     return ("read", turn.key())
 
 
-WORKLOAD = Workload("list-append", _steps, list_append.check, value=[], windows=50, cycles=True)
+WORKLOAD = Workload(
+    "list-append", reads_and_appends, list_append.check, value=[], windows=50, cycles=True
+)

@@ -10,7 +10,8 @@ SHARE_OF_WRITES = 0.15
 PAUSE = 2
 
 
-def _steps(turn):
+def reads_and_writes(turn):
+    """Writes of all keys of the window, or several looks at them, which may begin with a pause."""
     if turn.choice.random() < SHARE_OF_WRITES:
         value = turn.choice.randrange(VALUES)
         return [("write", key, value) for key in turn.keys]
@@ -35,8 +36,11 @@ def _look(turn):
     )
 
 
-def _check(history):
+def check(history):
+    """Return the Result; the keys of a window are written together."""
     return snapshot.check(history, SIZE)
 
 
-WORKLOAD = Workload("snapshot", _steps, _check, window=SIZE, seen={"nocache": "read skew"})
+WORKLOAD = Workload(
+    "snapshot", reads_and_writes, check, window=SIZE, seen={"nocache": "read skew"}
+)

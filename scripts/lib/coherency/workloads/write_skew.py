@@ -10,7 +10,7 @@ def _steps(turn):
     reads = [("read", key) for key in turn.keys]
     # Most requests only read, so that rows may be cached when another request writes.
     if turn.choice.random() < SHARE_OF_WRITES and turn.once():
-        return [*reads, ("write", turn.key(), 1)]
+        return [*reads, ("write", turn.key(), turn.unique())]
     return reads
 
 
