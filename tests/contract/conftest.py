@@ -48,9 +48,8 @@ def server(engine, request, tmp_path):
 @pytest.fixture
 def proxy(server):
     """A Proxy before the server."""
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
+    with Proxy(server.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture

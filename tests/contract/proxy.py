@@ -1,67 +1,34 @@
-"""A TCP proxy before a database server, with which a test breaks a connection where it wants."""
+"""A proxy before a database server, with which a test breaks a connection where it wants."""
 
-import contextlib
 import socket
-import threading
 import time
 
+from scripts.lib.coherency.load import proxy
 
-class Proxy:
-    """Passes bytes on to 127.0.0.1:`port`; `address` rewrites a database URI to go through it.
+
+class Proxy(proxy.Proxy):
+    """Passes bytes on to 127.0.0.1:`server`; `address` rewrites a database URI to go through it.
 
     Once `cut_after` is set, to bytes, the first message to the server that holds them is passed
-    on, after `delay` seconds, and its connection is then cut without an answer. Before that
-    `at_cut()` is called, and with `swallow` the message is not passed on. While `silent` is set
-    nothing is passed on, as by a network that swallows packets.
+    on, after `delay` seconds, and its client is cut off before any answer. Before that `at_cut()`
+    is called, and with `swallow` the message is not passed on.
     """
 
-    def __init__(self, port):
-        self._server = port
+    def __init__(self, server):
+        super().__init__(server)
         self.cut_after = None
         self.delay = 0
         self.at_cut = None
         self.swallow = False
-        self.silent = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._disturbance = self._cut
 
-    def address(self, uri):
-        return uri.replace(f":{self._server}/", f":{self.port}/")
-
-    def close(self):
-        self._listener.close()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                try:
-                    server = socket.create_connection(("127.0.0.1", self._server))
-                except OSError:
-                    client.close()
-                    continue
-                for pair in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass, args=pair, daemon=True).start()
-
-    def _pass(self, source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if self.silent.is_set():
-                    continue
-                marked = self.cut_after is not None and self.cut_after in data
-                if marked:
-                    self.cut_after = None
-                    time.sleep(self.delay)
-                    # The client is cut off before the message is passed on, so no answer reaches
-                    # it.
-                    if self.at_cut:
-                        self.at_cut()
-                    source.shutdown(socket.SHUT_RDWR)
-                    if self.swallow:
-                        break
-                target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+    def _cut(self, data, link):
+        if self.cut_after is None or not link.to_server or self.cut_after not in data:
+            return data
+        self.cut_after = None
+        time.sleep(self.delay)
+        if self.at_cut:
+            self.at_cut()
+        # Before the message is passed on, so that its answer finds nobody.
+        link.source.shutdown(socket.SHUT_RDWR)
+        return b"" if self.swallow else data

@@ -172,9 +172,8 @@ def test_a_connection_that_was_idle_for_long_is_checked_before_the_handler_uses_
 def test_a_server_that_does_not_answer_is_503_after_the_connect_timeout(make_site, proxy):
     site = make_site(connect_timeout=2)
     site.connection.close()
-    proxy.silent.set()
-    assert site.request(read).status.startswith("503")
-    proxy.silent.clear()
+    with proxy.disturbed("silence"):
+        assert site.request(read).status.startswith("503")
     assert site.request(read).data == b"0"
 
 
