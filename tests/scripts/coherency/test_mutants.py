@@ -65,3 +65,12 @@ def test_a_mutant_that_survives_is_marked():
     caught = Trial(MUTANTS[1], Outcome.INVALID, {"stale read": 7})
     assert line(survivor.cells).endswith("| nothing (valid) (!) |")
     assert line(caught.cells).endswith("| 7 stale read |")
+
+
+def test_the_page_of_the_experiment_has_a_row_for_each_mutant():
+    cells = [row.split(" | ") for row in (ROOT / "docs/coherency.md").read_text().splitlines()]
+    rows = {row[0].removeprefix("| "): row[1:4] for row in cells if len(row) == 6}
+    for mutant in MUTANTS:
+        file = mutant.file.removeprefix("app/transactions/")
+        told = ", ".join((mutant.workload, *mutant.faults))
+        assert rows.get(mutant.name) == [f"`{file}`", mutant.database, told]

@@ -8,7 +8,7 @@ SQLITE, POSTGRES, MARIADB = "sqlite", "postgres", "mariadb"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault: in `file` the only line `line` is replaced by `broken`.
+    """A fault: in `file` the text `line`, which stands there once, is replaced by `broken`.
 
     name: what is wrong then. workload: the one that must find it on `database`. seconds: of load,
     within which it must. faults: those during the load, without which it changes no answer.
