@@ -157,14 +157,10 @@ def _run_cell(pool, site, workload, mode, options, schedule):
         # The next workload must start on new processes, when all that clients left here has ended.
         target.replace()
     history = load.history + final.history
-    result = final.judged(WORKLOADS[workload].judged(history))
-    if mode == "bundle" and not schedule:
-        # In the other modes locks make for errors, which is not what they are to show.
-        result = merged(result, unasked_errors.check(history))
     row = Row(
         workload=workload,
         mode=mode,
-        result=result,
+        result=_judged(workload, mode, history, final, disturbed=bool(schedule)),
         operations=len(history),
         acknowledged=sum(operation.ok for operation in history),
         seconds=load.seconds,
@@ -173,6 +169,15 @@ def _run_cell(pool, site, workload, mode, options, schedule):
         retries=sum(operation.runs - 1 for operation in history),
     )
     return history, row
+
+
+def _judged(workload, mode, history, final, disturbed):
+    """The Result of a history with its FinalReads; `disturbed`: by faults, which cause errors."""
+    result = final.judged(WORKLOADS[workload].judged(history))
+    if mode == "bundle" and not disturbed:
+        # The other modes answer errors when they wait for locks, and are not judged by that.
+        result = merged(result, unasked_errors.check(history))
+    return result
 
 
 def configuration(options, hosts, rows):

@@ -24,12 +24,11 @@ class DisagreementError(Exception):
 
 
 def has_serial_order(history, empty):
-    """Whether some order of the transactions explains all that they found and agrees with their
-    times.
+    """Whether an order of the transactions agrees with all that they found and with their times.
 
     Each acknowledged one is in it; one of unknown outcome may be; one that failed is not. `empty`:
-    what a key begins with, None where it is not there. It tries all orders, so that a history must
-    be small.
+    what a key begins with, None if it does not exist. It tries all orders, so a history must be
+    small.
     """
     candidates = [operation for operation in history if not operation.aborted]
     return _fits(candidates, {}, empty)

@@ -50,8 +50,8 @@ def _writer_or_any(choice, number, steps):
 class Subject:
     """A checker; `steps(choice, number, key)` makes a transaction of its histories.
 
-    finds: the anomalies that it must find in them. empty: what a key begins with, None if it is
-    not there. exact: whether it finds all that has no serial order. client: who sends one.
+    finds: the anomalies that it must find in them. empty: what a key begins with, None if it
+    does not exist. exact: whether it finds all that has no serial order. client: who sends one.
     """
 
     check: Callable

@@ -42,5 +42,5 @@ def _find_lost(findings, history):
     last = max(reads(history), key=lambda read: read[0].t0, default=None)
     if due and last and last[0].t0 > due[0][0].t1 and not any(pair in there for _, pair in due):
         writer, (key, value) = due[0]
-        reason = f"{value} was to be appended to key {key} after the commit, and never was"
+        reason = f"{value} had to be appended to key {key} after the commit, and never was"
         findings.add("lost write", dict.fromkeys((writer, last[0])), reason, len(due))

@@ -4,10 +4,10 @@ from scripts.lib.coherency.checkers.result import Findings
 
 
 def check(history, absent):
-    """Return the Result; `absent`: a key may not be there, else each is at all times.
+    """Return the Result; `absent`: keys may be missing, else each exists at all times.
 
     Anomaly: "wrong list", which is not in the order of its keys, has a key twice or one that its
-    condition excludes, or lacks one that is there.
+    condition excludes, or lacks one that exists.
     """
     findings = Findings()
     for operation in history:

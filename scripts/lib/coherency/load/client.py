@@ -171,7 +171,7 @@ class Client:
             outcome, answer = "info", None
         except ValueError:
             # A stream that fails ends in the middle.
-            outcome, odd, answer = "info", "answered with what is no JSON", None
+            outcome, odd, answer = "info", "answered with what is not JSON", None
         else:
             outcome = _outcome(status, kind, answer)
             # 503 is what the site answers when it is away or has given up.
