@@ -118,7 +118,7 @@ def enter():
 
 @contextmanager
 def _isolated(name):
-    """Refuse to start a server or to change the connection while the module `name` is run."""
+    """Refuse to start a server, and put the connection back, while the module `name` is run."""
 
     def refuse(*_, **__):
         raise SettingsError(

@@ -24,7 +24,7 @@ class GivenUp(dberrors.OperationalError):
     """The work could not be done; `reason` is the Verdict that says why.
 
     CONFLICT: too many others were at work. GONE: the database is away. FULL: its disk is full.
-    LATE: the deadline has passed. For these reasons nothing was changed. UNKNOWN: the connection
+    LATE: the deadline has passed. With each of these nothing was changed. UNKNOWN: the connection
     broke during COMMIT, so nobody knows.
     """
 

@@ -10,7 +10,7 @@ database takes no connection and begins nothing.
 
 The handler                                  The transaction
 -------------------------------------------  ----------------------------------------------
-returns, and the status is below 500         is committed, after the answer was made text
+returns, and the status is below 500         is committed, once the answer is text
 returns with a status of 500 or more         is rolled back
 raises web.HTTPError below 500               is committed; `commit_veto` can say otherwise
 raises web.HTTPError of 500 or more, or      is rolled back

@@ -24,7 +24,7 @@ from collections import Counter, deque
 GRACE = 10
 # Seconds of idleness after which a connection is not used again: Apache closes it after 5.
 IDLE = 3
-# Seconds. A request is late if it was sent so much after it was due, and this process delayed it.
+# Seconds after which this process has taken up a request too late.
 LATE = 0.005
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)

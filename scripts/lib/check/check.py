@@ -60,9 +60,9 @@ def _define(text):
 
 
 def apache_environment(options):
-    """Apache's environment variables, with the settings file that the site uses.
+    """The variables with which the daemons start; SITE_SETTINGS is the file of `settings_file`.
 
-    If none is named and scripts/serve has created one, that is it.
+    With --apache they stay as they are: scripts/check has already removed the shell's.
     """
     file = settings_file(os.environ, options.var.absolute())
     if options.apache or file is None or not os.access(file, os.R_OK):

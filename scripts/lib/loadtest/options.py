@@ -48,8 +48,8 @@ def parser():
         help="be a worker of the load test that listens there",
     )
     add("--lab", choices=MODES, help="load this mode of the coherency lab instead")
-    add("--path", type=site_path, action="append", metavar="/PATH", help="load this page of an "
-        "application of your own instead; can be given again")  # fmt: skip
+    add("--path", type=site_path, action="append", metavar="/PATH", help="load this page of "
+        "your application instead; can be given again")  # fmt: skip
     add("--locustfile", type=Path, metavar="FILE", help="load the site by the users of this file "
         "instead")  # fmt: skip
     add("--web", action="store_true", help="show Locust's own page, until Ctrl-C")

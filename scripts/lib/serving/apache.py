@@ -191,7 +191,8 @@ def answers(url):
 def wait_until_up(server, process, path="/", seconds=60):
     """Wait until the server answers at `path`.
 
-    Raises CannotRun with the end of the log if it exits before, or is silent for `seconds`.
+    Raises CannotRun with the end of the log if it exits before, or does not answer within
+    `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not answers(server.url + path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from scripts.lib.command import FAILED, ROOT, CannotRun
 from scripts.lib.serving.apache import WITHHELD
 
-# A script that ends by itself with any other status has not loaded.
+# The status of a good trial. A script that ends by itself, even with 0, has not loaded.
 LOADED = 113
 RUN = f"""
 import runpy, sys

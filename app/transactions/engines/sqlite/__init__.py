@@ -130,7 +130,7 @@ class Engine(threads.Engine, SQLiteConnection):
             session.open_transaction(writing, deadline)
         except sqlite3.Error as error:
             if self.verdict(error) is not Verdict.CONFLICT:
-                # SQLite opens a file that it may not write read-only, and does not change that
+                # If SQLite may not write a file it opens it read-only, and does not change that
                 # later.
                 session.discard()
             raise
