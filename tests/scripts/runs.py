@@ -1,4 +1,4 @@
-"""Where a script has kept the results of its run: `latest` may be another test's by then."""
+"""The folder of a script's results, because `latest` may be another test's by then."""
 
 import re
 from pathlib import Path
