@@ -115,7 +115,7 @@ class Engine(Statements, Dialect):
         """
 
     def session_alone(self, attempt, deadline=math.inf, may_idle=False):
-        """As `session_for` a writing transaction; no other request's begins before it ends.
+        """As `session_for` a writing transaction; no other writing one begins before it ends.
 
         It waits for those that have begun, a little longer in each `attempt`, from 1 on. An engine
         whose writing transactions are always alone does nothing more.
