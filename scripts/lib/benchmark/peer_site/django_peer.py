@@ -1,6 +1,6 @@
 """Django with ATOMIC_REQUESTS and persistent connections; no middleware, as we have none.
 
-A write locks its row where the engine can: so writes whoever wants no lost update. SQLite's
+A write locks its row where the engine can, because otherwise updates would be lost. SQLite's
 transactions begin as readers, and of two that write at once it refuses one.
 """
 

@@ -1,6 +1,6 @@
 """Flask and SQLAlchemy as their documentation shows them: a session for each request.
 
-A write locks its row where the engine can: so writes whoever wants no lost update. On SQLite
+A write locks its row where the engine can, because otherwise updates would be lost. On SQLite
 Python's driver begins a transaction with the first change, and updates may be lost.
 """
 
