@@ -59,6 +59,18 @@ def test_of_many_reads_those_of_the_keys_in_question_are_told():
     assert transcript.first[1].steps == ("read key 40 → []", "… 99 further steps …")
 
 
+def test_of_many_reads_those_that_another_has_found_otherwise_are_told():
+    """As in a long fork, of which the witness has the reads only."""
+    one = op(0, 1, *(("read", key, 1 if key == 77 else 0) for key in range(1, 101)))
+    other = op(0, 1, *(("read", key, 1 if key == 78 else 0) for key in range(1, 101)))
+    transcript = told(Witness("long fork", (one, other), ""))
+    assert transcript.first[0].steps == (
+        "read key 77 → 1",
+        "read key 78 → 0",
+        "… 98 further steps …",
+    )
+
+
 def test_a_long_list_shows_its_ends_and_the_elements_in_question():
     seen = tuple(range(100, 200))
     assert len(seen) > MOST_ELEMENTS

@@ -109,23 +109,29 @@ def _left_out(operations):
 
 
 def step_texts(operation, operations):
-    """The operation's steps as texts; of many only those on keys of the other operations."""
-    others = {
-        step[1]
-        for other in operations
-        if other is not operation
-        for step in other.done
-        if len(step) == 3
-    }
+    """The operation's steps as texts; of many only those on keys of which others know more."""
     steps = operation.value
     if len(steps) > MOST_STEPS:
-        steps = [step for step in steps if len(step) == 3 and step[1] in others][:MOST_STEPS]
-        steps = steps or operation.value[:MOST_STEPS]
+        keys = _keys_in_question(operation, operations)
+        steps = [step for step in steps if len(step) == 3 and step[1] in keys] or steps
+        steps = steps[:MOST_STEPS]
     apart = _apart(operations)
     texts = [_step(step, apart) for step in steps]
     if len(steps) < len(operation.value):
         texts.append(f"… {len(operation.value) - len(steps):,} further steps …")
     return tuple(texts)
+
+
+def _keys_in_question(operation, operations):
+    """The keys that other operations change, or have read with another value."""
+    found = dict(operation.steps("read"))
+    return {
+        step[1]
+        for other in operations
+        if other is not operation
+        for step in other.done
+        if len(step) == 3 and (step[0] not in FINDING or found.get(step[1], step[2]) != step[2])
+    }
 
 
 TEXTS = {
