@@ -49,8 +49,10 @@ def application(mode, uri, bundle=None):
         f"/lab/({mode})/transactions", "app.lab.handlers.Transactions",
         f"/lab/({mode})/session", "app.lab.handlers.Sessions",
         f"/lab/({mode})/streams", "app.lab.handlers.Streams",
-        f"/lab/({mode})/apart", _apart(mode),
-        f"/lab/({mode})/uploads/([0-9]+)", _uploads(mode),
+        # It holds no transaction, so what it asks for is apart from the request.
+        f"/lab/({mode})/apart", _marked(mode, "Apart", "no_transaction", "GET", "POST"),
+        # Begun as a reading request, it is run twice.
+        f"/lab/({mode})/uploads/([0-9]+)", _marked(mode, "Uploads", "reading", "POST"),
         f"/lab/({mode})/reset", "app.lab.handlers.Reset",
     )  # fmt: skip
     site = Application(urls, for_programs="/")
@@ -118,27 +120,21 @@ def in_own_transaction(mode, function, writing):
     return transactions.in_transaction(function, writing)
 
 
-def _apart(mode):
-    """The handler of what is done apart from the request: in "bundle" it holds no transaction."""
-    from app.lab.handlers import Apart
+def _marked(mode, name, mark, *methods):
+    """Return the class `name` of the handlers; in "bundle" its `methods` have a mark.
 
+    `mark`: the name of a decorator of app.transactions.
+    """
+    from app.lab import handlers
+
+    handler = getattr(handlers, name)
     if mode != "bundle":
-        return Apart
+        return handler
     from app import transactions
 
-    marked = {name: transactions.no_transaction(getattr(Apart, name)) for name in ("GET", "POST")}
-    return type("Apart", (Apart,), marked)
-
-
-def _uploads(mode):
-    """Return the handler of uploads; "bundle" begins it as a reading request, to run it twice."""
-    from app.lab.handlers import Uploads
-
-    if mode != "bundle":
-        return Uploads
-    from app import transactions
-
-    return type("Uploads", (Uploads,), {"POST": transactions.reading(Uploads.POST)})
+    decorate = getattr(transactions, mark)
+    marked = {method: decorate(getattr(handler, method)) for method in methods}
+    return type(name, (handler,), marked)
 
 
 def _make_table(key):
